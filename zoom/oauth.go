@@ -1,0 +1,436 @@
+package zoom
+
+import (
+	"context"
+	"crypto/tls"
+	"errors"
+	"fmt"
+	"io"
+	"log/slog"
+	"net"
+	"net/http"
+	"net/url"
+	"slices"
+	"strconv"
+	"strings"
+	"time"
+
+	"golang.org/x/oauth2"
+)
+
+// What a refusal by Zoom means for the caller. Every error of OAuth's methods wraps one of these, is a *RateLimited or a
+// *StatusError, or says that there was no usable answer; in the last case nobody knows what Zoom did. Zoom's error
+// codes and the HTTP status decide, never Zoom's texts.
+var (
+	// ErrGrant means the authorization code, or the token, will never be accepted again: spent, expired, revoked, or
+	// its owner is gone. Only a new consent helps.
+	ErrGrant = errors.New("the code or token is dead at Zoom; the app has to be installed again")
+
+	// ErrClient means Zoom refused the app itself: an unknown client ID, a wrong client secret, or an app that is
+	// disabled. No code and no token was spent.
+	ErrClient = errors.New("the app's client ID or client secret is wrong at Zoom, or the app is disabled")
+
+	// ErrScope means the access token is good, but does not allow the request.
+	ErrScope = errors.New("the token lacks a scope that the request needs, such as user:read:user")
+
+	// ErrToken means the access token is invalid or has expired.
+	ErrToken = errors.New("the access token is invalid or has expired")
+)
+
+// RateLimited means that Zoom wants no more requests for now (status 429).
+//
+//nolint:errname // It is a state of affairs that a caller waits for, and reads better without Error.
+type RateLimited struct {
+	// RetryAfter is how long to wait, where Zoom gave a number of seconds.
+	RetryAfter time.Duration
+
+	// Until is when requests are welcome again, where Zoom gave a date, as it does for limits per day.
+	Until time.Time
+}
+
+// maxWait is the longest that Zoom's limits can close the door: they count per second or per day.
+const maxWait = 24 * time.Hour
+
+// Wait is how long from now no request should be made, at most a day. It is 0 when Zoom did not say.
+func (e *RateLimited) Wait(now time.Time) time.Duration {
+	wait := e.RetryAfter
+	if !e.Until.IsZero() {
+		wait = e.Until.Sub(now)
+	}
+	return min(max(wait, 0), maxWait)
+}
+
+func (e *RateLimited) Error() string {
+	switch {
+	case !e.Until.IsZero():
+		return "Zoom's rate limit is reached, until " + e.Until.Format(time.RFC3339)
+	case e.RetryAfter > 0:
+		return "Zoom's rate limit is reached, for " + e.RetryAfter.String()
+	}
+	return "Zoom's rate limit is reached"
+}
+
+// StatusError is a refusal that has no error of its own here.
+type StatusError struct {
+	// Status is the HTTP status.
+	Status int
+
+	// Code is Zoom's number for the error, or else the code of RFC 6749; empty when the answer had neither.
+	Code string
+}
+
+func (e *StatusError) Error() string {
+	text := fmt.Sprintf("Zoom answered with status %d", e.Status)
+	if e.Code != "" {
+		text += ", code " + e.Code
+	}
+	return text
+}
+
+// Token is what one consent is worth. Printing it in any way shows nothing of it.
+type Token struct {
+	// AccessToken is good for ExpiresIn.
+	AccessToken string `json:"-"`
+
+	// RefreshToken can be spent once. Zoom's documentation gives it 90 days, older editions more.
+	RefreshToken string `json:"-"`
+
+	// ExpiresIn counts from the moment Zoom answered.
+	ExpiresIn time.Duration `json:"-"`
+
+	// Scopes are the granted ones, which need not be all that the app asks for.
+	Scopes []string `json:"-"`
+
+	// APIURL is the base of the REST API in the account's region. Empty when Zoom did not say.
+	APIURL string `json:"-"`
+}
+
+const redactedToken = "zoom.Token{redacted}"
+
+// String hides the token.
+func (Token) String() string { return redactedToken }
+
+// GoString hides the token.
+func (Token) GoString() string { return redactedToken }
+
+// LogValue hides the token.
+func (Token) LogValue() slog.Value { return slog.StringValue(redactedToken) }
+
+// OAuth is one app's client at Zoom's authorization server and REST API. It is safe for concurrent use and never repeats
+// a request that Zoom may have acted on: a refresh token can be spent only once.
+type OAuth struct {
+	// ClientID is the app's public name.
+	ClientID string
+
+	// ClientSecrets are the app's secrets, newest first: while one is being rotated there are two. The next one is tried
+	// only when Zoom refused the app with the one before, which spends neither a code nor a token.
+	ClientSecrets []string `json:"-"`
+
+	// WebURL is the base of the authorization server, https://zoom.us outside of government clouds and tests.
+	WebURL string
+
+	// APIURL is the base of the REST API, https://api.zoom.us outside of government clouds and tests.
+	APIURL string
+
+	// HTTP must be set; see NewHTTPClient.
+	HTTP *http.Client `json:"-"`
+}
+
+// String hides the client secrets.
+func (o OAuth) String() string { return "zoom.OAuth{ClientID: " + strconv.Quote(o.ClientID) + "}" }
+
+// GoString hides the client secrets.
+func (o OAuth) GoString() string { return o.String() }
+
+// LogValue hides the client secrets.
+func (o OAuth) LogValue() slog.Value { return slog.StringValue(o.String()) }
+
+const (
+	// answerTimeout bounds one request from the dial to the last byte of the answer.
+	answerTimeout = 10 * time.Second
+
+	// maxAnswer bounds an answer. Zoom does not bound its tokens; they are 1 to 2 KB long.
+	maxAnswer = 64 << 10
+)
+
+// NewHTTPClient returns a client for OAuth.HTTP that a hostile server cannot hold on to: a request ends after 10 seconds,
+// an answer after 64 KiB, and redirects are not followed, since they would carry tokens elsewhere. A request is never
+// sent twice.
+func NewHTTPClient() *http.Client {
+	return &http.Client{
+		Timeout: answerTimeout,
+		Transport: boundedTransport{&http.Transport{
+			Proxy:                  http.ProxyFromEnvironment,
+			ForceAttemptHTTP2:      true,
+			MaxResponseHeaderBytes: maxAnswer,
+			// A connection that was kept alive may turn out dead, and package net/http then sends a request again.
+			DisableKeepAlives: true,
+		}},
+		CheckRedirect: func(*http.Request, []*http.Request) error { return http.ErrUseLastResponse },
+	}
+}
+
+// boundedTransport makes reading more than maxAnswer of an answer, after decompression, an error.
+type boundedTransport struct{ next http.RoundTripper }
+
+var _ http.RoundTripper = boundedTransport{}
+
+func (t boundedTransport) RoundTrip(r *http.Request) (*http.Response, error) {
+	resp, err := t.next.RoundTrip(r)
+	if err != nil {
+		return nil, err
+	}
+	resp.Body = http.MaxBytesReader(nil, resp.Body, maxAnswer)
+	return resp, nil
+}
+
+// AuthorizeURL is where a browser is sent for consent. Zoom sends it back to redirectURL, which must be one of those
+// that the app registered, with a code that is good for 5 minutes, and with state. The verifier of PKCE stays with the
+// caller until the exchange; the URL carries its SHA-256 alone. Scopes are chosen in the app's registration.
+func (o *OAuth) AuthorizeURL(redirectURL, state, verifier string) string {
+	return o.config("", redirectURL).AuthCodeURL(state, oauth2.S256ChallengeOption(verifier))
+}
+
+// Exchange spends an authorization code. redirectURL and verifier are those of AuthorizeURL; a flow that began at Zoom
+// has no verifier, and an empty one is not sent.
+func (o *OAuth) Exchange(ctx context.Context, code, redirectURL, verifier string) (*Token, error) {
+	var options []oauth2.AuthCodeOption
+	if verifier != "" {
+		options = append(options, oauth2.VerifierOption(verifier))
+	}
+	token, err := o.token(ctx, redirectURL, func(ctx context.Context, c *oauth2.Config) (*oauth2.Token, error) {
+		return c.Exchange(ctx, code, options...)
+	})
+	if e, ok := errors.AsType[*StatusError](err); ok && e.Status == http.StatusBadRequest && e.Code == "invalid_request" {
+		// Seen in the test data of a client library: this, without a number, is how Zoom refuses a code that is
+		// unknown or was used before.
+		err = ErrGrant
+	}
+	if err != nil {
+		return nil, fmt.Errorf("zoom: exchanging an authorization code: %w", err)
+	}
+	return token, nil
+}
+
+// Refresh spends a refresh token with exactly one request: when it returns a token, the one passed in is dead. It is
+// repeated with the next client secret alone, and only after Zoom refused the app and therefore spent nothing.
+func (o *OAuth) Refresh(ctx context.Context, refreshToken string) (*Token, error) {
+	if refreshToken == "" {
+		return nil, fmt.Errorf("zoom: refreshing without a refresh token: %w", ErrGrant)
+	}
+	token, err := o.token(ctx, "", func(ctx context.Context, c *oauth2.Config) (*oauth2.Token, error) {
+		return c.TokenSource(ctx, &oauth2.Token{RefreshToken: refreshToken}).Token()
+	})
+	if err != nil {
+		return nil, fmt.Errorf("zoom: refreshing a token: %w", err)
+	}
+	return token, nil
+}
+
+// Revoke removes the app from the account that accessToken belongs to: at Zoom, revoking is uninstalling, and triggers
+// app_deauthorized. A token that is dead already is no error.
+func (o *OAuth) Revoke(ctx context.Context, accessToken string) error {
+	err := o.eachSecret(func(secret string) error { return o.revoke(ctx, secret, accessToken) })
+	if errors.Is(err, ErrGrant) || errors.Is(err, ErrToken) {
+		return nil
+	}
+	if err != nil {
+		return fmt.Errorf("zoom: revoking a token: %w", err)
+	}
+	return nil
+}
+
+func (o *OAuth) revoke(ctx context.Context, secret, accessToken string) error {
+	form := url.Values{"token": {accessToken}}.Encode()
+	req, err := http.NewRequestWithContext(ctx, http.MethodPost, o.web("/oauth/revoke"), strings.NewReader(form))
+	if err != nil {
+		return err
+	}
+	req.Header.Set("Content-Type", "application/x-www-form-urlencoded")
+	req.SetBasicAuth(url.QueryEscape(o.ClientID), url.QueryEscape(secret)) // escaped as RFC 6749 section 2.3.1 wants
+	status, header, body, err := o.do(req)
+	if err != nil {
+		return err
+	}
+	if status != http.StatusOK {
+		return refusal(status, header, body, tokenCodes)
+	}
+	return nil
+}
+
+// config leaves the redirect URL out of requests when it is empty. AuthStyleInHeader is not a matter of taste: left to
+// find out, package oauth2 sends a refused request a second time.
+func (o *OAuth) config(secret, redirectURL string) *oauth2.Config {
+	return &oauth2.Config{
+		ClientID:     o.ClientID,
+		ClientSecret: secret,
+		RedirectURL:  redirectURL,
+		Endpoint: oauth2.Endpoint{
+			AuthURL:   o.web("/oauth/authorize"),
+			TokenURL:  o.web("/oauth/token"),
+			AuthStyle: oauth2.AuthStyleInHeader,
+		},
+	}
+}
+
+func (o *OAuth) web(path string) string {
+	return strings.TrimRight(o.WebURL, "/") + path
+}
+
+// eachSecret calls try with one client secret after the other until Zoom accepts the app.
+func (o *OAuth) eachSecret(try func(secret string) error) error {
+	err := ErrClient
+	for _, secret := range o.ClientSecrets {
+		if err = try(secret); !errors.Is(err, ErrClient) {
+			break
+		}
+	}
+	return err
+}
+
+func (o *OAuth) token(ctx context.Context, redirectURL string,
+	request func(context.Context, *oauth2.Config) (*oauth2.Token, error),
+) (token *Token, _ error) {
+	ctx = context.WithValue(ctx, oauth2.HTTPClient, o.HTTP)
+	err := o.eachSecret(func(secret string) error {
+		answer, err := request(ctx, o.config(secret, redirectURL))
+		if err != nil {
+			return tokenError(ctx, err)
+		}
+		token = newToken(answer)
+		return nil
+	})
+	return token, err
+}
+
+// lifetime is how long an access token is good for, if the answer does not say.
+const lifetime = time.Hour
+
+func newToken(answer *oauth2.Token) *Token {
+	text := func(key string) string { s, _ := answer.Extra(key).(string); return s }
+	t := &Token{
+		AccessToken:  answer.AccessToken,
+		RefreshToken: answer.RefreshToken,
+		ExpiresIn:    time.Duration(answer.ExpiresIn) * time.Second,
+		Scopes:       strings.Fields(text("scope")),
+		APIURL:       text("api_url"),
+	}
+	if t.ExpiresIn <= 0 {
+		t.ExpiresIn = lifetime
+	}
+	return t
+}
+
+// errUnusable stands in for errors that may quote what Zoom sent, which may repeat the code or token of the request.
+var errUnusable = errors.New("the connection broke or Zoom's answer cannot be understood")
+
+// tokenError passes on nothing of package oauth2's own errors, which quote whole answers.
+func tokenError(ctx context.Context, err error) error {
+	if e, ok := errors.AsType[*oauth2.RetrieveError](err); ok {
+		return refusal(e.Response.StatusCode, e.Response.Header, e.Body, tokenCodes)
+	}
+	return transportError(ctx, err)
+}
+
+// transportError says why there is no answer, without quoting one that is broken, as net/http does.
+func transportError(ctx context.Context, err error) error {
+	timeout, isNet := errors.AsType[net.Error](err)
+	connection, isConnection := errors.AsType[*net.OpError](err)
+	untrusted, isUntrusted := errors.AsType[*tls.CertificateVerificationError](err)
+	switch {
+	case ctx.Err() != nil:
+		return fmt.Errorf("no answer from Zoom: %w", ctx.Err())
+	case isNet && timeout.Timeout():
+		return fmt.Errorf("no answer from Zoom in time: %w", context.DeadlineExceeded)
+	case isUntrusted:
+		return fmt.Errorf("no trust in Zoom's server: %w", untrusted)
+	case isConnection:
+		return fmt.Errorf("no connection to Zoom: %w", connection)
+	}
+	return errUnusable
+}
+
+// tokenCodes are the codes of the authorization server that decide what to do next: those of RFC 6749, and Zoom's numbers
+// from its documentation of OAuth errors.
+var tokenCodes = map[string]error{
+	"invalid_client": ErrClient,
+	"4702":           ErrClient, // client ID
+	"4704":           ErrClient, // client secret
+	"4717":           ErrClient, // the app is disabled
+
+	"invalid_grant": ErrGrant,
+	"4711":          ErrGrant, // the refresh token's scopes are no longer those of the app
+	"4733":          ErrGrant, // the code has expired
+	"4734":          ErrGrant, // the code is invalid
+	"4735":          ErrGrant, // the token's owner is gone
+	"4737":          ErrGrant, // there is no such authorization
+	"4738":          ErrGrant, // an admin of the account withdrew the approval
+	"4740":          ErrGrant, // an older token was used too often
+	"4741":          ErrGrant, // revoked, for instance by a later consent of the same user
+
+	"invalid_token": ErrToken, // RFC 6750
+	"124":           ErrToken, // the number that the REST API has for it
+}
+
+// refusal classifies an answer that is no success. A code counts only with a status of 400 to 499: behind anything else
+// is a broken server or a stranger, whose word must not end an installation.
+func refusal(status int, header http.Header, body []byte, classes map[string]error) error {
+	if status == http.StatusTooManyRequests {
+		return rateLimited(header.Get("Retry-After"))
+	}
+	codes := errorCodes(body)
+	if 400 <= status && status <= 499 {
+		for _, code := range codes {
+			if class, ok := classes[code]; ok {
+				return class
+			}
+		}
+	}
+	return &StatusError{Status: status, Code: slices.Concat(codes, []string{""})[0]}
+}
+
+// standardCodes are the other error codes of RFC 6749, RFC 6750 and RFC 7009.
+var standardCodes = []string{
+	"invalid_request", "unauthorized_client", "unsupported_grant_type", "invalid_scope", "access_denied",
+	"server_error", "temporarily_unavailable", "insufficient_scope", "unsupported_token_type",
+}
+
+// errorCodes finds the codes in the body of a refusal, Zoom's number before the word of RFC 6749. A code is quoted in
+// errors, so only known words and short numbers count: in any other a server could hide the token of the request.
+func errorCodes(body []byte) (codes []string) {
+	fields, _ := parseObject(body)
+	for _, key := range []string{"code", "error"} {
+		code := strings.Trim(string(fields[key]), `"`)
+		if _, decides := tokenCodes[code]; decides || decimal(code, 5) || slices.Contains(standardCodes, code) {
+			codes = append(codes, code)
+		}
+	}
+	return codes
+}
+
+// rateLimited reads Retry-After in all the forms seen of Zoom: seconds, a date as in HTTP, and a date as in ISO 8601.
+func rateLimited(retryAfter string) *RateLimited {
+	if decimal(retryAfter, 9) {
+		seconds, _ := strconv.Atoi(retryAfter) // nine digits always fit
+		return &RateLimited{RetryAfter: time.Duration(seconds) * time.Second}
+	}
+	if until, err := http.ParseTime(retryAfter); err == nil {
+		return &RateLimited{Until: until.UTC()}
+	}
+	until, _ := parseDate(retryAfter)
+	return &RateLimited{Until: until}
+}
+
+// do sends a request and reads the answer, which o.HTTP bounds in time and size.
+func (o *OAuth) do(req *http.Request) (status int, header http.Header, body []byte, err error) {
+	resp, err := o.HTTP.Do(req)
+	if err != nil {
+		return 0, nil, nil, transportError(req.Context(), err)
+	}
+	body, err = io.ReadAll(resp.Body)
+	_ = resp.Body.Close() // everything that counts has been read
+	if err != nil {
+		return 0, nil, nil, transportError(req.Context(), err)
+	}
+	return resp.StatusCode, resp.Header, body, nil
+}

@@ -1,0 +1,853 @@
+package zoom_test
+
+import (
+	"bytes"
+	"compress/gzip"
+	"context"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"io"
+	"log/slog"
+	"net"
+	"net/http"
+	"net/http/httptest"
+	"net/url"
+	"strings"
+	"sync/atomic"
+	"testing"
+	"time"
+
+	"github.com/google/go-cmp/cmp"
+
+	"github.com/zoom-operator/zoom-operator/zoom"
+)
+
+// Every secret of these tests contains canary, which must not turn up in anything that is printed.
+const (
+	canary       = "c4n4ry"
+	clientSecret = "client-secret-" + canary
+	oldSecret    = "old-secret-" + canary
+	code         = "code-" + canary
+	verifier     = "verifier-" + canary
+	refreshToken = "refresh-token-" + canary
+	accessToken  = "access-token-" + canary
+)
+
+// authServer counts the requests to a pretended Zoom.
+type authServer struct {
+	*httptest.Server
+
+	requests atomic.Int32
+}
+
+func serve(t *testing.T, handler http.HandlerFunc) (*authServer, *zoom.OAuth) {
+	t.Helper()
+	s := &authServer{}
+	s.Server = httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		s.requests.Add(1)
+		handler(w, r)
+	}))
+	t.Cleanup(s.Close)
+	o := &zoom.OAuth{
+		ClientID: "cLiEnT", ClientSecrets: []string{clientSecret}, WebURL: s.URL, APIURL: s.URL, HTTP: zoom.NewHTTPClient(),
+	}
+	return s, o
+}
+
+func respond(status int, body string, header ...string) http.HandlerFunc {
+	return func(w http.ResponseWriter, _ *http.Request) {
+		w.Header().Set("Content-Type", "application/json;charset=UTF-8")
+		for i := 0; i < len(header); i += 2 {
+			w.Header().Set(header[i], header[i+1])
+		}
+		w.WriteHeader(status)
+		_, _ = io.WriteString(w, body)
+	}
+}
+
+// calls are the methods that carry secrets to Zoom.
+var calls = map[string]func(context.Context, *zoom.OAuth) error{
+	"Exchange": func(ctx context.Context, o *zoom.OAuth) error {
+		_, err := o.Exchange(ctx, code, "https://operator.example/callback", verifier)
+		return err
+	},
+	"Refresh": func(ctx context.Context, o *zoom.OAuth) error {
+		_, err := o.Refresh(ctx, refreshToken)
+		return err
+	},
+	"Revoke": func(ctx context.Context, o *zoom.OAuth) error { return o.Revoke(ctx, accessToken) },
+	"Me": func(ctx context.Context, o *zoom.OAuth) error {
+		_, err := o.Me(ctx, accessToken, "")
+		return err
+	},
+}
+
+// silent fails the test if v, printed in any way, or any error that it wraps, shows a secret.
+func silent(t *testing.T, v any) {
+	t.Helper()
+	for _, verb := range []string{"%v", "%+v", "%#v", "%s", "%q", "%x"} {
+		text := fmt.Sprintf(verb, v)
+		if strings.Contains(text, canary) || strings.Contains(text, fmt.Sprintf("%x", canary)) {
+			t.Errorf("%s shows a secret: %s", verb, text)
+		}
+	}
+	var log bytes.Buffer
+	slog.New(slog.NewJSONHandler(&log, nil)).Info("", "value", v)
+	slog.New(slog.NewTextHandler(&log, nil)).Info("", "value", v)
+	if strings.Contains(log.String(), canary) {
+		t.Errorf("a log shows a secret: %s", log.String())
+	}
+	switch e := v.(type) {
+	case interface{ Unwrap() error }:
+		if inner := e.Unwrap(); inner != nil {
+			silent(t, inner)
+		}
+	case interface{ Unwrap() []error }:
+		for _, inner := range e.Unwrap() {
+			silent(t, inner)
+		}
+	}
+}
+
+func TestAuthorizeURL(t *testing.T) {
+	for name, web := range map[string]string{
+		"plain":            "https://zoom.example",
+		"a trailing slash": "https://zoom.example/",
+	} {
+		t.Run(name, func(t *testing.T) {
+			o := &zoom.OAuth{ClientID: "cLiEnT", ClientSecrets: []string{clientSecret}, WebURL: web}
+			const verifier = "dGVzdC12ZXJpZmllci0wMDAxLWFhYWFiYmJiY2NjY2RkZGQ"
+			got, err := url.Parse(o.AuthorizeURL("https://operator.example/callback?a=b", "st&te", verifier))
+			if err != nil {
+				t.Fatal(err)
+			}
+			if base := got.Scheme + "://" + got.Host + got.Path; base != "https://zoom.example/oauth/authorize" {
+				t.Errorf("URL = %s", got)
+			}
+			want := url.Values{
+				"response_type":         {"code"},
+				"client_id":             {"cLiEnT"},
+				"redirect_uri":          {"https://operator.example/callback?a=b"},
+				"state":                 {"st&te"},
+				"code_challenge_method": {"S256"},
+				"code_challenge":        {"8UvMEEZNwOGEgjS396DEVd2wEsM8_FG_CeyndEZD28E"},
+			}
+			if diff := cmp.Diff(want, got.Query()); diff != "" {
+				t.Errorf("parameters differ (-want +got):\n%s", diff)
+			}
+		})
+	}
+}
+
+func TestTokenRequests(t *testing.T) {
+	var got url.Values
+	_, o := serve(t, func(w http.ResponseWriter, r *http.Request) {
+		if id, secret, ok := r.BasicAuth(); !ok || id != "cLiEnT" || secret != clientSecret {
+			t.Error("the app did not authenticate in the header")
+		}
+		if r.Method != http.MethodPost || r.URL.RawQuery != "" {
+			t.Errorf("%s with query %q; secrets belong into the body of a POST", r.Method, r.URL.RawQuery)
+		}
+		if err := r.ParseForm(); err != nil {
+			t.Error(err)
+		}
+		got = r.PostForm
+		got.Set("path", r.URL.Path)
+		respond(http.StatusOK, `{"access_token":"a","status":"success"}`)(w, r)
+	})
+	for name, tt := range map[string]struct {
+		call func() error
+		want url.Values
+	}{
+		"a code with its verifier": {
+			func() error {
+				_, err := o.Exchange(t.Context(), code, "https://operator.example/callback", verifier)
+				return err
+			},
+			url.Values{
+				"path": {"/oauth/token"}, "grant_type": {"authorization_code"}, "code": {code},
+				"redirect_uri": {"https://operator.example/callback"}, "code_verifier": {verifier},
+			},
+		},
+		"a code of a flow that began at Zoom": {
+			func() error {
+				_, err := o.Exchange(t.Context(), code, "https://operator.example/callback", "")
+				return err
+			},
+			url.Values{
+				"path": {"/oauth/token"}, "grant_type": {"authorization_code"}, "code": {code},
+				"redirect_uri": {"https://operator.example/callback"},
+			},
+		},
+		"a refresh": {
+			func() error { _, err := o.Refresh(t.Context(), refreshToken); return err },
+			url.Values{"path": {"/oauth/token"}, "grant_type": {"refresh_token"}, "refresh_token": {refreshToken}},
+		},
+		"a revocation": {
+			func() error { return o.Revoke(t.Context(), accessToken) },
+			url.Values{"path": {"/oauth/revoke"}, "token": {accessToken}},
+		},
+	} {
+		t.Run(name, func(t *testing.T) {
+			if err := tt.call(); err != nil {
+				t.Fatal(err)
+			}
+			if diff := cmp.Diff(tt.want, got); diff != "" {
+				t.Errorf("the request differs (-want +got):\n%s", diff)
+			}
+		})
+	}
+}
+
+func TestTokenAnswers(t *testing.T) {
+	for name, tt := range map[string]struct {
+		body string
+		want zoom.Token
+	}{
+		"as documented": {
+			`{"access_token":"a","token_type":"bearer","refresh_token":"r","expires_in":3599,` +
+				`"scope":"meeting:read:meeting user:read:user","api_url":"https://api-us.zoom.us"}`,
+			zoom.Token{
+				AccessToken: "a", RefreshToken: "r", ExpiresIn: 3599 * time.Second,
+				Scopes: []string{"meeting:read:meeting", "user:read:user"}, APIURL: "https://api-us.zoom.us",
+			},
+		},
+		"a lifetime in a string": {
+			`{"access_token":"a","refresh_token":"r","expires_in":"3600"}`,
+			zoom.Token{AccessToken: "a", RefreshToken: "r", ExpiresIn: time.Hour},
+		},
+		"nothing but tokens": {
+			`{"access_token":"a","refresh_token":"r"}`,
+			zoom.Token{AccessToken: "a", RefreshToken: "r", ExpiresIn: time.Hour},
+		},
+		"a lifetime of less than nothing": {
+			`{"access_token":"a","refresh_token":"r","expires_in":-5}`,
+			zoom.Token{AccessToken: "a", RefreshToken: "r", ExpiresIn: time.Hour},
+		},
+		"fields of other types where they do not matter": {
+			`{"access_token":"a","refresh_token":"r","scope":["x"],"api_url":7}`,
+			zoom.Token{AccessToken: "a", RefreshToken: "r", ExpiresIn: time.Hour},
+		},
+		"a token of 30 KB": {
+			`{"access_token":"` + strings.Repeat("a", 30<<10) + `","refresh_token":"` + strings.Repeat("r", 30<<10) + `"}`,
+			zoom.Token{
+				AccessToken: strings.Repeat("a", 30<<10), RefreshToken: strings.Repeat("r", 30<<10), ExpiresIn: time.Hour,
+			},
+		},
+	} {
+		t.Run(name, func(t *testing.T) {
+			_, o := serve(t, respond(http.StatusOK, tt.body))
+			for method, call := range map[string]func() (*zoom.Token, error){
+				"Refresh":  func() (*zoom.Token, error) { return o.Refresh(t.Context(), refreshToken) },
+				"Exchange": func() (*zoom.Token, error) { return o.Exchange(t.Context(), code, "https://a.example/", "") },
+			} {
+				got, err := call()
+				if err != nil {
+					t.Fatalf("%s: %v", method, err)
+				}
+				if len(got.Scopes) == 0 {
+					got.Scopes = nil
+				}
+				// The fields, as printing a Token would show nothing.
+				if got.AccessToken != tt.want.AccessToken || got.RefreshToken != tt.want.RefreshToken ||
+					got.ExpiresIn != tt.want.ExpiresIn || got.APIURL != tt.want.APIURL ||
+					!cmp.Equal(got.Scopes, tt.want.Scopes) {
+					t.Errorf("%s returned another token", method)
+				}
+			}
+		})
+	}
+}
+
+// want is the class of an error: one of the four sentinels, a status, or a rate limit.
+type want struct {
+	is     error
+	status *zoom.StatusError
+	limit  *zoom.RateLimited
+}
+
+func (w want) check(t *testing.T, err error) {
+	t.Helper()
+	for _, class := range []error{zoom.ErrGrant, zoom.ErrClient, zoom.ErrScope, zoom.ErrToken} {
+		if errors.Is(err, class) != errors.Is(w.is, class) {
+			t.Errorf("error = %v, want %v", err, w.is)
+		}
+	}
+	status, _ := errors.AsType[*zoom.StatusError](err)
+	if diff := cmp.Diff(w.status, status); diff != "" {
+		t.Errorf("StatusError differs (-want +got):\n%s", diff)
+	}
+	limit, _ := errors.AsType[*zoom.RateLimited](err)
+	if diff := cmp.Diff(w.limit, limit); diff != "" {
+		t.Errorf("RateLimited differs (-want +got):\n%s", diff)
+	}
+	silent(t, err)
+}
+
+func status(code int, zoomCode string) want {
+	return want{status: &zoom.StatusError{Status: code, Code: zoomCode}}
+}
+
+func TestRefusals(t *testing.T) {
+	grant, client := want{is: zoom.ErrGrant}, want{is: zoom.ErrClient}
+	dead := want{is: nil} // Revoke: the token was dead already, so there is no error
+	tests := map[string]struct {
+		answer                    http.HandlerFunc
+		exchange, refresh, revoke want
+	}{
+		"a dead refresh token": {
+			respond(400, `{"reason":"Invalid Token!","error":"invalid_grant"}`), grant, grant, dead,
+		},
+		"a dead refresh token, without a reason": {
+			respond(400, `{"error":"invalid_grant"}`), grant, grant, dead,
+		},
+		"a dead refresh token, with the status of before 2022": {
+			respond(401, `{"reason":"Invalid Token!","error":"invalid_grant"}`), grant, grant, dead,
+		},
+		"a dead token, as text": {
+			respond(400, `{"error":"invalid_grant"}`, "Content-Type", "text/plain"), grant, grant, dead,
+		},
+		"a code that is unknown or was used": {
+			respond(400, `{"reason":"Invalid authorization code `+code+`","error":"invalid_request"}`),
+			grant, status(400, "invalid_request"), status(400, "invalid_request"),
+		},
+		"a code that has expired": {respond(400, `{"error":"invalid_request","code":4733}`), grant, grant, dead},
+		"a code that is invalid":  {respond(400, `{"error":"invalid_request","code":4734}`), grant, grant, dead},
+		"no owner any more":       {respond(400, `{"code":4735,"reason":"x"}`), grant, grant, dead},
+		"no authorization":        {respond(400, `{"code":"4737"}`), grant, grant, dead},
+		"no approval any more":    {respond(400, `{"code":4738}`), grant, grant, dead},
+		"used beyond tolerance":   {respond(400, `{"code":4740}`), grant, grant, dead},
+		"revoked":                 {respond(400, `{"error":4741}`), grant, grant, dead},
+		"scopes that changed":     {respond(400, `{"code":4711}`), grant, grant, dead},
+		"an unknown client":       {respond(400, `{"error":"invalid_client"}`), client, client, client},
+		"a wrong secret":          {respond(401, `{"error":"invalid_client","reason":"Invalid client"}`), client, client, client},
+		"a wrong client ID":       {respond(400, `{"code":4702}`), client, client, client},
+		"a wrong secret's number": {respond(400, `{"code":4704}`), client, client, client},
+		"a disabled app":          {respond(400, `{"error":"unauthorized_client","code":4717}`), client, client, client},
+		"a number is more exact than a word": {
+			respond(400, `{"error":"invalid_grant","code":4717}`), client, client, client,
+		},
+		"an invalid access token": {
+			respond(401, `{"error":"invalid_token"}`), want{is: zoom.ErrToken}, want{is: zoom.ErrToken}, dead,
+		},
+		"a redirect URL that does not match": {
+			respond(400, `{"error":"invalid_request","code":4709}`),
+			status(400, "4709"), status(400, "4709"), status(400, "4709"),
+		},
+		"an unsupported grant": {
+			respond(400, `{"error":"unsupported_grant_type"}`),
+			status(400, "unsupported_grant_type"), status(400, "unsupported_grant_type"), status(400, "unsupported_grant_type"),
+		},
+		"the word in the reason alone": {
+			respond(400, `{"reason":"invalid_grant"}`), status(400, ""), status(400, ""), status(400, ""),
+		},
+		"an error of Zoom's": {
+			respond(500, `{"error":"server_error"}`),
+			status(500, "server_error"), status(500, "server_error"), status(500, "server_error"),
+		},
+		"a broken server that says the grant is dead": {
+			respond(503, `{"error":"invalid_grant"}`),
+			status(503, "invalid_grant"), status(503, "invalid_grant"), status(503, "invalid_grant"),
+		},
+		"a page of a proxy": {
+			respond(502, "<html>"+accessToken+refreshToken+code, "Content-Type", "text/html"),
+			status(502, ""), status(502, ""), status(502, ""),
+		},
+		"no body":                             {respond(403, ""), status(403, ""), status(403, ""), status(403, "")},
+		"a body that is a list":               {respond(400, `["invalid_grant"]`), status(400, ""), status(400, ""), status(400, "")},
+		"a code that is an object":            {respond(400, `{"error":{"a":1}}`), status(400, ""), status(400, ""), status(400, "")},
+		"a code that repeats a secret":        {respond(400, `{"error":"`+refreshToken+`"}`), status(400, ""), status(400, ""), status(400, "")},
+		"a number too long to be one of Zoom": {respond(400, `{"code":123456}`), status(400, ""), status(400, ""), status(400, "")},
+	}
+	for name, tt := range tests {
+		t.Run(name, func(t *testing.T) {
+			for method, w := range map[string]want{"Exchange": tt.exchange, "Refresh": tt.refresh, "Revoke": tt.revoke} {
+				t.Run(method, func(t *testing.T) {
+					server, o := serve(t, tt.answer)
+					err := calls[method](t.Context(), o)
+					w.check(t, err)
+					if (err == nil) != (w == dead) {
+						t.Errorf("error = %v, want none: %t", err, w == dead)
+					}
+					if n := server.requests.Load(); n != 1 {
+						t.Errorf("%d requests, want exactly 1", n)
+					}
+				})
+			}
+		})
+	}
+}
+
+func TestRefusalsOfTheAPI(t *testing.T) {
+	for name, tt := range map[string]struct {
+		answer http.HandlerFunc
+		want   want
+	}{
+		"an invalid token":      {respond(401, `{"code":124,"message":"Invalid access token."}`), want{is: zoom.ErrToken}},
+		"an expired token":      {respond(401, `{"code":124,"message":"Access token is expired."}`), want{is: zoom.ErrToken}},
+		"another number for it": {respond(401, `{"code":201}`), want{is: zoom.ErrToken}},
+		"401 without a number":  {respond(401, ""), want{is: zoom.ErrToken}},
+		"the number with 400":   {respond(400, `{"code":124}`), want{is: zoom.ErrToken}},
+		"a missing scope": {
+			respond(400, `{"code":4711,"message":"Invalid access token, does not contain scopes:[user:read:user]"}`),
+			want{is: zoom.ErrScope},
+		},
+		"a missing scope, the older number": {respond(401, `{"code":4700}`), want{is: zoom.ErrScope}},
+		"no such user":                      {respond(404, `{"code":1001}`), status(404, "1001")},
+		"an error of Zoom's":                {respond(500, `{"code":4711}`), status(500, "4711")},
+		"a number that repeats a secret":    {respond(400, `{"code":"`+accessToken+`"}`), status(400, "")},
+		"a redirect":                        {respond(302, "", "Location", "https://example.com/"), status(302, "")},
+		"too many requests":                 {respond(429, `{"code":429}`, "Retry-After", "7"), want{limit: &zoom.RateLimited{RetryAfter: 7 * time.Second}}},
+		"a page":                            {respond(200, "<html>"+accessToken), want{}},
+		"no user":                           {respond(200, `{"account_id":"A"}`), want{}},
+		"no account":                        {respond(200, `{"id":"U"}`), want{}},
+		"an empty account":                  {respond(200, `{"id":"U","account_id":""}`), want{}},
+		"an ID of the wrong type":           {respond(200, `{"id":{},"account_id":"A"}`), want{}},
+		"an ID that is too long":            {respond(200, `{"id":"`+strings.Repeat("u", 129)+`","account_id":"A"}`), want{}},
+		"an ID with a line feed":            {respond(200, `{"id":"U\nU","account_id":"A"}`), want{}},
+	} {
+		t.Run(name, func(t *testing.T) {
+			_, o := serve(t, tt.answer)
+			user, err := o.Me(t.Context(), accessToken, "")
+			if err == nil || user != nil {
+				t.Fatalf("Me = %v, %v; want an error", user, err)
+			}
+			tt.want.check(t, err)
+		})
+	}
+}
+
+func TestMe(t *testing.T) {
+	_, o := serve(t, func(w http.ResponseWriter, r *http.Request) {
+		if r.Method != http.MethodGet || r.URL.String() != "/v2/users/me" || r.Header.Get("Authorization") != "Bearer "+accessToken {
+			t.Errorf("%s %s, or another token", r.Method, r.URL)
+		}
+		respond(200, `{"id":"uSeR_0001","account_id":"AccT_0001","email":"ana@example.com","first_name":"Ana","type":2}`)(w, r)
+	})
+	got, err := o.Me(t.Context(), accessToken, "")
+	if err != nil {
+		t.Fatal(err)
+	}
+	if diff := cmp.Diff(&zoom.User{ID: "uSeR_0001", AccountID: "AccT_0001"}, got); diff != "" {
+		t.Errorf("user differs (-want +got):\n%s", diff)
+	}
+}
+
+// roundTrip is an http.RoundTripper.
+type roundTrip func(*http.Request) (*http.Response, error)
+
+func (f roundTrip) RoundTrip(r *http.Request) (*http.Response, error) { return f(r) }
+
+func TestMeGoesOnlyWhereTokensBelong(t *testing.T) {
+	const public = "https://api.zoom.us"
+	for name, tt := range map[string]struct {
+		configured, api, want string
+	}{
+		"no region":                            {public, "", public},
+		"a region":                             {public, "https://api-us.zoom.us", "https://api-us.zoom.us"},
+		"a region in capitals":                 {public, "https://API-US.ZOOM.US", "https://api-us.zoom.us"},
+		"a region with a path":                 {public, "https://api-us.zoom.us/v2", "https://api-us.zoom.us"},
+		"the government's":                     {"https://api.zoomgov.com", "https://api-x.zoomgov.com", "https://api-x.zoomgov.com"},
+		"a public region for the government's": {"https://api.zoomgov.com", "https://api-us.zoom.us", "https://api.zoomgov.com"},
+		"a government region for the public":   {public, "https://api-x.zoomgov.com", public},
+		"a region for a server of one's own":   {"http://127.0.0.1:8080", "https://api-us.zoom.us", "http://127.0.0.1:8080"},
+		"the configured one":                   {"https://zoom.internal:8443/", "https://zoom.internal:8443", "https://zoom.internal:8443"},
+		"the configured one without TLS":       {"http://zoom.internal", "http://zoom.internal", "http://zoom.internal"},
+		"the configured one, downgraded":       {public, "http://api.zoom.us", public},
+		"the configured one at another port":   {"https://zoom.internal", "https://zoom.internal:8443", "https://zoom.internal"},
+		"a region without TLS":                 {public, "http://api-us.zoom.us", public},
+		"a region at another port":             {public, "https://api-us.zoom.us:8443", public},
+		"another domain":                       {public, "https://api.example.com", public},
+		"a domain that ends alike":             {public, "https://evilzoom.us", public},
+		"a domain that begins alike":           {public, "https://api.zoom.us.example.com", public},
+		"a user in front of the host":          {public, "https://api-us.zoom.us@example.com", public},
+		"a user in front of a region":          {public, "https://a@api-us.zoom.us", public},
+		"a fragment":                           {public, "https://example.com#.zoom.us", public},
+		"a query":                              {public, "https://example.com?.zoom.us", public},
+		"a backslash":                          {public, `https://example.com\.zoom.us`, public},
+		"an address in the cluster":            {public, "https://10.96.0.1", public},
+		"the metadata service":                 {public, "http://169.254.169.254", public},
+		"no host":                              {public, "https:///x", public},
+		"a scheme without a host":              {public, "https:api-us.zoom.us", public},
+		"no URL":                               {public, "::", public},
+		"a dot at the end":                     {public, "https://api-us.zoom.us.", public},
+	} {
+		t.Run(name, func(t *testing.T) {
+			var got string
+			o := &zoom.OAuth{APIURL: tt.configured, HTTP: &http.Client{Transport: roundTrip(func(r *http.Request) (*http.Response, error) {
+				got = r.URL.String()
+				return nil, errors.New("enough")
+			})}}
+			if _, err := o.Me(t.Context(), accessToken, tt.api); err == nil {
+				t.Error("no error without an answer")
+			}
+			if want := tt.want + "/v2/users/me"; got != want {
+				t.Errorf("the token went to %s, want %s", got, want)
+			}
+		})
+	}
+}
+
+func TestRateLimited(t *testing.T) {
+	now := time.Date(2026, 3, 2, 23, 59, 0, 0, time.UTC)
+	midnight := now.Add(time.Minute)
+	for name, tt := range map[string]struct {
+		retryAfter string
+		want       zoom.RateLimited
+		wait       time.Duration
+	}{
+		"nothing":                      {"", zoom.RateLimited{}, 0},
+		"seconds":                      {"30", zoom.RateLimited{RetryAfter: 30 * time.Second}, 30 * time.Second},
+		"no seconds":                   {"0", zoom.RateLimited{}, 0},
+		"more seconds than a day has":  {"999999999", zoom.RateLimited{RetryAfter: 999999999 * time.Second}, 24 * time.Hour},
+		"seconds beyond counting":      {"99999999999999999999", zoom.RateLimited{}, 0},
+		"seconds below zero":           {"-5", zoom.RateLimited{}, 0},
+		"a date as in HTTP":            {"Tue, 03 Mar 2026 00:00:00 GMT", zoom.RateLimited{Until: midnight}, time.Minute},
+		"a date as in ISO 8601":        {"2026-03-03T00:00:00Z", zoom.RateLimited{Until: midnight}, time.Minute},
+		"a date with milliseconds":     {"2026-03-03T00:00:00.000Z", zoom.RateLimited{Until: midnight}, time.Minute},
+		"a date with another zone":     {"2026-03-03T01:00:00+01:00", zoom.RateLimited{Until: midnight}, time.Minute},
+		"a date without a zone":        {"2026-03-03T00:00:00", zoom.RateLimited{Until: midnight}, time.Minute},
+		"a date that is over":          {"2020-01-01T00:00:00Z", zoom.RateLimited{Until: time.Date(2020, 1, 1, 0, 0, 0, 0, time.UTC)}, 0},
+		"a date in a thousand years":   {"3026-01-01T00:00:00Z", zoom.RateLimited{Until: time.Date(3026, 1, 1, 0, 0, 0, 0, time.UTC)}, 24 * time.Hour},
+		"a secret":                     {refreshToken, zoom.RateLimited{}, 0},
+		"seconds with a decimal point": {"1.5", zoom.RateLimited{}, 0},
+	} {
+		t.Run(name, func(t *testing.T) {
+			for method, call := range calls {
+				server, o := serve(t, respond(429, `{"error":"invalid_grant"}`, "Retry-After", tt.retryAfter))
+				err := call(t.Context(), o)
+				want{limit: &tt.want}.check(t, err)
+				if got := tt.want.Wait(now); got != tt.wait {
+					t.Errorf("Wait = %v, want %v", got, tt.wait)
+				}
+				if n := server.requests.Load(); n != 1 {
+					t.Errorf("%s: %d requests, want exactly 1", method, n)
+				}
+			}
+		})
+	}
+}
+
+func TestClientSecretsAreTriedInOrder(t *testing.T) {
+	accepting := func(right string, refusal http.HandlerFunc) http.HandlerFunc {
+		return func(w http.ResponseWriter, r *http.Request) {
+			if _, secret, _ := r.BasicAuth(); secret != right {
+				refusal(w, r)
+				return
+			}
+			respond(200, `{"access_token":"a","refresh_token":"r"}`)(w, r)
+		}
+	}
+	invalid := respond(401, `{"error":"invalid_client"}`)
+	for name, tt := range map[string]struct {
+		secrets  []string
+		answer   http.HandlerFunc
+		want     want
+		requests int32
+	}{
+		"the newest is right":  {[]string{clientSecret, oldSecret}, accepting(clientSecret, invalid), want{}, 1},
+		"the older is right":   {[]string{clientSecret, oldSecret}, accepting(oldSecret, invalid), want{}, 2},
+		"none is right":        {[]string{clientSecret, oldSecret}, invalid, want{is: zoom.ErrClient}, 2},
+		"there is none":        {nil, accepting("", invalid), want{is: zoom.ErrClient}, 0},
+		"the code is spent":    {[]string{clientSecret, oldSecret}, respond(400, `{"error":"invalid_grant"}`), want{is: zoom.ErrGrant}, 1},
+		"Zoom is out of order": {[]string{clientSecret, oldSecret}, respond(500, ""), status(500, ""), 1},
+		"Zoom wants a pause":   {[]string{clientSecret, oldSecret}, respond(429, ""), want{limit: &zoom.RateLimited{}}, 1},
+		"the connection breaks": {
+			[]string{clientSecret, oldSecret},
+			func(http.ResponseWriter, *http.Request) { panic(http.ErrAbortHandler) },
+			want{},
+			1,
+		},
+	} {
+		t.Run(name, func(t *testing.T) {
+			for _, method := range []string{"Exchange", "Refresh"} {
+				server, o := serve(t, tt.answer)
+				o.ClientSecrets = tt.secrets
+				tt.want.check(t, calls[method](t.Context(), o))
+				if n := server.requests.Load(); n != tt.requests {
+					t.Errorf("%s: %d requests, want %d", method, n, tt.requests)
+				}
+			}
+		})
+	}
+	t.Run("revocation", func(t *testing.T) {
+		server, o := serve(t, accepting(oldSecret, invalid))
+		o.ClientSecrets = []string{clientSecret, oldSecret}
+		if err := o.Revoke(t.Context(), accessToken); err != nil || server.requests.Load() != 2 {
+			t.Errorf("Revoke: %v after %d requests, want success after 2", err, server.requests.Load())
+		}
+	})
+}
+
+func zipped(text string) string {
+	var b bytes.Buffer
+	z := gzip.NewWriter(&b)
+	_, _ = io.WriteString(z, text) // a buffer never fails
+	_ = z.Close()
+	return b.String()
+}
+
+// raw answers with bytes that need not be HTTP.
+func raw(text string) http.HandlerFunc {
+	return func(w http.ResponseWriter, _ *http.Request) {
+		conn, _, err := http.NewResponseController(w).Hijack()
+		if err != nil {
+			panic(err)
+		}
+		_, _ = io.WriteString(conn, text)
+		_ = conn.Close()
+	}
+}
+
+// TestHostileServer has a server that knows the secrets, since it was sent them, and tries to get them printed, to keep
+// the client busy, or to be asked again.
+func TestHostileServer(t *testing.T) {
+	const secrets = clientSecret + code + verifier + refreshToken + accessToken
+	huge := func(status int, contentType string) http.HandlerFunc {
+		return func(w http.ResponseWriter, _ *http.Request) {
+			w.Header().Set("Content-Type", contentType)
+			w.WriteHeader(status)
+			chunk := strings.Repeat("a", 1<<10)
+			for range 1 << 20 { // a gigabyte, unless the client stops listening
+				if _, err := io.WriteString(w, chunk); err != nil {
+					return
+				}
+			}
+			t.Error("the client read a gigabyte")
+		}
+	}
+	for name, handler := range map[string]http.HandlerFunc{
+		"no answer in time": func(_ http.ResponseWriter, r *http.Request) {
+			_, _ = io.Copy(io.Discard, r.Body) // the server notices that the client goes away only after this
+			<-r.Context().Done()
+		},
+		"a byte at a time": func(w http.ResponseWriter, r *http.Request) {
+			_, _ = io.Copy(io.Discard, r.Body)
+			tick := time.NewTicker(time.Millisecond)
+			defer tick.Stop()
+			for {
+				select {
+				case <-tick.C:
+				case <-r.Context().Done():
+					return
+				}
+				_, _ = io.WriteString(w, " ")
+				_ = http.NewResponseController(w).Flush()
+			}
+		},
+		"a huge answer":        huge(200, "application/json"),
+		"a huge refusal":       huge(400, "application/json"),
+		"a huge form":          huge(200, "text/plain"),
+		"a page":               respond(200, "<html>"+secrets, "Content-Type", "text/html"),
+		"a page as JSON":       respond(200, "<html>"+secrets),
+		"an empty answer":      respond(200, ""),
+		"null":                 respond(200, "null"),
+		"no access token":      respond(200, `{"refresh_token":"`+secrets+`"}`),
+		"an error with 200":    respond(200, `{"error":"`+secrets+`","error_description":"`+secrets+`"}`),
+		"a secret as number":   respond(200, `{"access_token":"a","id":{},"expires_in":"`+secrets+`"}`),
+		"a number as token":    respond(200, `{"access_token":1234}`),
+		"JSON that breaks off": respond(200, `{"access_token":"`+secrets),
+		"more than announced":  respond(200, `{"access_token":"`+secrets, "Content-Length", "4096"),
+		"a compressed flood": respond(200,
+			zipped(`{"access_token":"`+strings.Repeat("a", 10<<20)+`","id":"u","account_id":"a"}`), "Content-Encoding", "gzip"),
+		"what is not compressed":    respond(200, secrets, "Content-Encoding", "gzip"),
+		"a redirect":                respond(302, "", "Location", "/elsewhere"),
+		"a redirect with the body":  respond(307, "", "Location", "/elsewhere"),
+		"a redirect to nowhere":     respond(308, "", "Location", "http://%zz/"+secrets),
+		"a status that is none":     raw("HTTP/1.1 " + secrets + "\r\n\r\n"),
+		"what is not HTTP":          raw(secrets + "\r\n\r\n"),
+		"a header that is none":     raw("HTTP/1.1 200 OK\r\n" + secrets + "\r\n\r\n"),
+		"a length that is none":     raw("HTTP/1.1 200 OK\r\nContent-Length: " + secrets + "\r\n\r\n"),
+		"a transfer that is none":   raw("HTTP/1.1 200 OK\r\nTransfer-Encoding: " + secrets + "\r\n\r\n"),
+		"a chunk that is none":      raw("HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n" + secrets + "\r\n"),
+		"a header without end":      raw("HTTP/1.1 200 OK\r\nX: " + strings.Repeat(secrets, 1<<12) + "\r\n\r\n"),
+		"a protocol switch":         raw("HTTP/1.1 101 Switching Protocols\r\nUpgrade: " + secrets + "\r\nConnection: upgrade\r\n\r\n"),
+		"a reason for the status":   raw("HTTP/1.1 418 " + secrets + "\r\nContent-Length: 0\r\n\r\n"),
+		"a connection that breaks":  func(http.ResponseWriter, *http.Request) { panic(http.ErrAbortHandler) },
+		"a connection without word": raw(""),
+	} {
+		t.Run(name, func(t *testing.T) {
+			for method, call := range calls {
+				t.Run(method, func(t *testing.T) {
+					server, o := serve(t, handler)
+					if o.HTTP.Timeout != 10*time.Second {
+						t.Errorf("timeout = %v, want 10s", o.HTTP.Timeout)
+					}
+					o.HTTP.Timeout = 500 * time.Millisecond
+					begin := time.Now()
+					err := call(t.Context(), o)
+					if err == nil && method != "Revoke" { // of a revocation the status says everything
+						t.Error("no error")
+					}
+					if took := time.Since(begin); took > 5*time.Second {
+						t.Errorf("took %v", took)
+					}
+					silent(t, err)
+					for _, class := range []error{zoom.ErrGrant, zoom.ErrClient} {
+						if errors.Is(err, class) {
+							t.Errorf("%v: a stranger's word ended an installation", err)
+						}
+					}
+					if n := server.requests.Load(); n != 1 {
+						t.Errorf("%d requests, want exactly 1", n)
+					}
+				})
+			}
+		})
+	}
+}
+
+// TestOneCallIsOneRequest breaks connections after a first request went well, the case in which package net/http repeats
+// requests by itself if it can use a connection again.
+func TestOneCallIsOneRequest(t *testing.T) {
+	for method, call := range calls {
+		t.Run(method, func(t *testing.T) {
+			var served atomic.Int32
+			server, o := serve(t, func(w http.ResponseWriter, r *http.Request) {
+				if served.Add(1) > 1 {
+					panic(http.ErrAbortHandler)
+				}
+				respond(200, `{"access_token":"a","refresh_token":"r","id":"u","account_id":"a"}`)(w, r)
+			})
+			if err := call(t.Context(), o); err != nil {
+				t.Fatal(err)
+			}
+			if err := call(t.Context(), o); err == nil {
+				t.Error("no error from a broken connection")
+			}
+			if n := server.requests.Load(); n != 2 {
+				t.Errorf("2 calls were %d requests", n)
+			}
+		})
+	}
+}
+
+func TestRefreshWithoutATokenAsksNobody(t *testing.T) {
+	server, o := serve(t, respond(200, `{"access_token":"a"}`))
+	_, err := o.Refresh(t.Context(), "")
+	want{is: zoom.ErrGrant}.check(t, err)
+	if n := server.requests.Load(); n != 0 {
+		t.Errorf("%d requests, want none", n)
+	}
+}
+
+func TestNoAnswer(t *testing.T) {
+	t.Run("the caller gave up", func(t *testing.T) {
+		for method, call := range calls {
+			_, o := serve(t, func(w http.ResponseWriter, r *http.Request) { _, _ = io.Copy(io.Discard, r.Body); <-r.Context().Done() })
+			ctx, cancel := context.WithCancel(t.Context())
+			cancel()
+			err := call(ctx, o)
+			if !errors.Is(err, context.Canceled) {
+				t.Errorf("%s: %v, want context.Canceled", method, err)
+			}
+			silent(t, err)
+		}
+	})
+	t.Run("time is up", func(t *testing.T) {
+		for method, call := range calls {
+			_, o := serve(t, func(_ http.ResponseWriter, r *http.Request) { _, _ = io.Copy(io.Discard, r.Body); <-r.Context().Done() })
+			o.HTTP.Timeout = 50 * time.Millisecond
+			err := call(t.Context(), o)
+			if !errors.Is(err, context.DeadlineExceeded) {
+				t.Errorf("%s: %v, want context.DeadlineExceeded", method, err)
+			}
+			silent(t, err)
+		}
+	})
+	t.Run("nobody listens", func(t *testing.T) {
+		for method, call := range calls {
+			server, o := serve(t, respond(200, ""))
+			server.Close()
+			err := call(t.Context(), o)
+			if _, ok := errors.AsType[*net.OpError](err); !ok || !strings.Contains(err.Error(), "connection refused") {
+				t.Errorf("%s: %v, want the cause", method, err)
+			}
+			silent(t, err)
+		}
+	})
+	t.Run("nobody is trusted", func(t *testing.T) {
+		server := httptest.NewUnstartedServer(respond(200, ""))
+		server.Config.ErrorLog = slog.NewLogLogger(slog.DiscardHandler, slog.LevelError)
+		server.StartTLS()
+		defer server.Close()
+		o := &zoom.OAuth{ClientSecrets: []string{clientSecret}, WebURL: server.URL, APIURL: server.URL, HTTP: zoom.NewHTTPClient()}
+		for method, call := range calls {
+			err := call(t.Context(), o)
+			if err == nil || !strings.Contains(err.Error(), "certificate") {
+				t.Errorf("%s: %v, want the cause", method, err)
+			}
+			silent(t, err)
+		}
+	})
+	t.Run("the URL cannot be one", func(t *testing.T) {
+		o := &zoom.OAuth{ClientSecrets: []string{clientSecret}, WebURL: "http://%zz", APIURL: "http://%zz", HTTP: zoom.NewHTTPClient()}
+		for method, call := range calls {
+			err := call(t.Context(), o)
+			if err == nil {
+				t.Errorf("%s: no error", method)
+			}
+			silent(t, err)
+		}
+	})
+}
+
+func TestSecretsAreNotPrinted(t *testing.T) {
+	token := zoom.Token{AccessToken: accessToken, RefreshToken: refreshToken, Scopes: []string{canary}, APIURL: canary}
+	client := zoom.OAuth{ClientID: "cLiEnT", ClientSecrets: []string{clientSecret, oldSecret}}
+	type holder struct {
+		Token *zoom.Token
+		Value zoom.Token
+		OAuth *zoom.OAuth
+	}
+	for name, v := range map[string]any{
+		"a token": token, "a pointer to a token": &token, "a list of tokens": []zoom.Token{token},
+		"a client": client, "a pointer to a client": &client,
+		"a struct that holds them": holder{&token, token, &client}, "a pointer to it": &holder{&token, token, &client},
+	} {
+		t.Run(name, func(t *testing.T) {
+			silent(t, v)
+			if b, err := json.Marshal(v); err != nil || bytes.Contains(b, []byte(canary)) {
+				t.Errorf("JSON, or %v: %s", err, b)
+			}
+		})
+	}
+}
+
+func TestNewHTTPClientBoundsHeaders(t *testing.T) {
+	server, o := serve(t, respond(200, "", "X-Flood", strings.Repeat("a", 100<<10)))
+	if resp, err := o.HTTP.Get(server.URL); err == nil {
+		_ = resp.Body.Close()
+		t.Error("the client read a header of 100 KiB")
+	}
+}
+
+func TestNewHTTPClient(t *testing.T) {
+	const most = 64 << 10
+	for name, tt := range map[string]struct {
+		answer http.HandlerFunc
+		whole  bool
+	}{
+		"the largest answer":                {respond(200, strings.Repeat("a", most)), true},
+		"a byte more":                       {respond(200, strings.Repeat("a", most+1)), false},
+		"the largest answer, compressed":    {respond(200, zipped(strings.Repeat("a", most)), "Content-Encoding", "gzip"), true},
+		"a byte more, although it was less": {respond(200, zipped(strings.Repeat("a", most+1)), "Content-Encoding", "gzip"), false},
+	} {
+		t.Run(name, func(t *testing.T) {
+			server, o := serve(t, tt.answer)
+			resp, err := o.HTTP.Get(server.URL)
+			if err != nil {
+				t.Fatal(err)
+			}
+			body, err := io.ReadAll(resp.Body)
+			if err := resp.Body.Close(); err != nil {
+				t.Error(err)
+			}
+			_, tooLarge := errors.AsType[*http.MaxBytesError](err)
+			if tooLarge == tt.whole || len(body) != most {
+				t.Errorf("read %d bytes, then: %v", len(body), err)
+			}
+		})
+	}
+}
