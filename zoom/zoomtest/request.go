@@ -1,0 +1,115 @@
+package zoomtest
+
+import (
+	"bytes"
+	"context"
+	"crypto/rand"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"io"
+	"net/http"
+	"strconv"
+	"time"
+
+	"github.com/zoom-operator/zoom-operator/zoom"
+)
+
+// AnswerTimeout is how long Zoom waits for the answer to a request.
+const AnswerTimeout = 3 * time.Second
+
+// maxAnswer bounds what is read of an answer. A challenge is answered in less than 300 bytes.
+const maxAnswer = 64 << 10
+
+// RequestOption departs from what Zoom would send.
+type RequestOption func(*signing)
+
+type signing struct {
+	secret    string
+	timestamp time.Time
+	unsigned  bool
+}
+
+// Unsigned leaves out the signature and its timestamp.
+func Unsigned() RequestOption {
+	return func(s *signing) { s.unsigned = true }
+}
+
+// SignedWith signs with another secret than the app's.
+func SignedWith(secret string) RequestOption {
+	return func(s *signing) { s.secret = secret }
+}
+
+// SignedAt signs with another time than the current one.
+func SignedAt(t time.Time) RequestOption {
+	return func(s *signing) { s.timestamp = t }
+}
+
+// Request returns a request that has not been sent, with any body and with the headers that Zoom sets. Without options
+// it is genuine.
+func (z *Zoom) Request(ctx context.Context, body []byte, options ...RequestOption) (*http.Request, error) {
+	s := signing{secret: z.config.SecretToken, timestamp: z.config.Clock.Now()}
+	for _, option := range options {
+		option(&s)
+	}
+	req, err := http.NewRequestWithContext(ctx, http.MethodPost, z.config.Endpoint, bytes.NewReader(body))
+	if err != nil {
+		return nil, fmt.Errorf("zoomtest: request to the endpoint: %w", err)
+	}
+	req.Header.Set("Content-Type", "application/json; charset=utf-8")
+	req.Header.Set("User-Agent", "Zoom Marketplace/1.0a")
+	req.Header.Set("Clientid", z.config.ClientID)
+	req.Header.Set("X-Zm-Trackingid", "v=2.0;clid=aw1;rid=WEB_"+rand.Text())
+	req.Header.Set("X-Zm-Request-Id", rand.Text())
+	if !s.unsigned {
+		timestamp := strconv.FormatInt(s.timestamp.Unix(), 10)
+		req.Header.Set(zoom.HeaderTimestamp, timestamp)
+		req.Header.Set(zoom.HeaderSignature, zoom.Sign(s.secret, timestamp, body))
+	}
+	return req, nil
+}
+
+// Send posts an event once, as Zoom's first attempt, and logs the Delivery. The error tells why there is no status.
+func (z *Zoom) Send(ctx context.Context, e Event) (status int, err error) {
+	d := z.attempt(ctx, Delivery{Event: e, Attempt: 1, Timestamp: z.config.Clock.Now()}, rand.Text())
+	return d.Status, d.Err
+}
+
+// Validate asks the endpoint to prove that it knows the secret token, and returns an error if it does not.
+func (z *Zoom) Validate(ctx context.Context) error {
+	challenge := zoom.Challenge{PlainToken: rand.Text()}
+	now := z.config.Clock.Now()
+	req, err := z.Request(ctx, encode(object{
+		"event":    zoom.EventURLValidation,
+		"event_ts": now.UnixMilli(),
+		"payload":  object{"plainToken": challenge.PlainToken},
+	}), SignedAt(now))
+	if err != nil {
+		return err
+	}
+	status, body, err := z.post(req)
+	if err != nil {
+		return fmt.Errorf("zoomtest: validation of the endpoint: %w", err)
+	}
+	if status != http.StatusOK {
+		return fmt.Errorf("zoomtest: validation of the endpoint: status %d, want 200", status)
+	}
+	var answer zoom.ChallengeAnswer
+	if err := json.Unmarshal(body, &answer); err != nil {
+		return errors.New("zoomtest: validation of the endpoint: the answer is not the JSON that Zoom expects")
+	}
+	if answer != challenge.Answer(z.config.SecretToken) {
+		return errors.New("zoomtest: validation of the endpoint: the answer does not prove knowledge of the secret token")
+	}
+	return nil
+}
+
+func (z *Zoom) post(req *http.Request) (status int, body []byte, err error) {
+	resp, err := z.client.Do(req)
+	if err != nil {
+		return 0, nil, err
+	}
+	defer func() { err = errors.Join(err, resp.Body.Close()) }()
+	body, err = io.ReadAll(io.LimitReader(resp.Body, maxAnswer))
+	return resp.StatusCode, body, err
+}

@@ -1,0 +1,284 @@
+package zoomtest
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"maps"
+	"net/http"
+	"slices"
+	"sync"
+	"time"
+)
+
+// ServerConfig says whom a Server knows and how fast its tokens age.
+type ServerConfig struct {
+	// Users are those who can consent. The consent page offers all of them; the first is the one who is signed in.
+	Users []Login
+
+	// Clock is the time that codes and tokens expire by; nil means the real one.
+	Clock Clock
+
+	// Scale shortens the life of tokens: 1 (or 0) is Zoom's own pace, 60 turns the hour of an access token into a
+	// minute, which its expires_in says too, and the 90 days of a refresh token into 36 hours. Codes are good for
+	// CodeLifetime at any scale, for a browser runs at its own speed.
+	Scale float64
+
+	// APIURL is the api_url of token answers; they have none when it is empty.
+	APIURL string
+}
+
+// Login is a user, in the account that the user belongs to.
+type Login struct {
+	Account Account
+	User    User
+}
+
+// App is what a developer registered at Zoom.
+type App struct {
+	ClientID string
+
+	// ClientSecrets are accepted, each: there are two while one is being rotated.
+	ClientSecrets []string
+
+	// RedirectURLs are where consents may return to, compared letter by letter.
+	RedirectURLs []string
+
+	// Scopes are what a consent grants from now on. Tokens of earlier consents keep theirs.
+	Scopes []string
+
+	// AdminManaged makes every consent one for the whole account: when one admin removes the app, the tokens of all
+	// admins of the account die.
+	AdminManaged bool
+
+	// Disabled makes the token endpoint refuse the app.
+	Disabled bool
+
+	// Webhooks sends app_deauthorized when the app is removed; nothing is sent without it.
+	Webhooks *Zoom
+}
+
+// CodeLifetime is how long an authorization code can be exchanged.
+const CodeLifetime = 5 * time.Minute
+
+const (
+	accessTokenLifetime  = time.Hour
+	refreshTokenLifetime = 90 * 24 * time.Hour
+)
+
+// Server is Zoom's web site and REST API, as far as consents and tokens go: an http.Handler with the consent page at
+// GET /oauth/authorize, POST /oauth/token, POST /oauth/revoke and GET /v2/users/me. A request is answered by what is
+// registered and consented at the time, or by a Fault. Its methods may be used concurrently.
+type Server struct {
+	config ServerConfig
+	mux    *http.ServeMux
+
+	mu      sync.Mutex
+	apps    map[string]App // by client ID
+	grants  map[installation]*grant
+	codes   map[string]*code
+	refresh map[string]*refreshToken
+	access  map[string]*accessToken
+	faults  map[Step][]*injected
+	stats   Stats
+}
+
+var _ http.Handler = (*Server)(nil)
+
+// NewServer returns a Server without apps, or an error that names what is wrong in the config.
+func NewServer(config ServerConfig) (*Server, error) {
+	if len(config.Users) == 0 {
+		return nil, errors.New("zoomtest: Users is empty")
+	}
+	if !(config.Scale >= 0) { // written so that NaN fails
+		return nil, errors.New("zoomtest: Scale is not a positive number")
+	}
+	if config.Scale == 0 {
+		config.Scale = 1
+	}
+	if config.Clock == nil {
+		config.Clock = realClock{}
+	}
+	s := &Server{
+		config:  config,
+		mux:     http.NewServeMux(),
+		apps:    map[string]App{},
+		grants:  map[installation]*grant{},
+		codes:   map[string]*code{},
+		refresh: map[string]*refreshToken{},
+		access:  map[string]*accessToken{},
+		faults:  map[Step][]*injected{},
+		stats:   Stats{Requests: map[Step]int{}},
+	}
+	s.mux.HandleFunc("GET /oauth/authorize", s.step(StepAuthorize, s.authorize))
+	s.mux.HandleFunc("POST /oauth/authorize", s.step(StepDecide, s.decide))
+	s.mux.HandleFunc("POST /oauth/token", s.token)
+	s.mux.HandleFunc("POST /oauth/revoke", s.step(StepRevoke, s.revoke))
+	s.mux.HandleFunc("GET /v2/users/me", s.step(StepMe, s.me))
+	return s, nil
+}
+
+// ServeHTTP is Zoom.
+func (s *Server) ServeHTTP(w http.ResponseWriter, r *http.Request) {
+	s.mux.ServeHTTP(w, r)
+}
+
+// Register adds an app, or changes the one with the same client ID: other scopes, another secret. Consents stay.
+func (s *Server) Register(app App) error {
+	if app.ClientID == "" || len(app.ClientSecrets) == 0 || slices.Contains(app.ClientSecrets, "") || len(app.RedirectURLs) == 0 {
+		return errors.New("zoomtest: an app needs a client ID, client secrets and redirect URLs")
+	}
+	app.ClientSecrets = slices.Clone(app.ClientSecrets)
+	app.RedirectURLs = slices.Clone(app.RedirectURLs)
+	app.Scopes = slices.Clone(app.Scopes)
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	s.apps[app.ClientID] = app
+	return nil
+}
+
+// Remove is what a customer does at Zoom: the user removes the app. Tokens die at once, and app_deauthorized is on its
+// way; the Wait of the app's Webhooks ends when it has arrived.
+func (s *Server) Remove(ctx context.Context, clientID, accountID, userID string) error {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	if !s.uninstall(ctx, installation{clientID, accountID, userID}) {
+		return fmt.Errorf("zoomtest: user %s of account %s has not installed app %s", userID, accountID, clientID)
+	}
+	return nil
+}
+
+// Kill makes the tokens of a consent die silently, as they do when the user is deleted (4735), an admin withdraws an
+// approval (4738) or the consent is revoked (4741). The code is Zoom's number for the cause.
+func (s *Server) Kill(clientID, accountID, userID string, code int) error {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	g := s.grants[installation{clientID, accountID, userID}]
+	if g == nil {
+		return fmt.Errorf("zoomtest: user %s of account %s has not installed app %s", userID, accountID, clientID)
+	}
+	s.end(g, code)
+	return nil
+}
+
+// Installed tells whether there is a consent whose tokens live.
+func (s *Server) Installed(clientID, accountID, userID string) bool {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	return s.grants[installation{clientID, accountID, userID}] != nil
+}
+
+// uninstall ends the consent, and in an admin-managed app all of the account's, and reports it. s.mu is held.
+func (s *Server) uninstall(ctx context.Context, removed installation) bool {
+	if s.grants[removed] == nil {
+		return false
+	}
+	app := s.apps[removed.clientID]
+	for at, g := range s.grants {
+		if at == removed || app.AdminManaged && at.clientID == removed.clientID && at.accountID == removed.accountID {
+			s.end(g, 0)
+		}
+	}
+	if app.Webhooks != nil {
+		account := Account{ID: removed.accountID}
+		e := account.AppDeauthorized(s.config.Clock.Now(), removed.clientID, removed.userID, TimeAtTop)
+		// In the background, and longer than the request: whoever asked for the removal may have to answer the webhook.
+		ctx = context.WithoutCancel(ctx)
+		app.Webhooks.outstanding.Go(func() { app.Webhooks.Deliver(ctx, e) })
+	}
+	return true
+}
+
+// end makes a consent's tokens dead. s.mu is held.
+func (s *Server) end(g *grant, code int) {
+	g.dead, g.code = true, code
+	delete(s.grants, g.installation)
+}
+
+// installation names a consent.
+type installation struct {
+	clientID, accountID, userID string
+}
+
+// grant is a consent that was exchanged. Its tokens point to it.
+type grant struct {
+	installation
+
+	login  Login
+	scopes []string
+
+	dead bool
+	code int // Zoom's number for why, if it has one
+
+	inFlight int // refreshes
+}
+
+type code struct {
+	clientID    string
+	redirectURL string
+	challenge   string
+	method      string
+	login       Login
+	scopes      []string
+	expires     time.Time
+	used        bool
+}
+
+type refreshToken struct {
+	grant   *grant
+	expires time.Time
+	spent   bool
+}
+
+type accessToken struct {
+	grant   *grant
+	expires time.Time
+}
+
+// Outcome is what became of a refresh.
+type Outcome string
+
+const (
+	// Rotated means that the token was spent for a new one, though a Fault may have kept the new one from the client.
+	Rotated Outcome = "Rotated"
+
+	// Reused means that the token had been spent before.
+	Reused Outcome = "Reused"
+
+	// Refused means that the token was unknown, dead or expired.
+	Refused Outcome = "Refused"
+)
+
+// Refresh is one use of a refresh token.
+type Refresh struct {
+	At        time.Time
+	ClientID  string
+	AccountID string
+	UserID    string
+	Outcome   Outcome
+}
+
+// Stats is what a Server has seen.
+type Stats struct {
+	// Requests counts the requests of each step, those that met a Fault included.
+	Requests map[Step]int
+
+	// Refreshes are all uses of refresh tokens, except those that a Fault or a wrong client secret kept from counting.
+	Refreshes []Refresh
+
+	// SpentTwice counts the Refreshes that were Reused.
+	SpentTwice int
+
+	// MaxRefreshesInFlight is the highest number of refreshes that one installation ever had at the same time.
+	MaxRefreshesInFlight int
+}
+
+// Stats returns what the Server has seen so far.
+func (s *Server) Stats() Stats {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	stats := s.stats
+	stats.Requests = maps.Clone(stats.Requests)
+	stats.Refreshes = slices.Clone(stats.Refreshes)
+	return stats
+}

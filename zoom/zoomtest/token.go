@@ -1,0 +1,258 @@
+package zoomtest
+
+import (
+	"crypto/rand"
+	"crypto/sha256"
+	"encoding/base64"
+	"net/http"
+	"net/url"
+	"slices"
+	"strings"
+	"time"
+)
+
+// Mark is part of every code and token that a Server hands out, so that a test can look for them where they must not be.
+const Mark = "eyJ6b29tdGVzdCI"
+
+// newToken is as long as Zoom's, whose tokens are signed JSON in practice.
+func newToken(kind string) string {
+	return Mark + "." + kind + "." + rand.Text() + strings.Repeat("0", 1000)
+}
+
+// refusal is an error of the authorization server.
+type refusal struct {
+	status int
+	error  string // RFC 6749's code
+	reason string // Zoom's text
+	code   int    // Zoom's number; mostly missing
+}
+
+func (e *refusal) write(w http.ResponseWriter) {
+	body := object{"reason": e.reason, "error": e.error}
+	if e.code != 0 {
+		body["code"] = e.code
+	}
+	Answer(e.status, string(encode(body)))(w, nil)
+}
+
+func writeJSON(w http.ResponseWriter, body object) {
+	Answer(http.StatusOK, string(encode(body)))(w, nil)
+}
+
+// token is POST /oauth/token, which takes its parameters from the body or the query.
+func (s *Server) token(w http.ResponseWriter, r *http.Request) {
+	switch r.FormValue("grant_type") {
+	case "authorization_code":
+		s.step(StepExchange, s.exchange)(w, r)
+	case "refresh_token":
+		defer s.flight(r.FormValue("refresh_token"))()
+		s.step(StepRefresh, s.rotate)(w, r)
+	default:
+		(&refusal{http.StatusBadRequest, "unsupported_grant_type", "unsupported grant type", 4705}).write(w)
+	}
+}
+
+// flight counts a refresh of the token's installation until the returned function is called.
+func (s *Server) flight(token string) (landed func()) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	known := s.refresh[token]
+	if known == nil {
+		return func() {}
+	}
+	g := known.grant
+	g.inFlight++
+	s.stats.MaxRefreshesInFlight = max(s.stats.MaxRefreshesInFlight, g.inFlight)
+	return func() {
+		s.mu.Lock()
+		defer s.mu.Unlock()
+		g.inFlight--
+	}
+}
+
+// client authenticates an app by the Authorization header. s.mu is held.
+func (s *Server) client(r *http.Request) (App, *refusal) {
+	id, secret, _ := r.BasicAuth()
+	id, errID := url.QueryUnescape(id)
+	secret, errSecret := url.QueryUnescape(secret)
+	app, known := s.apps[id]
+	if errID != nil || errSecret != nil || !known || !slices.Contains(app.ClientSecrets, secret) {
+		return App{}, &refusal{http.StatusUnauthorized, "invalid_client", "Invalid client_id or client_secret", 0}
+	}
+	if app.Disabled {
+		return App{}, &refusal{http.StatusBadRequest, "unauthorized_client", "The app has been disabled", 4717}
+	}
+	return app, nil
+}
+
+func (s *Server) exchange(w http.ResponseWriter, r *http.Request) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	app, refused := s.client(r)
+	if refused != nil {
+		refused.write(w)
+		return
+	}
+	c, refused := s.redeem(app, r)
+	if refused != nil {
+		refused.write(w)
+		return
+	}
+	g := &grant{
+		installation: installation{app.ClientID, c.login.Account.ID, c.login.User.ID},
+		login:        c.login, scopes: c.scopes,
+	}
+	if earlier := s.grants[g.installation]; earlier != nil {
+		s.end(earlier, 4741)
+	}
+	s.grants[g.installation] = g
+	writeJSON(w, s.issue(g))
+}
+
+// redeem uses up the code of the request. s.mu is held.
+func (s *Server) redeem(app App, r *http.Request) (*code, *refusal) {
+	c := s.codes[r.FormValue("code")]
+	if c == nil || c.used || c.clientID != app.ClientID {
+		// Zoom's answer repeats the code, which is why answers must not end up in logs.
+		return nil, &refusal{
+			http.StatusBadRequest, "invalid_request", "Invalid authorization code " + r.FormValue("code"), 0,
+		}
+	}
+	c.used = true
+	switch {
+	case s.config.Clock.Now().After(c.expires):
+		return nil, &refusal{http.StatusBadRequest, "invalid_request", "The authorization code has expired", 4733}
+	case c.redirectURL != r.FormValue("redirect_uri"):
+		return nil, &refusal{http.StatusBadRequest, "invalid_request", "The redirect URL does not match", 4709}
+	case !proves(r.FormValue("code_verifier"), c.challenge, c.method):
+		return nil, &refusal{http.StatusBadRequest, "invalid_grant", "The code verifier does not match", 0}
+	}
+	return c, nil
+}
+
+// proves is PKCE, RFC 7636 section 4.6. A verifier for a code that was asked for without a challenge proves nothing: that
+// is how a code of somebody else's flow would be slipped in.
+func proves(verifier, challenge, method string) bool {
+	switch {
+	case challenge == "" || verifier == "":
+		return challenge == verifier
+	case method == "S256":
+		sum := sha256.Sum256([]byte(verifier))
+		return base64.RawURLEncoding.EncodeToString(sum[:]) == challenge
+	default:
+		return verifier == challenge
+	}
+}
+
+func (s *Server) rotate(w http.ResponseWriter, r *http.Request) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	app, refused := s.client(r)
+	if refused != nil {
+		refused.write(w)
+		return
+	}
+	now := s.config.Clock.Now()
+	use := Refresh{At: now, ClientID: app.ClientID, Outcome: Refused}
+	refused = &refusal{http.StatusBadRequest, "invalid_grant", "Invalid Token!", 0}
+	token := s.refresh[r.FormValue("refresh_token")]
+	if token == nil || token.grant.clientID != app.ClientID {
+		s.stats.Refreshes = append(s.stats.Refreshes, use)
+		refused.write(w)
+		return
+	}
+	g := token.grant
+	use.AccountID, use.UserID = g.accountID, g.userID
+	switch {
+	case token.spent:
+		use.Outcome = Reused
+		s.stats.SpentTwice++
+	case g.dead && g.code != 0:
+		refused.error, refused.reason, refused.code = "invalid_request", "The token can no longer be used", g.code
+	case g.dead || now.After(token.expires):
+	default:
+		use.Outcome = Rotated
+		token.spent = true
+	}
+	s.stats.Refreshes = append(s.stats.Refreshes, use)
+	if use.Outcome != Rotated {
+		refused.write(w)
+		return
+	}
+	writeJSON(w, s.issue(g))
+}
+
+// issue makes a pair of tokens. Access tokens of before stay good until they expire. s.mu is held.
+func (s *Server) issue(g *grant) object {
+	scaled := func(d time.Duration) time.Duration { return time.Duration(float64(d) / s.config.Scale) }
+	// Zoom's answers say 3599 as a rule.
+	expiresIn := max(1, int64(scaled(accessTokenLifetime-time.Second)/time.Second))
+	access, refresh := newToken("access"), newToken("refresh")
+	now := s.config.Clock.Now()
+	s.access[access] = &accessToken{
+		grant: g, expires: now.Add(max(scaled(accessTokenLifetime), time.Duration(expiresIn)*time.Second)),
+	}
+	s.refresh[refresh] = &refreshToken{grant: g, expires: now.Add(scaled(refreshTokenLifetime))}
+	answer := object{
+		"access_token": access, "token_type": "bearer", "refresh_token": refresh,
+		"expires_in": expiresIn, "scope": strings.Join(g.scopes, " "),
+	}
+	if s.config.APIURL != "" {
+		answer["api_url"] = s.config.APIURL
+	}
+	return answer
+}
+
+// live finds an access token that is still good. s.mu is held.
+func (s *Server) live(token string) *grant {
+	t := s.access[token]
+	if t == nil || t.grant.dead || s.config.Clock.Now().After(t.expires) {
+		return nil
+	}
+	return t.grant
+}
+
+func (s *Server) revoke(w http.ResponseWriter, r *http.Request) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	app, refused := s.client(r)
+	if refused != nil {
+		refused.write(w)
+		return
+	}
+	g := s.live(r.FormValue("token"))
+	if g == nil || g.clientID != app.ClientID {
+		(&refusal{http.StatusBadRequest, "invalid_grant", "Invalid Token!", 0}).write(w)
+		return
+	}
+	s.uninstall(r.Context(), g.installation)
+	writeJSON(w, object{"status": "success"})
+}
+
+// profileScopes allow reading one's own profile, each: those of today and the classic ones, of a user and of an admin.
+var profileScopes = []string{"user:read:user", "user:read:user:admin", "user:read", "user:read:admin"}
+
+func (s *Server) me(w http.ResponseWriter, r *http.Request) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	token, _ := strings.CutPrefix(r.Header.Get("Authorization"), "Bearer ")
+	g := s.live(token)
+	switch {
+	case g == nil && s.access[token] != nil:
+		Answer(http.StatusUnauthorized, `{"code":124,"message":"Access token is expired."}`)(w, r)
+	case g == nil:
+		Answer(http.StatusUnauthorized, `{"code":124,"message":"Invalid access token."}`)(w, r)
+	case !slices.ContainsFunc(profileScopes, func(scope string) bool { return slices.Contains(g.scopes, scope) }):
+		Answer(http.StatusBadRequest, `{"code":4711,"message":"Invalid access token, does not contain `+
+			`scopes:[user:read:user, user:read:user:admin]."}`)(w, r)
+	default:
+		first, last, _ := strings.Cut(g.login.User.Name, " ")
+		writeJSON(w, object{
+			"id": g.userID, "account_id": g.accountID, "account_number": 1234567,
+			"email": g.login.User.Email, "display_name": g.login.User.Name, "first_name": first, "last_name": last,
+			"type": 2, "role_name": "Owner", "role_id": "0", "pmi": 4155551234, "use_pmi": false,
+			"timezone": "Europe/Madrid", "status": "active", "verified": 1, "cluster": "us04",
+			"created_at": "2020-01-01T09:00:00Z",
+		})
+	}
+}

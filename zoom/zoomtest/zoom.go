@@ -1,0 +1,120 @@
+// Package zoomtest is a Zoom to test against. It sends what Zoom sends, the way Zoom sends it: signed webhooks for every
+// meeting event with Zoom's inconsistencies, the challenge that validates an endpoint, retries on Zoom's schedule, and,
+// on demand, the duplicates, the disorder and the losses of a bad day.
+//
+// A test builds events from an Account, a Meeting and its Instances, with every time passed in, and has a Zoom send them:
+//
+//	z, err := zoomtest.New(zoomtest.Config{Endpoint: server.URL, SecretToken: "s3cr3t", Scale: 60000})
+//	...
+//	weekly := zoomtest.Meeting{Account: zoomtest.Account{ID: "AccT"}, Number: 81234567890, ...}
+//	z.Deliver(ctx, weekly.Created(nine))
+//	live := weekly.Instance(ten)
+//	z.Deliver(ctx, live.Started())
+//	z.Deliver(ctx, live.Ended(ten.Add(time.Hour)))
+//	z.Wait()
+//
+// A Server is the other half: the consent page, single-use codes and rotating tokens, removal by the customer, and on
+// demand a Fault at each step. It counts what a client must never do, such as to spend a refresh token twice.
+package zoomtest
+
+import (
+	"errors"
+	"fmt"
+	"net/http"
+	"net/url"
+	"sync"
+	"time"
+)
+
+// Config says where a Zoom sends events, as which app, and how badly.
+type Config struct {
+	// Endpoint is the URL of the app's event subscription.
+	Endpoint string
+
+	// SecretToken is the app's secret token, with which every request is signed.
+	SecretToken string
+
+	// ClientID is the app's OAuth client ID, sent as a header.
+	ClientID string
+
+	// Transport carries the requests; nil means http.DefaultTransport. Redirects are never followed and an answer has
+	// to arrive within AnswerTimeout, whatever the transport.
+	Transport http.RoundTripper
+
+	// Clock is the time that requests are signed at and that waits are measured in; nil means the real one.
+	Clock Clock
+
+	// Scale shortens the waits between retries and those of Faults: 1 (or 0) is Zoom's own pace, 60000 turns the
+	// 85 minutes until the last retry into 85 ms. Signatures carry the Clock's time at any scale, and the endpoint
+	// always has the full AnswerTimeout, for it runs at its own speed.
+	Scale float64
+
+	// KeepTimestamp makes retries repeat the timestamp and signature of the first attempt. Zoom does not document
+	// which one it does, and receivers in the field assume either.
+	KeepTimestamp bool
+
+	// Seed and an event together decide what Faults do to the event: the same seed does the same again, in whatever
+	// order events are delivered.
+	Seed uint64
+
+	// Faults is what goes wrong on the way; the zero value is nothing.
+	Faults Faults
+
+	// Observe, when set, sees every Delivery as it is logged. Calls may be concurrent.
+	Observe func(Delivery)
+}
+
+// Zoom sends webhooks to one endpoint. Its methods may be used concurrently, except that Wait must not run while
+// another goroutine calls Deliver.
+type Zoom struct {
+	config Config
+	client *http.Client
+
+	outstanding sync.WaitGroup
+
+	mu         sync.Mutex
+	deliveries []Delivery
+}
+
+// New returns a Zoom, or an error that names what is wrong in the Config.
+func New(config Config) (*Zoom, error) {
+	endpoint, err := url.Parse(config.Endpoint)
+	switch {
+	case err != nil || endpoint.Host == "":
+		return nil, errors.New("zoomtest: Endpoint is not an absolute URL")
+	case config.SecretToken == "":
+		return nil, errors.New("zoomtest: SecretToken is empty")
+	case config.Scale < 0:
+		return nil, errors.New("zoomtest: Scale is negative")
+	}
+	if err := config.Faults.validate(); err != nil {
+		return nil, fmt.Errorf("zoomtest: Faults: %w", err)
+	}
+	if config.Scale == 0 {
+		config.Scale = 1
+	}
+	if config.Clock == nil {
+		config.Clock = realClock{}
+	}
+	return &Zoom{
+		config: config,
+		client: &http.Client{
+			Transport: config.Transport,
+			Timeout:   AnswerTimeout,
+			CheckRedirect: func(*http.Request, []*http.Request) error {
+				return http.ErrUseLastResponse
+			},
+		},
+	}, nil
+}
+
+// Clock is a source of time. A test whose endpoint has a clock of its own passes that one here.
+type Clock interface {
+	Now() time.Time
+	After(d time.Duration) <-chan time.Time
+}
+
+type realClock struct{}
+
+func (realClock) Now() time.Time                         { return time.Now() }
+func (realClock) After(d time.Duration) <-chan time.Time { return time.After(d) }
