@@ -1,0 +1,497 @@
+package v1alpha1_test
+
+import (
+	"fmt"
+	"os"
+	"path/filepath"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/google/go-cmp/cmp"
+	apierrors "k8s.io/apimachinery/pkg/api/errors"
+	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+	"sigs.k8s.io/controller-runtime/pkg/client"
+	"sigs.k8s.io/yaml"
+
+	"github.com/zoom-operator/zoom-operator/api/v1alpha1"
+	"github.com/zoom-operator/zoom-operator/test/controlplane"
+)
+
+func TestMain(m *testing.M) { controlplane.Main(m) }
+
+// write is an object on its way to the API server: created as change leaves it, or, when stored is set, created as stored
+// leaves it and then updated by change.
+type write[T client.Object] struct {
+	stored, change func(T)
+	// want is a part of the refusal; empty when the write is allowed.
+	want string
+}
+
+func check[T client.Object](t *testing.T, valid func() T, writes map[string]write[T]) {
+	t.Helper()
+	c, namespace := controlplane.Client(t), controlplane.Namespace(t)
+	named := 0
+	for name, tc := range writes {
+		t.Run(name, func(t *testing.T) {
+			obj := valid()
+			named++
+			obj.SetNamespace(namespace)
+			obj.SetName(fmt.Sprintf("object-%d", named))
+			send := func() error { return c.Create(t.Context(), obj, client.DryRunAll) }
+			if tc.stored != nil {
+				tc.stored(obj)
+				if err := c.Create(t.Context(), obj); err != nil {
+					t.Fatalf("the object before the update: %v", err)
+				}
+				send = func() error { return c.Update(t.Context(), obj, client.DryRunAll) }
+			}
+			tc.change(obj)
+			switch err := send(); {
+			case tc.want == "" && err != nil:
+				t.Errorf("refused: %v", err)
+			case tc.want != "" && err == nil:
+				t.Errorf("allowed, but should be refused with %q", tc.want)
+			case tc.want != "" && (!apierrors.IsInvalid(err) || !strings.Contains(err.Error(), tc.want)):
+				t.Errorf("refused with\n%v\nwant\n%s", err, tc.want)
+			}
+		})
+	}
+	covered(t, valid(), writes)
+}
+
+// covered makes sure that every sentence that the schema of the kind has for people was provoked.
+func covered[T client.Object](t *testing.T, kind T, writes map[string]write[T]) {
+	t.Helper()
+	plural := strings.ToLower(strings.TrimPrefix(fmt.Sprintf("%T", kind), "*v1alpha1.")) + "s"
+	raw, err := os.ReadFile(filepath.Join("..", "..", "config", "crd", "bases", "zoom-operator.io_"+plural+".yaml"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	var crd any
+	if err := yaml.Unmarshal(raw, &crd); err != nil {
+		t.Fatal(err)
+	}
+	sentences := messages(crd)
+	if len(sentences) == 0 {
+		t.Fatal("the schema has no rules")
+	}
+	for _, sentence := range sentences {
+		provoked := false
+		for _, tc := range writes {
+			provoked = provoked || tc.want == sentence
+		}
+		if !provoked {
+			t.Errorf("no test is refused with %q", sentence)
+		}
+	}
+}
+
+// messages are the messages of all rules in a schema.
+func messages(node any) []string {
+	var found []string
+	switch node := node.(type) {
+	case []any:
+		for _, v := range node {
+			found = append(found, messages(v)...)
+		}
+	case map[string]any:
+		if rules, ok := node["x-kubernetes-validations"].([]any); ok {
+			for _, rule := range rules {
+				if rule, ok := rule.(map[string]any); ok {
+					found = append(found, fmt.Sprint(rule["message"]))
+				}
+			}
+		}
+		for _, v := range node {
+			found = append(found, messages(v)...)
+		}
+	}
+	return found
+}
+
+func validApp() *v1alpha1.ZoomApp {
+	return &v1alpha1.ZoomApp{Spec: v1alpha1.ZoomAppSpec{
+		ClientID:             "AbCdEf_123-4",
+		CredentialsSecretRef: v1alpha1.SecretReference{Name: "credentials"},
+		Distribution:         v1alpha1.DistributionPrivate,
+	}}
+}
+
+func nothing[T client.Object](T) {}
+
+func TestZoomAppValidation(t *testing.T) {
+	type app = *v1alpha1.ZoomApp
+	scopes := func(n int) []v1alpha1.Scope {
+		var list []v1alpha1.Scope
+		for i := range n {
+			list = append(list, v1alpha1.Scope(fmt.Sprintf("meeting:read:%d", i)))
+		}
+		return list
+	}
+	const accountIDIsSet = "accountID cannot be changed once it is set; create another ZoomApp"
+	ofAccount := func(a app) { a.Spec.Distribution, a.Spec.AccountID = v1alpha1.DistributionAccount, "account" }
+	check(t, validApp, map[string]write[app]{
+		"the least that an app needs": {change: nothing[app]},
+		"everything set": {change: func(a app) {
+			ofAccount(a)
+			a.Spec.ManagedBy = v1alpha1.ManagedByAdmin
+			a.Spec.Scopes = []v1alpha1.Scope{"meeting:read:meeting", "user:read"}
+			a.Spec.TokenPolicy = v1alpha1.TokenPolicyContinuous
+			a.Spec.Verification = v1alpha1.VerificationVerificationToken
+			a.Spec.MaxEventAgeSeconds = 86400
+			a.Spec.Participants = v1alpha1.ParticipantsNone
+			a.Spec.Retention = v1alpha1.Retention{EndedSeconds: 60, Instances: 20}
+			a.Spec.UnknownAccounts = v1alpha1.UnknownAccountsIgnore
+			a.Spec.Zoom = v1alpha1.ZoomEndpoints{WebURL: "https://zoomgov.com", APIURL: "http://127.0.0.1:9000"}
+		}},
+		"a name of 40 characters": {change: func(a app) { a.Name = strings.Repeat("n", 40) }},
+		"a name of 41 characters": {
+			change: func(a app) { a.Name = strings.Repeat("n", 41) },
+			want:   "the name of a ZoomApp has at most 40 characters, because the names of its meetings begin with it",
+		},
+		"no client ID":                         {change: func(a app) { a.Spec.ClientID = "" }, want: "spec.clientID: Required value"},
+		"a client ID that Zoom would not give": {change: func(a app) { a.Spec.ClientID = "a b" }, want: "spec.clientID"},
+		"a client ID that is too long":         {change: func(a app) { a.Spec.ClientID = strings.Repeat("a", 129) }, want: "spec.clientID: Too long"},
+		"no Secret":                            {change: func(a app) { a.Spec.CredentialsSecretRef.Name = "" }, want: "spec.credentialsSecretRef"},
+		"no distribution":                      {change: func(a app) { a.Spec.Distribution = "" }, want: "spec.distribution: Required value"},
+		"a distribution that does not exist":   {change: func(a app) { a.Spec.Distribution = "Public" }, want: `supported values: "Marketplace", "Private", "Account"`},
+		"a manager that does not exist":        {change: func(a app) { a.Spec.ManagedBy = "Nobody" }, want: `supported values: "User", "Admin"`},
+		"a token policy that does not exist":   {change: func(a app) { a.Spec.TokenPolicy = "Never" }, want: `supported values: "Continuous", "KeepAlive", "None"`},
+		"a verification that does not exist":   {change: func(a app) { a.Spec.Verification = "None" }, want: `supported values: "SecretToken", "VerificationToken"`},
+		"a use of tokens that does not exist":  {change: func(a app) { a.Spec.AccessTokens = "Public" }, want: `supported values: "Internal", "Shared"`},
+		"participants by name":                 {change: func(a app) { a.Spec.Participants = "Names" }, want: `supported values: "Count", "None"`},
+		"unknown accounts treated otherwise":   {change: func(a app) { a.Spec.UnknownAccounts = "Refuse" }, want: `supported values: "Record", "Ignore"`},
+		"as many scopes as there may be":       {change: func(a app) { a.Spec.Scopes = scopes(64) }},
+		"more scopes than there may be":        {change: func(a app) { a.Spec.Scopes = scopes(65) }, want: "spec.scopes: Too many"},
+		"a scope twice":                        {change: func(a app) { a.Spec.Scopes = []v1alpha1.Scope{"a", "a"} }, want: "spec.scopes[1]: Duplicate value"},
+		"a scope with a space":                 {change: func(a app) { a.Spec.Scopes = []v1alpha1.Scope{"a b"} }, want: "spec.scopes[0]"},
+		"events that may be very old":          {change: func(a app) { a.Spec.MaxEventAgeSeconds = 86401 }, want: "should be less than or equal to 86400"},
+		"events that may not be a minute old":  {change: func(a app) { a.Spec.MaxEventAgeSeconds = 59 }, want: "should be greater than or equal to 60"},
+		"retention of less than a minute":      {change: func(a app) { a.Spec.Retention.EndedSeconds = 59 }, want: "should be greater than or equal to 60"},
+		"retention of more than a year":        {change: func(a app) { a.Spec.Retention.EndedSeconds = 31536001 }, want: "should be less than or equal to 31536000"},
+		"more instances than an object holds":  {change: func(a app) { a.Spec.Retention.Instances = 21 }, want: "should be less than or equal to 20"},
+		"less than one instance":               {change: func(a app) { a.Spec.Retention.Instances = -1 }, want: "should be greater than or equal to 1"},
+		"a URL of Zoom with a path":            {change: func(a app) { a.Spec.Zoom.WebURL = "https://zoom.us/oauth" }, want: "spec.zoom.webURL"},
+		"a URL of Zoom with a password":        {change: func(a app) { a.Spec.Zoom.WebURL = "https://me:pass@zoom.us" }, want: "spec.zoom.webURL"},
+		"a URL of Zoom that is no web address": {change: func(a app) { a.Spec.Zoom.APIURL = "file:///etc/passwd" }, want: "spec.zoom.apiURL"},
+		"an account for an app of one account": {change: ofAccount},
+		"an account that Zoom would not give":  {change: func(a app) { ofAccount(a); a.Spec.AccountID = "a/b" }, want: "spec.accountID"},
+		"an account for an app of many": {
+			change: func(a app) { a.Spec.AccountID = "account" },
+			want:   "accountID goes with distribution Account; an app for several accounts has none",
+		},
+		"shared access tokens that nobody refreshes": {
+			change: func(a app) {
+				a.Spec.AccessTokens, a.Spec.TokenPolicy = v1alpha1.AccessTokensShared, v1alpha1.TokenPolicyKeepAlive
+			},
+			want: "accessTokens Shared needs tokenPolicy Continuous; under another policy there is no access token that others could use",
+		},
+		"shared access tokens that are kept fresh": {change: func(a app) { a.Spec.AccessTokens = v1alpha1.AccessTokensShared }},
+		"another way to be managed": {
+			stored: nothing[app], change: func(a app) { a.Spec.ManagedBy = v1alpha1.ManagedByAdmin },
+			want: "managedBy cannot be changed, because installations are named after it; create another ZoomApp",
+		},
+		"an account that becomes known": {
+			stored: func(a app) { a.Spec.Distribution = v1alpha1.DistributionAccount }, change: func(a app) { a.Spec.AccountID = "account" },
+		},
+		"another account": {stored: ofAccount, change: func(a app) { a.Spec.AccountID = "another" }, want: accountIDIsSet},
+		"no account any more": {
+			stored: ofAccount, change: func(a app) { a.Spec.AccountID, a.Spec.Distribution = "", v1alpha1.DistributionPrivate }, want: accountIDIsSet,
+		},
+		"another client ID, Secret and retention": {stored: nothing[app], change: func(a app) {
+			a.Spec.ClientID, a.Spec.CredentialsSecretRef.Name, a.Spec.Retention.EndedSeconds = "other", "other", 3600
+		}},
+	})
+}
+
+func TestZoomAppDefaults(t *testing.T) {
+	app := validApp()
+	app.Namespace, app.Name = controlplane.Namespace(t), "app"
+	if err := controlplane.Client(t).Create(t.Context(), app); err != nil {
+		t.Fatal(err)
+	}
+	want := validApp().Spec
+	want.ManagedBy = v1alpha1.ManagedByUser
+	want.TokenPolicy = v1alpha1.TokenPolicyContinuous
+	want.AccessTokens = v1alpha1.AccessTokensInternal
+	want.Verification = v1alpha1.VerificationSecretToken
+	want.MaxEventAgeSeconds = 7200
+	want.Participants = v1alpha1.ParticipantsCount
+	want.Retention = v1alpha1.Retention{EndedSeconds: 604800, Instances: 10}
+	want.UnknownAccounts = v1alpha1.UnknownAccountsRecord
+	want.Zoom = v1alpha1.ZoomEndpoints{WebURL: "https://zoom.us", APIURL: "https://api.zoom.us"}
+	if diff := cmp.Diff(want, app.Spec); diff != "" {
+		t.Errorf("defaults (-want +got):\n%s", diff)
+	}
+}
+
+func validInstallation() *v1alpha1.ZoomInstallation {
+	return &v1alpha1.ZoomInstallation{Spec: v1alpha1.ZoomInstallationSpec{
+		AppRef:    v1alpha1.AppReference{Name: "app"},
+		AccountID: "AbCdEf_123-4",
+		UserID:    "user",
+	}}
+}
+
+func TestZoomInstallationValidation(t *testing.T) {
+	type installation = *v1alpha1.ZoomInstallation
+	const (
+		accountIDIsSet = "accountID cannot be changed once it is set; create another ZoomInstallation"
+		userIDIsSet    = "userID cannot be changed once it is set; create another ZoomInstallation"
+		userOfAccount  = "userID needs the accountID that the user belongs to"
+	)
+	invitation := func(in installation) { in.Spec.AccountID, in.Spec.UserID = "", "" }
+	check(t, validInstallation, map[string]write[installation]{
+		"a consent": {change: func(in installation) {
+			in.Spec.Consent = &v1alpha1.Consent{At: metav1.Now(), Scopes: []v1alpha1.Scope{"meeting:read"}}
+			in.Spec.Deauthorization = &v1alpha1.Deauthorization{At: metav1.Now(), UserID: "user"}
+		}},
+		"an invitation":                       {change: invitation},
+		"no app":                              {change: func(in installation) { in.Spec.AppRef.Name = "" }, want: "spec.appRef"},
+		"an app whose name is too long":       {change: func(in installation) { in.Spec.AppRef.Name = strings.Repeat("n", 41) }, want: "spec.appRef.name: Too long"},
+		"an account that Zoom would not give": {change: func(in installation) { in.Spec.AccountID = "a/b" }, want: "spec.accountID"},
+		"a user that Zoom would not give":     {change: func(in installation) { in.Spec.UserID = "a/b" }, want: "spec.userID"},
+		"a user of no account":                {change: func(in installation) { in.Spec.AccountID = "" }, want: userOfAccount},
+		"a consent at no time":                {change: func(in installation) { in.Spec.Consent = &v1alpha1.Consent{} }, want: "spec.consent.at: Required value"},
+		"a name of 240 characters":            {change: func(in installation) { in.Name = strings.Repeat("n", 240) }},
+		"a name of 241 characters": {
+			change: func(in installation) { in.Name = strings.Repeat("n", 241) },
+			want:   "the name of a ZoomInstallation has at most 240 characters, because the names of its Secrets begin with it",
+		},
+		"an invitation that was followed": {
+			stored: invitation, change: func(in installation) { in.Spec.AccountID, in.Spec.UserID = "account", "user" },
+		},
+		"a user that becomes known": {stored: func(in installation) { in.Spec.UserID = "" }, change: func(in installation) { in.Spec.UserID = "user" }},
+		"another app": {
+			stored: nothing[installation], change: func(in installation) { in.Spec.AppRef.Name = "another" },
+			want: "appRef cannot be changed; create another ZoomInstallation",
+		},
+		"another account":     {stored: nothing[installation], change: func(in installation) { in.Spec.AccountID = "another" }, want: accountIDIsSet},
+		"no account any more": {stored: nothing[installation], change: invitation, want: accountIDIsSet},
+		"another user":        {stored: nothing[installation], change: func(in installation) { in.Spec.UserID = "another" }, want: userIDIsSet},
+		"no user any more":    {stored: nothing[installation], change: func(in installation) { in.Spec.UserID = "" }, want: userIDIsSet},
+	})
+}
+
+func validMeeting() *v1alpha1.ZoomMeeting {
+	return &v1alpha1.ZoomMeeting{Spec: v1alpha1.ZoomMeetingSpec{
+		AppRef:          v1alpha1.AppReference{Name: "app"},
+		InstallationRef: v1alpha1.InstallationReference{Name: "installation"},
+		AccountID:       "account",
+		MeetingID:       "81234567890",
+	}}
+}
+
+func TestZoomMeetingValidation(t *testing.T) {
+	type meeting = *v1alpha1.ZoomMeeting
+	now := metav1.NewTime(time.Now().Truncate(time.Second))
+	instances := func(n int) []v1alpha1.MeetingInstance {
+		var list []v1alpha1.MeetingInstance
+		for i := range n {
+			list = append(list, v1alpha1.MeetingInstance{UUID: fmt.Sprint(i)})
+		}
+		return list
+	}
+	occurrences := func(n int) *v1alpha1.MeetingSchedule {
+		s := &v1alpha1.MeetingSchedule{}
+		for i := range n {
+			s.Occurrences = append(s.Occurrences, v1alpha1.MeetingOccurrence{ID: fmt.Sprint(i)})
+		}
+		return s
+	}
+	schedule := func(s v1alpha1.MeetingSchedule) func(meeting) { return func(m meeting) { m.Spec.Schedule = &s } }
+	attendance := func(a v1alpha1.Attendance) func(meeting) {
+		return func(m meeting) { m.Spec.Instances = []v1alpha1.MeetingInstance{{UUID: "a", Attendance: &a}} }
+	}
+	check(t, validMeeting, map[string]write[meeting]{
+		"the least that is known of a meeting": {change: nothing[meeting]},
+		"everything set": {change: func(m meeting) {
+			m.Spec.HostID = "host"
+			m.Spec.Schedule = &v1alpha1.MeetingSchedule{
+				Topic: strings.Repeat("ä", 300), Type: v1alpha1.MeetingTypeRecurring, StartTime: &now, DurationMinutes: new(int32(0)), Timezone: "Europe/Madrid", PersonalRoom: "1234567890",
+				Occurrences: []v1alpha1.MeetingOccurrence{{ID: "1772442000000", StartTime: &now, DurationMinutes: new(int32(30)), State: v1alpha1.OccurrenceDeleted, ChangedAt: new(int64(1))}},
+			}
+			m.Spec.Instances = []v1alpha1.MeetingInstance{{
+				UUID: "aB3/xY7+Qk2mN9pLr5tUvw==", StartedAt: &now, EndedAt: &now,
+				Attendance: &v1alpha1.Attendance{Sessions: make([]byte, 4000), Joins: new(int32(0)), Peak: new(int32(0)), Precision: v1alpha1.PrecisionEstimated},
+				Alerts:     &v1alpha1.Tally{LastAt: now, Seen: make([]byte, 104)},
+				Sharing:    &v1alpha1.Tally{LastAt: now},
+			}}
+			m.Spec.Removal = &v1alpha1.MeetingRemoval{Action: v1alpha1.RemovalRecovered, At: now}
+			m.Spec.Waiting = make([]byte, 776)
+			m.Spec.Watermarks.Topic = new(int64(1772442000000))
+		}},
+		"no app":                            {change: func(m meeting) { m.Spec.AppRef.Name = "" }, want: "spec.appRef"},
+		"no installation":                   {change: func(m meeting) { m.Spec.InstallationRef.Name = "" }, want: "spec.installationRef"},
+		"no account":                        {change: func(m meeting) { m.Spec.AccountID = "" }, want: "spec.accountID: Required value"},
+		"no number":                         {change: func(m meeting) { m.Spec.MeetingID = "" }, want: "spec.meetingID: Required value"},
+		"a number with spaces":              {change: func(m meeting) { m.Spec.MeetingID = "812 3456" }, want: "meetingID is the meeting number: digits only, without spaces"},
+		"a number that is too long":         {change: func(m meeting) { m.Spec.MeetingID = strings.Repeat("1", 21) }, want: "spec.meetingID: Too long"},
+		"a topic that is too long":          {change: schedule(v1alpha1.MeetingSchedule{Topic: strings.Repeat("t", 301)}), want: "spec.schedule.topic: Too long"},
+		"a kind that does not exist":        {change: schedule(v1alpha1.MeetingSchedule{Type: "Webinar"}), want: "spec.schedule.type: Unsupported value"},
+		"a negative length":                 {change: schedule(v1alpha1.MeetingSchedule{DurationMinutes: new(int32(-1))}), want: "should be greater than or equal to 0"},
+		"a length of months":                {change: schedule(v1alpha1.MeetingSchedule{DurationMinutes: new(int32(100001))}), want: "should be less than or equal to 100000"},
+		"a personal room that is no number": {change: schedule(v1alpha1.MeetingSchedule{PersonalRoom: "my room"}), want: "spec.schedule.personalRoom"},
+		"as many occurrences as fit":        {change: func(m meeting) { m.Spec.Schedule = occurrences(64) }},
+		"more occurrences than fit":         {change: func(m meeting) { m.Spec.Schedule = occurrences(65) }, want: "spec.schedule.occurrences: Too many"},
+		"an occurrence without an id": {
+			change: schedule(v1alpha1.MeetingSchedule{Occurrences: []v1alpha1.MeetingOccurrence{{StartTime: &now}}}), want: "spec.schedule.occurrences[0].id: Required value",
+		},
+		"an occurrence in a state that does not exist": {
+			change: schedule(v1alpha1.MeetingSchedule{Occurrences: []v1alpha1.MeetingOccurrence{{ID: "1", State: "Moved"}}}), want: `supported values: "Planned", "Deleted"`,
+		},
+		"as many instances as fit":     {change: func(m meeting) { m.Spec.Instances = instances(20) }},
+		"more instances than fit":      {change: func(m meeting) { m.Spec.Instances = instances(21) }, want: "spec.instances: Too many"},
+		"an instance without a uuid":   {change: func(m meeting) { m.Spec.Instances = []v1alpha1.MeetingInstance{{StartedAt: &now}} }, want: "spec.instances[0].uuid: Required value"},
+		"more attendance than fits":    {change: attendance(v1alpha1.Attendance{Sessions: make([]byte, 8000)}), want: "spec.instances[0].attendance.sessions: Too long"},
+		"fewer joins than none":        {change: attendance(v1alpha1.Attendance{Joins: new(int32(-1))}), want: "should be greater than or equal to 0"},
+		"a precision between":          {change: attendance(v1alpha1.Attendance{Precision: "Rough"}), want: `supported values: "Exact", "Estimated"`},
+		"more people waiting than fit": {change: func(m meeting) { m.Spec.Waiting = make([]byte, 2000) }, want: "spec.waiting: Too long"},
+		"a removal that is none":       {change: func(m meeting) { m.Spec.Removal = &v1alpha1.MeetingRemoval{Action: "Moved", At: now} }, want: `supported values: "Deleted", "PermanentlyDeleted", "Recovered"`},
+		"a removal at no time":         {change: func(m meeting) { m.Spec.Removal = &v1alpha1.MeetingRemoval{Action: v1alpha1.RemovalDeleted} }, want: "spec.removal.at: Required value"},
+		"a watermark before 1970":      {change: func(m meeting) { m.Spec.Watermarks.Host = new(int64(0)) }, want: "should be greater than or equal to 1"},
+		"another app":                  {stored: nothing[meeting], change: func(m meeting) { m.Spec.AppRef.Name = "another" }, want: "appRef cannot be changed"},
+		"another account":              {stored: nothing[meeting], change: func(m meeting) { m.Spec.AccountID = "another" }, want: "accountID cannot be changed"},
+		"another number":               {stored: nothing[meeting], change: func(m meeting) { m.Spec.MeetingID = "1" }, want: "meetingID cannot be changed"},
+		"another host and installation": {stored: nothing[meeting], change: func(m meeting) {
+			m.Spec.HostID, m.Spec.InstallationRef.Name = "another", "another"
+		}},
+	})
+}
+
+// What has no field cannot be stored.
+func TestMeetingHasNoFieldForPersonsOrPasscodes(t *testing.T) {
+	raw, err := os.ReadFile(filepath.Join("..", "..", "config", "crd", "bases", "zoom-operator.io_zoommeetings.yaml"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	var crd any
+	if err := yaml.Unmarshal(raw, &crd); err != nil {
+		t.Fatal(err)
+	}
+	for _, field := range fields(crd) {
+		for _, word := range []string{"password", "passcode", "email", "username", "joinurl", "starturl", "download"} {
+			if strings.Contains(strings.ToLower(field), word) {
+				t.Errorf("a ZoomMeeting has a field %s", field)
+			}
+		}
+	}
+}
+
+// fields are the names of all properties in a schema.
+func fields(node any) []string {
+	var found []string
+	switch node := node.(type) {
+	case []any:
+		for _, v := range node {
+			found = append(found, fields(v)...)
+		}
+	case map[string]any:
+		if properties, ok := node["properties"].(map[string]any); ok {
+			for name := range properties {
+				found = append(found, name)
+			}
+		}
+		for _, v := range node {
+			found = append(found, fields(v)...)
+		}
+	}
+	return found
+}
+
+func TestSelectableFields(t *testing.T) {
+	c, namespace := controlplane.Client(t), controlplane.Namespace(t)
+	m := validMeeting()
+	m.Namespace, m.Name, m.Spec.HostID = namespace, "app-81234567890", "host"
+	in := validInstallation()
+	in.Namespace, in.Name = namespace, "app-0123456789"
+	for _, obj := range []client.Object{m, in} {
+		if err := c.Create(t.Context(), obj); err != nil {
+			t.Fatal(err)
+		}
+	}
+	m.Status.State = v1alpha1.MeetingLive
+	if err := c.Status().Update(t.Context(), m); err != nil {
+		t.Fatal(err)
+	}
+	for field, value := range map[string]string{
+		"spec.appRef.name": "app", "spec.installationRef.name": "installation", "spec.accountID": "account",
+		"spec.hostID": "host", "spec.meetingID": "81234567890", "status.state": "Live",
+	} {
+		selects(t, c, &v1alpha1.ZoomMeetingList{}, namespace, field, value)
+	}
+	for field, value := range map[string]string{"spec.appRef.name": "app", "spec.accountID": "AbCdEf_123-4", "spec.userID": "user"} {
+		selects(t, c, &v1alpha1.ZoomInstallationList{}, namespace, field, value)
+	}
+}
+
+// selects checks that a field selector finds the one object, and by another value none.
+func selects(t *testing.T, c client.Client, list client.ObjectList, namespace, field, value string) {
+	t.Helper()
+	for value, want := range map[string]int{value: 1, value + "x": 0} {
+		if err := c.List(t.Context(), list, client.InNamespace(namespace), client.MatchingFields{field: value}); err != nil {
+			t.Errorf("selecting %s: %v", field, err)
+			continue
+		}
+		if got := count(list); got != want {
+			t.Errorf("%s=%s selects %d objects, want %d", field, value, got, want)
+		}
+	}
+}
+
+func count(list client.ObjectList) int {
+	switch list := list.(type) {
+	case *v1alpha1.ZoomMeetingList:
+		return len(list.Items)
+	case *v1alpha1.ZoomInstallationList:
+		return len(list.Items)
+	default:
+		return -1
+	}
+}
+
+// A status is as bounded as a spec: an operator that goes wrong must not fill etcd.
+func TestStatusIsValidated(t *testing.T) {
+	c, namespace := controlplane.Client(t), controlplane.Namespace(t)
+	m := validMeeting()
+	m.Namespace, m.Name = namespace, "app-81234567890"
+	if err := c.Create(t.Context(), m); err != nil {
+		t.Fatal(err)
+	}
+	m.Status.State = "Sleeping"
+	if err := c.Status().Update(t.Context(), m); !apierrors.IsInvalid(err) {
+		t.Errorf("a state that does not exist: %v", err)
+	}
+	m.Status = v1alpha1.ZoomMeetingStatus{Last: &v1alpha1.LastInstance{UUID: "a", DurationSeconds: new(int64(-1))}}
+	if err := c.Status().Update(t.Context(), m); !apierrors.IsInvalid(err) {
+		t.Errorf("a negative length: %v", err)
+	}
+}
+
+// The status of an object is not written with it.
+func TestStatusIsASubresource(t *testing.T) {
+	c, namespace := controlplane.Client(t), controlplane.Namespace(t)
+	for _, obj := range []client.Object{
+		func() client.Object { a := validApp(); a.Status.WebhookURL = "https://x"; return a }(),
+		func() client.Object { in := validInstallation(); in.Status.InstallURL = "https://x"; return in }(),
+		func() client.Object { m := validMeeting(); m.Status.State = v1alpha1.MeetingLive; return m }(),
+	} {
+		obj.SetNamespace(namespace)
+		obj.SetName("object")
+		if err := c.Create(t.Context(), obj); err != nil {
+			t.Fatal(err)
+		}
+	}
+	var app v1alpha1.ZoomApp
+	var in v1alpha1.ZoomInstallation
+	var m v1alpha1.ZoomMeeting
+	for _, obj := range []client.Object{&app, &in, &m} {
+		if err := c.Get(t.Context(), client.ObjectKey{Namespace: namespace, Name: "object"}, obj); err != nil {
+			t.Fatal(err)
+		}
+	}
+	if app.Status.WebhookURL != "" || in.Status.InstallURL != "" || m.Status.State != "" {
+		t.Errorf("a status was created with its object: %+v, %+v, %+v", app.Status, in.Status, m.Status)
+	}
+}

@@ -1,0 +1,210 @@
+package v1alpha1
+
+import metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+
+// InstallationFinalizer keeps a ZoomInstallation that is deleted until the app is removed at Zoom and the customer's data
+// here is gone.
+const InstallationFinalizer = "zoom-operator.io/revoke"
+
+// ZoomInstallation is one consent to a ZoomApp: an account's, or a user's in an account. It is recorded by the webhook
+// server, or declared by an admin first, as an invitation.
+//
+// +kubebuilder:object:root=true
+// +kubebuilder:resource:shortName=zi,categories=zoom
+// +kubebuilder:subresource:status
+// +kubebuilder:selectablefield:JSONPath=`.spec.appRef.name`
+// +kubebuilder:selectablefield:JSONPath=`.spec.accountID`
+// +kubebuilder:selectablefield:JSONPath=`.spec.userID`
+// +kubebuilder:printcolumn:name="Account",type=string,JSONPath=`.spec.accountID`
+// +kubebuilder:printcolumn:name="Ready",type=string,JSONPath=`.status.conditions[?(@.type=="Ready")].status`
+// +kubebuilder:printcolumn:name="Reason",type=string,JSONPath=`.status.conditions[?(@.type=="Ready")].reason`
+// +kubebuilder:printcolumn:name="Token-Expires",type=string,JSONPath=`.status.token.expiresAt`
+// +kubebuilder:printcolumn:name="Last-Event",type=date,JSONPath=`.status.lastEventAt`
+// +kubebuilder:printcolumn:name="Age",type=date,JSONPath=`.metadata.creationTimestamp`
+// +kubebuilder:printcolumn:name="User",type=string,priority=1,JSONPath=`.spec.userID`
+// +kubebuilder:printcolumn:name="App",type=string,priority=1,JSONPath=`.spec.appRef.name`
+// +kubebuilder:validation:XValidation:rule="self.metadata.name.size() <= 240",message="the name of a ZoomInstallation has at most 240 characters, because the names of its Secrets begin with it"
+type ZoomInstallation struct {
+	metav1.TypeMeta `json:",inline"`
+
+	// metadata is standard object metadata.
+	//
+	// +optional
+	metav1.ObjectMeta `json:"metadata,omitzero"`
+
+	// spec is who consented, and whether they still do.
+	//
+	// +required
+	Spec ZoomInstallationSpec `json:"spec,omitzero"`
+
+	// status is what follows from it.
+	//
+	// +optional
+	Status ZoomInstallationStatus `json:"status,omitzero"`
+}
+
+// ZoomInstallationList is a list of ZoomInstallations.
+//
+// +kubebuilder:object:root=true
+type ZoomInstallationList struct {
+	metav1.TypeMeta `json:",inline"`
+	// metadata is standard list metadata.
+	//
+	// +optional
+	metav1.ListMeta `json:"metadata,omitzero"`
+	// items are the ZoomInstallations.
+	Items []ZoomInstallation `json:"items"`
+}
+
+// ZoomInstallationSpec is who consented, and whether they still do.
+//
+// +kubebuilder:validation:XValidation:rule="!has(oldSelf.accountID) || (has(self.accountID) && self.accountID == oldSelf.accountID)",message="accountID cannot be changed once it is set; create another ZoomInstallation"
+// +kubebuilder:validation:XValidation:rule="!has(oldSelf.userID) || (has(self.userID) && self.userID == oldSelf.userID)",message="userID cannot be changed once it is set; create another ZoomInstallation"
+// +kubebuilder:validation:XValidation:rule="!has(self.userID) || has(self.accountID)",message="userID needs the accountID that the user belongs to"
+type ZoomInstallationSpec struct {
+	// appRef names the ZoomApp that was installed.
+	//
+	// +required
+	// +kubebuilder:validation:XValidation:rule="self == oldSelf",message="appRef cannot be changed; create another ZoomInstallation"
+	AppRef AppReference `json:"appRef,omitzero"`
+
+	// accountID is the Zoom account that installed the app. In an invitation it may be empty; the consent fills it.
+	//
+	// +optional
+	// +kubebuilder:validation:MinLength=1
+	// +kubebuilder:validation:MaxLength=128
+	// +kubebuilder:validation:Pattern=`^[A-Za-z0-9_-]+$`
+	AccountID string `json:"accountID,omitempty"`
+
+	// userID is the Zoom user who installed a user-managed app.
+	//
+	// +optional
+	// +kubebuilder:validation:MinLength=1
+	// +kubebuilder:validation:MaxLength=128
+	// +kubebuilder:validation:Pattern=`^[A-Za-z0-9_.-]+$`
+	UserID string `json:"userID,omitempty"`
+
+	// consent is the latest consent.
+	//
+	// +optional
+	Consent *Consent `json:"consent,omitempty"`
+
+	// deauthorization is the latest removal of the app by the customer. It counts when it is later than the consent.
+	//
+	// +optional
+	Deauthorization *Deauthorization `json:"deauthorization,omitempty"`
+}
+
+// Consent is what somebody agreed to.
+type Consent struct {
+	// at is when the consent was given.
+	//
+	// +required
+	At metav1.Time `json:"at,omitzero"`
+
+	// scopes are what Zoom granted, which may be less than the app asked for.
+	//
+	// +optional
+	// +listType=set
+	// +kubebuilder:validation:MaxItems=256
+	Scopes []Scope `json:"scopes,omitempty"`
+}
+
+// Deauthorization is a removal of the app by the customer.
+type Deauthorization struct {
+	// at is when the app was removed, by Zoom's clock.
+	//
+	// +required
+	At metav1.Time `json:"at,omitzero"`
+
+	// userID is the Zoom user who removed it.
+	//
+	// +optional
+	// +kubebuilder:validation:MinLength=1
+	// +kubebuilder:validation:MaxLength=128
+	UserID string `json:"userID,omitempty"`
+}
+
+// ZoomInstallationStatus is what follows from a consent.
+type ZoomInstallationStatus struct {
+	// conditions are Ready, Authorized, TokenFresh and EventsFlowing.
+	//
+	// +optional
+	// +listType=map
+	// +listMapKey=type
+	// +kubebuilder:validation:MaxItems=8
+	Conditions []metav1.Condition `json:"conditions,omitempty"`
+
+	// installURL is where the customer consents, for the first time or again.
+	//
+	// +optional
+	// +kubebuilder:validation:MinLength=1
+	// +kubebuilder:validation:MaxLength=2048
+	InstallURL string `json:"installURL,omitempty"`
+
+	// token is where the token is and how fresh, never the token itself.
+	//
+	// +optional
+	Token *TokenStatus `json:"token,omitempty"`
+
+	// lastEventAt is when the last genuine event of this installation arrived.
+	//
+	// +optional
+	LastEventAt *metav1.Time `json:"lastEventAt,omitempty"`
+
+	// dataDeletion proves that the data of a removed installation is gone.
+	//
+	// +optional
+	DataDeletion *DataDeletion `json:"dataDeletion,omitempty"`
+}
+
+// TokenStatus is where a token is and how fresh.
+type TokenStatus struct {
+	// secretName is the Secret that holds the token for the operator.
+	//
+	// +optional
+	// +kubebuilder:validation:MinLength=1
+	// +kubebuilder:validation:MaxLength=253
+	SecretName string `json:"secretName,omitempty"`
+
+	// accessSecretName is the Secret that holds the access token for other programs, where the app shares access tokens.
+	//
+	// +optional
+	// +kubebuilder:validation:MinLength=1
+	// +kubebuilder:validation:MaxLength=253
+	AccessSecretName string `json:"accessSecretName,omitempty"`
+
+	// expiresAt is when the access token expires.
+	//
+	// +optional
+	ExpiresAt *metav1.Time `json:"expiresAt,omitempty"`
+
+	// refreshedAt is when it was last refreshed.
+	//
+	// +optional
+	RefreshedAt *metav1.Time `json:"refreshedAt,omitempty"`
+
+	// nextRefreshAt is when it will be refreshed next.
+	//
+	// +optional
+	NextRefreshAt *metav1.Time `json:"nextRefreshAt,omitempty"`
+}
+
+// DataDeletion proves that the data of a removed installation is gone.
+type DataDeletion struct {
+	// startedAt is when the deletion began. The token was deleted by then.
+	//
+	// +required
+	StartedAt metav1.Time `json:"startedAt,omitzero"`
+
+	// at is when the last piece was deleted; unset while there is more.
+	//
+	// +optional
+	At *metav1.Time `json:"at,omitempty"`
+
+	// meetings is how many ZoomMeetings were deleted, or are to be deleted while at is unset.
+	//
+	// +required
+	// +kubebuilder:validation:Minimum=0
+	Meetings *int32 `json:"meetings,omitempty"`
+}
