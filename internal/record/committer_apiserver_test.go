@@ -1,0 +1,372 @@
+package record
+
+import (
+	"context"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"strconv"
+	"strings"
+	"sync"
+	"testing"
+	"time"
+
+	apierrors "k8s.io/apimachinery/pkg/api/errors"
+	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+	"k8s.io/apimachinery/pkg/types"
+	"pgregory.net/rapid"
+	"sigs.k8s.io/controller-runtime/pkg/client"
+
+	"github.com/zoom-operator/zoom-operator/api/v1alpha1"
+	"github.com/zoom-operator/zoom-operator/test/controlplane"
+	"github.com/zoom-operator/zoom-operator/zoom"
+)
+
+func TestMain(m *testing.M) {
+	controlplane.Main(m)
+}
+
+// outdated is a cache that is as far behind as it can be: it has seen nothing yet.
+type outdated struct{}
+
+func (outdated) Get(_ context.Context, key client.ObjectKey, _ client.Object, _ ...client.GetOption) error {
+	return apierrors.NewNotFound(v1alpha1.SchemeGroupVersion.WithResource("zoommeetings").GroupResource(), key.Name)
+}
+
+func (outdated) List(context.Context, client.ObjectList, ...client.ListOption) error {
+	return errors.New("nobody lists here")
+}
+
+// A history that is split over two replicas, which both receive all at once, is stored as it would be in order.
+func TestTwoCommittersStoreWhatOneWouldInOrder(t *testing.T) {
+	t.Parallel()
+	c, namespace := controlplane.Client(t), controlplane.Namespace(t)
+	meetings := 0
+	for range 12 {
+		history := drawnHistory(t)
+		if len(history) == 0 {
+			continue
+		}
+		meetings++
+		key := types.NamespacedName{Namespace: namespace, Name: fmt.Sprintf("meeting-%d", meetings)}
+		var replicas [2]*Committer[*v1alpha1.ZoomMeeting]
+		for i, cache := range []client.Reader{c, outdated{}} {
+			replicas[i] = &Committer[*v1alpha1.ZoomMeeting]{
+				Writer: c, Live: c, Cache: cache, New: func() *v1alpha1.ZoomMeeting { return &v1alpha1.ZoomMeeting{} },
+			}
+		}
+		folds := func(h told) func(*v1alpha1.ZoomMeeting) error {
+			return FoldMeeting(h.event, installation(h.installation, ""), keepAll)
+		}
+		var wg sync.WaitGroup
+		for i, h := range disordered(t, history) {
+			wg.Go(func() {
+				// Zoom comes again when an event was not taken; here it does not wait for 5 minutes.
+				for attempt := range 10 {
+					_, err := replicas[(i+attempt)%2].Commit(t.Context(), key, Essential, folds(h))
+					if err == nil {
+						return
+					}
+					if !errors.Is(err, context.DeadlineExceeded) {
+						t.Errorf("%s: %v", h.event.Name, err)
+						return
+					}
+				}
+				t.Errorf("%s was not taken in 10 attempts", h.event.Name)
+			})
+		}
+		wg.Wait()
+
+		var want, got v1alpha1.ZoomMeeting
+		for _, h := range history {
+			if err := folds(h)(&want); err != nil {
+				t.Fatal(err)
+			}
+		}
+		if err := c.Get(t.Context(), key, &got); err != nil {
+			t.Fatal(err)
+		}
+		if d := diff(want.Spec, got.Spec); d != "" {
+			t.Fatalf("%d events (-in order +stored):\n%s", len(history), d)
+		}
+	}
+	if meetings < 5 {
+		t.Errorf("only %d histories told anything", meetings)
+	}
+}
+
+// drawnHistory and disordered are drawHistory and disorder outside of rapid's loop, whose cases are too many to store.
+func drawnHistory(t *testing.T) []told {
+	t.Helper()
+	return rapid.Custom(drawHistory).Example()
+}
+
+func disordered(t *testing.T, history []told) []told {
+	t.Helper()
+	return rapid.Custom(func(t *rapid.T) []told { return disorder(t, history) }).Example()
+}
+
+// hostileText is what an event may say that only its signature vouches for.
+func hostileText() *rapid.Generator[any] {
+	return rapid.OneOf(
+		rapid.Just[any](nil),
+		rapid.Just[any](""),
+		rapid.String().AsAny(),
+		rapid.StringN(250, 400, -1).AsAny(),
+		rapid.SampledFrom([]string{
+			"\x00", "\x1b[2J", "\u202etxt", "\ufffe\uffff", "🚒", " ", "null", "{}", "a/b+c==", "../../etc", "$(id)", "\u2028",
+		}).AsAny(),
+		rapid.StringMatching(`[ -~]{1,128}`).AsAny(),
+	)
+}
+
+func hostileTime() *rapid.Generator[any] {
+	return rapid.OneOf(
+		rapid.Just[any](nil),
+		rapid.SampledFrom([]string{
+			"2026-03-02T09:00:00Z", "2026-03-02T09:00:00.123456789+14:00", "0001-01-01T00:00:00Z", "9999-12-31T23:59:59Z",
+			"1969-12-31T23:59:59Z", "1970-01-01T00:00:00Z", "2106-02-07T06:28:16Z", "2026-03-02T09:00:00",
+		}).AsAny(),
+	)
+}
+
+func hostileNumber() *rapid.Generator[any] {
+	return rapid.OneOf(rapid.Just[any](nil), rapid.Int64Range(0, 1<<31-1).AsAny(), rapid.Int64Range(0, 12).AsAny())
+}
+
+// drawHostile is an event that decodes, with everything in it that decoding lets through.
+func drawHostile(t *rapid.T, number string) (*zoom.Event, bool) {
+	text := func(label string) any { return hostileText().Draw(t, label) }
+	moment := func(label string) any { return hostileTime().Draw(t, label) }
+	count := func(label string) any { return hostileNumber().Draw(t, label) }
+	identifier := rapid.OneOf(
+		rapid.Just[any](nil), rapid.Just[any]("u"), rapid.StringMatching(`[ -~]{1,128}`).AsAny(), rapid.Int64Range(0, 1<<60).AsAny(),
+	)
+	digits := rapid.OneOf(rapid.Just[any](nil), rapid.StringMatching(`[0-9]{1,20}`).AsAny())
+	operation := rapid.SampledFrom([]any{nil, "", zoom.OperationAll, zoom.OperationSingle})
+	dates := []any{}
+	for range rapid.SampledFrom([]int{0, 1, 3, 100}).Draw(t, "dates") {
+		dates = append(dates, map[string]any{
+			"occurrence_id": identifier.Draw(t, "date"), "start_time": moment("date starts"), "duration": count("date lasts"),
+			"status": rapid.SampledFrom([]any{nil, zoom.OccurrenceAvailable, zoom.OccurrenceDeleted}).Draw(t, "status"),
+		})
+	}
+	object := map[string]any{
+		"id": number, "uuid": identifier.Draw(t, "uuid"), "host_id": identifier.Draw(t, "host"), "topic": text("topic"),
+		"type": count("type"), "start_time": moment("start"), "end_time": moment("end"), "duration": count("duration"),
+		"timezone": text("timezone"), "pmi": digits.Draw(t, "pmi"), "occurrences": dates,
+		"settings": map[string]any{"use_pmi": rapid.SampledFrom([]any{nil, true, false}).Draw(t, "use_pmi")},
+		"participant": map[string]any{
+			"user_id": identifier.Draw(t, "user"), "participant_uuid": identifier.Draw(t, "stay"), "id": identifier.Draw(t, "person"),
+			"user_name": text("name"), "email": text("email"),
+			"join_time": moment("join"), "leave_time": moment("leave"), "date_time": moment("at"),
+		},
+	}
+	names := make([]string, 0, len(effects))
+	for name := range effects {
+		names = append(names, name)
+	}
+	body, err := json.Marshal(map[string]any{
+		"event": rapid.SampledFrom(names).Draw(t, "event"),
+		"event_ts": rapid.OneOf(
+			rapid.Int64Range(1, 253402300799999).AsAny(), rapid.SampledFrom([]any{"0001-01-01T00:00:01Z", "1772442004123", 1}),
+		).Draw(t, "event_ts"),
+		"payload": map[string]any{
+			"account_id": testAccount, "operation": operation.Draw(t, "operation"), "scope": operation.Draw(t, "scope"), "object": object,
+		},
+	})
+	if err != nil {
+		t.Fatal(err)
+	}
+	ev, err := zoom.ParseEvent(body)
+	return ev, err == nil
+}
+
+// Whatever decodes can be stored: an object that the API server refuses would keep everything else that happens to the
+// meeting from being stored with it.
+func TestWhateverDecodesIsValid(t *testing.T) {
+	t.Parallel()
+	c, namespace := controlplane.Client(t), controlplane.Namespace(t)
+	meetings, events := 0, 0
+	rapid.Check(t, func(rt *rapid.T) {
+		meetings++
+		number := strconv.Itoa(1e15 + meetings)
+		m := &v1alpha1.ZoomMeeting{ObjectMeta: metav1.ObjectMeta{Namespace: namespace, Name: MeetingName(testApp, number)}}
+		for range rapid.IntRange(1, 5).Draw(rt, "events") {
+			ev, ok := drawHostile(rt, number)
+			if !ok {
+				continue
+			}
+			events++
+			if err := FoldMeeting(ev, installation("in", ""), keepAll)(m); err != nil {
+				rt.Fatal(err)
+			}
+			var err error
+			if m.ResourceVersion == "" {
+				err = c.Create(t.Context(), m)
+			} else {
+				err = c.Update(t.Context(), m)
+			}
+			if err != nil {
+				rt.Fatalf("%s cannot be stored: %v", ev.Name, err)
+			}
+			var stored v1alpha1.ZoomMeeting
+			if err := c.Get(t.Context(), client.ObjectKeyFromObject(m), &stored); err != nil {
+				rt.Fatal(err)
+			}
+			again := stored.DeepCopy()
+			if err := FoldMeeting(ev, installation("in", ""), keepAll)(again); err != nil {
+				rt.Fatal(err)
+			}
+			if d := diff(stored.Spec, again.Spec); d != "" {
+				rt.Fatalf("%s once more changes what is stored:\n%s", ev.Name, d)
+			}
+		}
+	})
+	if events < 50 {
+		t.Errorf("only %d events could be decoded", events)
+	}
+}
+
+// An object stays under 10 KiB as the API server keeps it, with the bookkeeping of all who write it. A long series and a
+// crowd together may take it somewhat further, but there is an end to that too.
+func TestStoredSize(t *testing.T) {
+	t.Parallel()
+	tests := map[string]struct {
+		joins, leaves int // in the newest of 10 instances; in the others 400 at most
+		sealed        bool
+		dates         int      // of the series
+		changed       bool     // each date by itself
+		noise         []string // in each instance, 20 times each
+		door          int
+		topic         string
+		most          int
+	}{
+		"300 in the newest instance":                             {joins: 300, sealed: true, most: 10 << 10},
+		"300 in each of 10 instances, of which none is sealed":   {joins: 300, most: 10 << 10},
+		"5000 who came and went":                                 {joins: 5000, leaves: 5000, sealed: true, most: 10 << 10},
+		"300, in a series of 12 dates":                           {joins: 300, sealed: true, dates: 12, most: 10 << 10},
+		"50, in a series of 40 dates":                            {joins: 50, leaves: 50, sealed: true, dates: 40, most: 10 << 10},
+		"50, with screens shared and alerts in all 10 instances": {joins: 50, leaves: 50, sealed: true, noise: []string{zoom.EventMeetingAlert, zoom.EventMeetingSharingStarted}, most: 10 << 10},
+		"300, with 60 more at the door":                          {joins: 300, sealed: true, door: 60, most: 10 << 10},
+		"everything at once": {
+			joins: 5000, leaves: 5000, dates: 100, changed: true, noise: []string{zoom.EventMeetingAlert, zoom.EventMeetingSharingStarted},
+			door: 100, topic: strings.Repeat("🚒", 300), most: 24 << 10,
+		},
+	}
+	c, namespace := controlplane.Client(t), controlplane.Namespace(t)
+	in := installation(InstallationName(testApp, testAccount, testHost), testHost)
+	number := 81_234_567_890
+	for name, tt := range tests {
+		number++
+		m := &v1alpha1.ZoomMeeting{ObjectMeta: metav1.ObjectMeta{Namespace: namespace, Name: MeetingName(testApp, strconv.Itoa(number))}}
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			take := func(events ...*zoom.Event) {
+				for _, ev := range events {
+					if err := FoldMeeting(ev, in, keepAll)(m); err != nil {
+						t.Fatal(err)
+					}
+				}
+			}
+			title := tt.topic
+			if title == "" {
+				title = "Weekly sync of the northern group – Réunion hebdomadaire"
+			}
+			take(said(zoom.EventMeetingCreated, 0, topic(title), kind(8), lasting(60), zone("America/Argentina/Buenos_Aires"), starting(60)))
+			var list []zoom.Occurrence
+			for i := range tt.dates {
+				start := t0.AddDate(0, 0, i)
+				list = append(list, zoom.Occurrence{ID: strconv.FormatInt(start.UnixMilli(), 10), StartTime: &start, Duration: new(60)})
+			}
+			if list != nil {
+				take(said(zoom.EventMeetingUpdated, 1, dates(list...)))
+			}
+			if tt.changed {
+				take(said(zoom.EventMeetingDeleted, 2, single, dates(list...)))
+			}
+			for i := range 10 {
+				n, left := tt.joins, tt.leaves
+				if i < 9 {
+					n, left = min(n, 400), min(left, 400)
+				}
+				take(held(fmt.Sprintf("aB3/xY7+Qk2mN9pLr5tU%02d==", i), t0.AddDate(0, 0, i), n, left, tt.noise)...)
+			}
+			for i := range tt.door {
+				take(said(zoom.EventParticipantJoinedWaitingRoom, 20*24*60+i, who(zoom.Participant{UserID: strconv.Itoa(i)})))
+			}
+			if tt.sealed {
+				for i := 1; i < len(m.Spec.Instances); i++ {
+					Seal(m.Spec.Instances[i].Attendance)
+				}
+			}
+			if err := c.Create(t.Context(), m, client.FieldOwner("zoom-webhook")); err != nil {
+				t.Fatal(err)
+			}
+			reportStatus(m)
+			if err := c.Status().Update(t.Context(), m, client.FieldOwner("zoom-operator")); err != nil {
+				t.Fatal(err)
+			}
+			n, _ := CountParticipants(m.Spec.Instances[0].Attendance)
+			if exact := tt.joins <= sampleSize(0); exact != (n.Precision == v1alpha1.PrecisionExact) || exact && int(n.Joins) != tt.joins {
+				t.Errorf("%d joins are counted as %+v", tt.joins, n)
+			}
+			stored, err := json.Marshal(m)
+			if err != nil {
+				t.Fatal(err)
+			}
+			t.Logf("%d bytes", len(stored))
+			if len(stored) >= tt.most {
+				t.Errorf("%d bytes, want less than %d", len(stored), tt.most)
+			}
+		})
+	}
+}
+
+// held is what is told of one instance that started then: who came and went, and the rest 20 times each.
+func held(uuid string, start time.Time, joins, leaves int, noise []string) []*zoom.Event {
+	var list []*zoom.Event
+	during := func(name string, later time.Duration, p *zoom.Participant) {
+		ev := event(name, 0, uuid, p)
+		ev.Time = start.Add(later)
+		ev.Meeting.StartTime = &start
+		list = append(list, ev)
+	}
+	during(zoom.EventMeetingStarted, 0, nil)
+	for j := range joins {
+		during(zoom.EventParticipantJoined, time.Duration(j)*time.Second, user(j))
+	}
+	for j := range leaves {
+		during(zoom.EventParticipantLeft, 2*time.Hour+time.Duration(j)*time.Second, user(j))
+	}
+	for _, name := range noise {
+		for i := range 20 {
+			during(name, time.Duration(i)*time.Minute, &zoom.Participant{})
+		}
+	}
+	during(zoom.EventMeetingEnded, 4*time.Hour, nil)
+	return list
+}
+
+// reportStatus sets the status as full as the meeting controller makes it.
+func reportStatus(m *v1alpha1.ZoomMeeting) {
+	newest, before := m.Spec.Instances[0], m.Spec.Instances[1]
+	m.Status = v1alpha1.ZoomMeetingStatus{
+		State: v1alpha1.MeetingLive, StartTime: newest.StartedAt, Duration: "1h30m", NextStart: at(1 << 16),
+		Live: &v1alpha1.LiveInstance{
+			UUID: newest.UUID, StartedAt: newest.StartedAt, Participants: new(int32(300)), Precision: v1alpha1.PrecisionExact,
+			Alerts: new(int32(3)), ScreenShares: new(int32(8)),
+		},
+		Last: &v1alpha1.LastInstance{
+			UUID: before.UUID, StartedAt: before.StartedAt, EndedAt: before.EndedAt, DurationSeconds: new(int64(3600)),
+			PeakParticipants: new(int32(300)), Joins: new(int32(300)), Precision: v1alpha1.PrecisionEstimated,
+			Alerts: new(int32(3)), ScreenShares: new(int32(8)),
+		},
+	}
+	for _, kind := range []string{"Live", "WaitingForHost", "EndOverdue"} {
+		m.Status.Conditions = append(m.Status.Conditions, metav1.Condition{
+			Type: kind, Status: metav1.ConditionTrue, Reason: "InstanceStarted", ObservedGeneration: m.Generation,
+			LastTransitionTime: *at(0), Message: "An instance of the meeting is being held since 2026-03-02T09:00:00Z.",
+		})
+	}
+}

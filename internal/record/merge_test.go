@@ -1,0 +1,605 @@
+package record
+
+import (
+	"fmt"
+	"slices"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/google/go-cmp/cmp"
+	"github.com/google/go-cmp/cmp/cmpopts"
+	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+
+	"github.com/zoom-operator/zoom-operator/api/v1alpha1"
+	"github.com/zoom-operator/zoom-operator/zoom"
+)
+
+// said is an event about the meeting as a whole, some minutes after t0.
+func said(name string, minute int, set ...func(*zoom.Event)) *zoom.Event {
+	ev := &zoom.Event{
+		Name: name, Time: minutes(minute), AccountID: testAccount,
+		Meeting: &zoom.Meeting{ID: testNumber, HostID: testHost},
+	}
+	for _, s := range set {
+		s(ev)
+	}
+	return ev
+}
+
+func minutes(n int) time.Time { return t0.Add(time.Duration(n) * time.Minute) }
+
+func at(minute int) *metav1.Time { return &metav1.Time{Time: minutes(minute)} }
+
+func millis(minute int) *int64 { return new(minutes(minute).UnixMilli()) }
+
+func topic(s string) func(*zoom.Event) { return func(ev *zoom.Event) { ev.Meeting.Topic = &s } }
+
+func kind(n int) func(*zoom.Event) { return func(ev *zoom.Event) { ev.Meeting.Type = &n } }
+
+func lasting(n int) func(*zoom.Event) { return func(ev *zoom.Event) { ev.Meeting.Duration = &n } }
+
+func zone(s string) func(*zoom.Event) { return func(ev *zoom.Event) { ev.Meeting.Timezone = &s } }
+
+func starting(minute int) func(*zoom.Event) {
+	return func(ev *zoom.Event) { ev.Meeting.StartTime = new(minutes(minute)) }
+}
+
+func ending(minute int) func(*zoom.Event) {
+	return func(ev *zoom.Event) { ev.Meeting.EndTime = new(minutes(minute)) }
+}
+
+func uuid(s string) func(*zoom.Event) { return func(ev *zoom.Event) { ev.Meeting.UUID = s } }
+
+func personal(use bool, number string) func(*zoom.Event) {
+	return func(ev *zoom.Event) { ev.Meeting.UsePMI, ev.Meeting.PMI = &use, number }
+}
+
+func host(id string) func(*zoom.Event) { return func(ev *zoom.Event) { ev.Meeting.HostID = id } }
+
+func dates(list ...zoom.Occurrence) func(*zoom.Event) {
+	return func(ev *zoom.Event) { ev.Meeting.Occurrences = &list }
+}
+
+// single says that the event is about the occurrences in it alone.
+func single(ev *zoom.Event) {
+	if ev.Name == zoom.EventMeetingUpdated {
+		ev.Scope = zoom.OperationSingle
+	} else {
+		ev.Operation = zoom.OperationSingle
+	}
+}
+
+func who(p zoom.Participant) func(*zoom.Event) {
+	return func(ev *zoom.Event) { ev.Participant = &p }
+}
+
+// inEveryOrder folds the events in order, in reverse, and twice. wrong says what is wrong with an outcome; "" for nothing.
+func inEveryOrder(t *testing.T, events []*zoom.Event, policy Policy, wrong func(*v1alpha1.ZoomMeetingSpec) string) {
+	t.Helper()
+	reversed := slices.Clone(events)
+	slices.Reverse(reversed)
+	for name, list := range map[string][]*zoom.Event{
+		"in order": events, "in reverse": reversed, "twice": slices.Concat(events, events), "to and fro": slices.Concat(reversed, events),
+	} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			var spec v1alpha1.ZoomMeetingSpec
+			for _, ev := range list {
+				Apply(&spec, ev, "in", policy)
+			}
+			if problem := wrong(&spec); problem != "" {
+				t.Error(problem)
+			}
+		})
+	}
+}
+
+func TestSchedule(t *testing.T) {
+	t.Parallel()
+	const created, updated = zoom.EventMeetingCreated, zoom.EventMeetingUpdated
+	tests := map[string]struct {
+		events []*zoom.Event
+		want   *v1alpha1.MeetingSchedule
+	}{
+		"a meeting is planned": {
+			[]*zoom.Event{said(created, 0, topic("Sync"), kind(2), lasting(30), zone("Europe/Madrid"), starting(60))},
+			&v1alpha1.MeetingSchedule{
+				Topic: "Sync", Type: v1alpha1.MeetingTypeScheduled, DurationMinutes: new(int32(30)), Timezone: "Europe/Madrid", StartTime: at(60),
+			},
+		},
+		"an update changes what it names and nothing else": {
+			[]*zoom.Event{said(created, 0, topic("Sync"), kind(2), starting(60)), said(updated, 1, topic("Moved")), said(updated, 2, starting(90))},
+			&v1alpha1.MeetingSchedule{Topic: "Moved", Type: v1alpha1.MeetingTypeScheduled, StartTime: at(90)},
+		},
+		"an old creation fills in what newer updates left open": {
+			[]*zoom.Event{said(updated, 5, topic("New")), said(created, 0, topic("Old"), lasting(30))},
+			&v1alpha1.MeetingSchedule{Topic: "New", DurationMinutes: new(int32(30))},
+		},
+		"of two events with one time the larger value holds": {
+			[]*zoom.Event{said(updated, 1, topic("A"), starting(1)), said(updated, 1, topic("B"), starting(2))},
+			&v1alpha1.MeetingSchedule{Topic: "B", StartTime: at(2)},
+		},
+		"an update of scope all is about the series": {
+			[]*zoom.Event{said(updated, 1, topic("A"), func(ev *zoom.Event) { ev.Scope = zoom.OperationAll })},
+			&v1alpha1.MeetingSchedule{Topic: "A"},
+		},
+		"an update of one date leaves the series as it was": {
+			[]*zoom.Event{
+				said(created, 0, topic("Series"), starting(60), lasting(30), dates(zoom.Occurrence{ID: "1"})),
+				said(updated, 1, single, topic("One"), starting(90), lasting(45), dates(zoom.Occurrence{ID: "1", StartTime: new(minutes(90))})),
+			},
+			&v1alpha1.MeetingSchedule{
+				Topic: "Series", StartTime: at(60), DurationMinutes: new(int32(30)),
+				Occurrences: []v1alpha1.MeetingOccurrence{{ID: "1", StartTime: at(90), State: v1alpha1.OccurrencePlanned, ChangedAt: millis(1)}},
+			},
+		},
+		"the real start of an instance is not the planned one": {
+			[]*zoom.Event{said(created, 0, starting(60)), said(zoom.EventMeetingStarted, 63, uuid("u"), starting(63), topic("Sync"))},
+			&v1alpha1.MeetingSchedule{Topic: "Sync", StartTime: at(60)},
+		},
+		"a planned length of nothing says nothing": {
+			[]*zoom.Event{said(created, 0, lasting(30)), said(updated, 1, lasting(0))},
+			&v1alpha1.MeetingSchedule{DurationMinutes: new(int32(30))},
+		},
+		"a length beyond all bounds is cut": {
+			[]*zoom.Event{said(created, 0, lasting(1<<31-1))},
+			&v1alpha1.MeetingSchedule{DurationMinutes: new(int32(maxMinutes))},
+		},
+		"an unknown type leaves the known one": {
+			[]*zoom.Event{said(created, 0, kind(8)), said(updated, 1, kind(99)), said(updated, 2, kind(5))},
+			&v1alpha1.MeetingSchedule{Type: v1alpha1.MeetingTypeRecurring},
+		},
+		"a timezone that is too long says nothing": {
+			[]*zoom.Event{said(created, 0, zone("UTC")), said(updated, 1, zone(strings.Repeat("x", maxTimezone+1)))},
+			&v1alpha1.MeetingSchedule{Timezone: "UTC"},
+		},
+		"a meeting moves into the personal room": {
+			[]*zoom.Event{said(created, 0, personal(false, "5551112222")), said(updated, 1, personal(true, "5551112222"))},
+			&v1alpha1.MeetingSchedule{PersonalRoom: "5551112222"},
+		},
+		"a meeting moves out of the personal room": {
+			[]*zoom.Event{said(created, 0, personal(true, "5551112222")), said(updated, 1, personal(false, "5551112222"))},
+			&v1alpha1.MeetingSchedule{},
+		},
+		"a room without use_pmi says nothing": {
+			[]*zoom.Event{said(created, 0, topic("T"), func(ev *zoom.Event) { ev.Meeting.PMI = "5551112222" })},
+			&v1alpha1.MeetingSchedule{Topic: "T"},
+		},
+		"a start before there was Zoom is a date all the same": {
+			[]*zoom.Event{said(created, 0, func(ev *zoom.Event) { ev.Meeting.StartTime = new(time.Time) })},
+			&v1alpha1.MeetingSchedule{StartTime: &metav1.Time{Time: time.Unix(0, 0)}},
+		},
+		"an event that says nothing leaves no schedule": {
+			[]*zoom.Event{said(created, 0), said(updated, 1)}, nil,
+		},
+	}
+	for name, tt := range tests {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			inEveryOrder(t, tt.events, keepAll, func(spec *v1alpha1.ZoomMeetingSpec) string {
+				return cmp.Diff(tt.want, spec.Schedule, cmpopts.EquateEmpty())
+			})
+		})
+	}
+}
+
+func TestTopic(t *testing.T) {
+	t.Parallel()
+	tests := map[string]struct{ from, want string }{
+		"a title is kept as it is":                      {"Réunion 日本語 🚒 – “ok”", "Réunion 日本語 🚒 – “ok”"},
+		"control characters become spaces":              {"a\x00b\x1b[31mc\x7fd\u0085e", "a b [31mc d e"},
+		"marks that turn the direction become spaces":   {"a\u202eb\u2066c", "a b c"},
+		"line breaks become spaces":                     {"one\r\ntwo\tthree", "one  two three"},
+		"what could not be decoded becomes a space":     {"a\ufffdb", "a b"},
+		"bytes that are no text become spaces":          {"a\xffb", "a b"},
+		"spaces around it are taken away":               {" \t a \n", "a"},
+		"a title of 300 characters is kept":             {strings.Repeat("日", 300), strings.Repeat("日", 300)},
+		"a longer one is cut, and never in half a sign": {strings.Repeat("🚒", 301), strings.Repeat("🚒", 300)},
+	}
+	for name, tt := range tests {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			var spec v1alpha1.ZoomMeetingSpec
+			apply(&spec, said(zoom.EventMeetingCreated, 0, topic(tt.from)))
+			if got := spec.Schedule.Topic; got != tt.want {
+				t.Errorf("%q, want %q", got, tt.want)
+			}
+		})
+	}
+	t.Run("a title of nothing to see leaves the known one", func(t *testing.T) {
+		t.Parallel()
+		var spec v1alpha1.ZoomMeetingSpec
+		apply(&spec, said(zoom.EventMeetingCreated, 0, topic("Sync")), said(zoom.EventMeetingUpdated, 1, topic(" \x00\n")))
+		if spec.Schedule.Topic != "Sync" || *spec.Watermarks.Topic != *millis(0) {
+			t.Errorf("%q at %d", spec.Schedule.Topic, *spec.Watermarks.Topic)
+		}
+	})
+}
+
+func TestMeetingTypes(t *testing.T) {
+	t.Parallel()
+	for code, want := range map[int]v1alpha1.MeetingType{
+		0: "PreScheduled", 1: "Instant", 2: "Scheduled", 3: "RecurringNoFixedTime", 4: "PersonalRoom",
+		7: "AudioConference", 8: "Recurring", 10: "ScreenShare", 5: "", 6: "", 9: "", 11: "", 1 << 30: "",
+	} {
+		var spec v1alpha1.ZoomMeetingSpec
+		apply(&spec, said(zoom.EventMeetingCreated, 0, kind(code), topic("T")))
+		if got := spec.Schedule.Type; got != want {
+			t.Errorf("Zoom's %d is %q, want %q", code, got, want)
+		}
+	}
+}
+
+func TestWatermarks(t *testing.T) {
+	t.Parallel()
+	inEveryOrder(t, []*zoom.Event{
+		said(zoom.EventMeetingCreated, 1, topic("A"), kind(8), lasting(30), zone("UTC"), starting(60), personal(true, "1"), dates()),
+		said(zoom.EventMeetingUpdated, 2, topic("B"), host("")),
+		said(zoom.EventMeetingUpdated, 3, starting(70), lasting(0), kind(99), host("")),
+		said(zoom.EventMeetingDeleted, 4, zone("Asia/Tokyo")),
+		said(zoom.EventMeetingStarted, 5, uuid("u"), starting(5), lasting(45)),
+	}, keepAll, func(spec *v1alpha1.ZoomMeetingSpec) string {
+		want := v1alpha1.MeetingWatermarks{
+			Host: millis(5), Topic: millis(2), Type: millis(1), StartTime: millis(3), DurationMinutes: millis(5),
+			Timezone: millis(4), PersonalRoom: millis(1), Occurrences: millis(1), Removal: millis(4),
+		}
+		return cmp.Diff(want, spec.Watermarks)
+	})
+}
+
+func TestOccurrences(t *testing.T) {
+	t.Parallel()
+	const (
+		created, updated   = zoom.EventMeetingCreated, zoom.EventMeetingUpdated
+		deleted, recovered = zoom.EventMeetingDeleted, zoom.EventMeetingRecovered
+		planned            = v1alpha1.OccurrencePlanned
+	)
+	type list = []v1alpha1.MeetingOccurrence
+	date := func(id string, minute int) zoom.Occurrence {
+		return zoom.Occurrence{ID: id, StartTime: new(minutes(minute))}
+	}
+	series := said(created, 0, dates(date("20", 20), date("100", 100)))
+	tests := map[string]struct {
+		events []*zoom.Event
+		want   list
+	}{
+		"a series is listed by its dates": {
+			[]*zoom.Event{series}, list{{ID: "20", StartTime: at(20), State: planned}, {ID: "100", StartTime: at(100), State: planned}},
+		},
+		"a newer plan takes the place of an older one": {
+			[]*zoom.Event{series, said(updated, 1, dates(date("30", 30)))}, list{{ID: "30", StartTime: at(30), State: planned}},
+		},
+		"a plan without dates empties the list": {
+			[]*zoom.Event{series, said(updated, 1, dates())}, nil,
+		},
+		"an update that does not speak of dates leaves them": {
+			[]*zoom.Event{series, said(updated, 1, topic("T"))},
+			list{{ID: "20", StartTime: at(20), State: planned}, {ID: "100", StartTime: at(100), State: planned}},
+		},
+		"one date is moved": {
+			[]*zoom.Event{series, said(updated, 1, single, dates(date("20", 25)))},
+			list{{ID: "20", StartTime: at(25), State: planned, ChangedAt: millis(1)}, {ID: "100", StartTime: at(100), State: planned}},
+		},
+		"one date is deleted": {
+			[]*zoom.Event{series, said(deleted, 1, single, dates(date("20", 20)))},
+			list{{ID: "20", StartTime: at(20), State: v1alpha1.OccurrenceDeleted, ChangedAt: millis(1)}, {ID: "100", StartTime: at(100), State: planned}},
+		},
+		"one date is deleted and recovered": {
+			[]*zoom.Event{series, said(deleted, 1, single, dates(date("20", 20))), said(recovered, 2, single, dates(date("20", 20)))},
+			list{{ID: "20", StartTime: at(20), State: planned, ChangedAt: millis(2)}, {ID: "100", StartTime: at(100), State: planned}},
+		},
+		"a date in a plan may be a deleted one": {
+			[]*zoom.Event{said(created, 0, dates(zoom.Occurrence{ID: "20", Status: zoom.OccurrenceDeleted}))},
+			list{{ID: "20", State: v1alpha1.OccurrenceDeleted}},
+		},
+		"a change is undone by a newer plan": {
+			[]*zoom.Event{said(deleted, 1, single, dates(date("20", 20))), said(updated, 2, dates(date("20", 20)))},
+			list{{ID: "20", StartTime: at(20), State: planned}},
+		},
+		"a change that is newer than the plan holds": {
+			[]*zoom.Event{said(deleted, 2, single, dates(date("20", 20))), said(updated, 1, dates(date("20", 20)))},
+			list{{ID: "20", StartTime: at(20), State: v1alpha1.OccurrenceDeleted, ChangedAt: millis(2)}},
+		},
+		"of a plan and a change of one time the plan holds": {
+			[]*zoom.Event{said(deleted, 1, single, dates(date("20", 20))), said(updated, 1, dates(date("20", 20)))},
+			list{{ID: "20", StartTime: at(20), State: planned}},
+		},
+		"two plans of one time are one": {
+			[]*zoom.Event{said(updated, 1, dates(date("20", 20), date("30", 30))), said(updated, 1, dates(date("30", 35), date("40", 40)))},
+			list{{ID: "20", StartTime: at(20), State: planned}, {ID: "30", StartTime: at(35), State: planned}, {ID: "40", StartTime: at(40), State: planned}},
+		},
+		"a date without a usable id is left out": {
+			[]*zoom.Event{said(created, 0, dates(date("", 20), date(strings.Repeat("1", 33), 20), date("7", 20)))},
+			list{{ID: "7", StartTime: at(20), State: planned}},
+		},
+	}
+	for name, tt := range tests {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			inEveryOrder(t, tt.events, keepAll, func(spec *v1alpha1.ZoomMeetingSpec) string {
+				return cmp.Diff(tt.want, spec.Schedule.Occurrences, cmpopts.EquateEmpty())
+			})
+		})
+	}
+}
+
+func TestOccurrencesAreBounded(t *testing.T) {
+	t.Parallel()
+	numbered := func(from, to int) func(*zoom.Event) {
+		var list []zoom.Occurrence
+		for i := from; i < to; i++ {
+			list = append(list, zoom.Occurrence{ID: minutes(i).Format("150405")})
+		}
+		return dates(list...)
+	}
+	first := func(spec *v1alpha1.ZoomMeetingSpec) string { return spec.Schedule.Occurrences[0].ID }
+	tests := map[string]struct {
+		events []*zoom.Event
+		want   string // the smallest id that is left
+	}{
+		"the latest dates of a plan are kept": {
+			[]*zoom.Event{said(zoom.EventMeetingCreated, 0, numbered(0, 100))}, minutes(100 - maxOccurrences).Format("150405"),
+		},
+		"what was said of an early date is kept before what the plan says of a later one": {
+			[]*zoom.Event{said(zoom.EventMeetingCreated, 0, numbered(10, 100)), said(zoom.EventMeetingDeleted, 1, single, numbered(5, 6))},
+			minutes(5).Format("150405"),
+		},
+		"of what was said of single dates the latest is kept": {
+			[]*zoom.Event{said(zoom.EventMeetingDeleted, 1, single, numbered(0, 5)), said(zoom.EventMeetingDeleted, 2, single, numbered(5, 5+maxOccurrences))},
+			minutes(5).Format("150405"),
+		},
+	}
+	for name, tt := range tests {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			inEveryOrder(t, tt.events, keepAll, func(spec *v1alpha1.ZoomMeetingSpec) string {
+				if n := len(spec.Schedule.Occurrences); n != maxOccurrences || first(spec) != tt.want {
+					return fmt.Sprintf("%d dates, the first is %s; want %d, the first %s", n, first(spec), maxOccurrences, tt.want)
+				}
+				return ""
+			})
+		})
+	}
+}
+
+func TestRemoval(t *testing.T) {
+	t.Parallel()
+	const deleted, recovered, permanently = zoom.EventMeetingDeleted, zoom.EventMeetingRecovered, zoom.EventMeetingPermanentlyDeleted
+	removal := func(action v1alpha1.RemovalAction, minute int) *v1alpha1.MeetingRemoval {
+		return &v1alpha1.MeetingRemoval{Action: action, At: *at(minute)}
+	}
+	tests := map[string]struct {
+		events []*zoom.Event
+		want   *v1alpha1.MeetingRemoval
+	}{
+		"a meeting is deleted":                      {[]*zoom.Event{said(deleted, 1)}, removal(v1alpha1.RemovalDeleted, 1)},
+		"a meeting is recovered":                    {[]*zoom.Event{said(deleted, 1), said(recovered, 2)}, removal(v1alpha1.RemovalRecovered, 2)},
+		"a meeting is deleted after its recovery":   {[]*zoom.Event{said(recovered, 1), said(deleted, 2)}, removal(v1alpha1.RemovalDeleted, 2)},
+		"a meeting is deleted for good":             {[]*zoom.Event{said(deleted, 1), said(permanently, 2)}, removal(v1alpha1.RemovalPermanentlyDeleted, 2)},
+		"of one time, the deletion for good holds":  {[]*zoom.Event{said(permanently, 1), said(deleted, 1), said(recovered, 1)}, removal(v1alpha1.RemovalPermanentlyDeleted, 1)},
+		"of one time, the deletion holds":           {[]*zoom.Event{said(deleted, 1), said(recovered, 1)}, removal(v1alpha1.RemovalDeleted, 1)},
+		"an operation on all is one on the meeting": {[]*zoom.Event{said(deleted, 1, func(ev *zoom.Event) { ev.Operation = zoom.OperationAll })}, removal(v1alpha1.RemovalDeleted, 1)},
+		"the deletion of one date is not one of the meeting": {
+			[]*zoom.Event{said(deleted, 1, single, dates(zoom.Occurrence{ID: "1"})), said(permanently, 2, single, dates(zoom.Occurrence{ID: "1"}))}, nil,
+		},
+		"an operation on one date of what has none is one on the meeting": {
+			[]*zoom.Event{said(deleted, 1, single)}, removal(v1alpha1.RemovalDeleted, 1),
+		},
+		"an operation on a date of a series that it does not name deletes nothing": {
+			[]*zoom.Event{said(deleted, 1, single, kind(8))}, nil,
+		},
+		"other events say nothing of it": {[]*zoom.Event{said(zoom.EventMeetingCreated, 1), said(zoom.EventMeetingStarted, 2, uuid("u"))}, nil},
+	}
+	for name, tt := range tests {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			inEveryOrder(t, tt.events, keepAll, func(spec *v1alpha1.ZoomMeetingSpec) string {
+				return cmp.Diff(tt.want, spec.Removal)
+			})
+		})
+	}
+}
+
+func TestInstances(t *testing.T) {
+	t.Parallel()
+	const started, ended = zoom.EventMeetingStarted, zoom.EventMeetingEnded
+	type list = []v1alpha1.MeetingInstance
+	guest := who(zoom.Participant{UserID: "16778241"})
+	tests := map[string]struct {
+		events []*zoom.Event
+		keep   int
+		want   list // without attendance
+	}{
+		"an instance starts": {[]*zoom.Event{said(started, 1, uuid("u"), starting(0))}, 10, list{{UUID: "u", StartedAt: at(0)}}},
+		"an instance ends": {
+			[]*zoom.Event{said(started, 1, uuid("u"), starting(0)), said(ended, 30, uuid("u"), starting(0), ending(29))},
+			10,
+			list{{UUID: "u", StartedAt: at(0), EndedAt: at(29)}},
+		},
+		"a start that was lost is told by the end": {
+			[]*zoom.Event{said(ended, 30, uuid("u"), starting(0), ending(29))}, 10, list{{UUID: "u", StartedAt: at(0), EndedAt: at(29)}},
+		},
+		"a start that was lost is told by who joins": {
+			[]*zoom.Event{said(zoom.EventParticipantJoined, 5, uuid("u"), starting(0), guest)}, 10, list{{UUID: "u", StartedAt: at(0)}},
+		},
+		"an event without a start is itself the latest that it can be": {
+			[]*zoom.Event{said(started, 1, uuid("u")), said(ended, 30, uuid("u"), ending(29))}, 10, list{{UUID: "u", StartedAt: at(1), EndedAt: at(29)}},
+		},
+		"an end without a date is when it was told": {
+			[]*zoom.Event{said(ended, 30, uuid("u"), starting(0))}, 10, list{{UUID: "u", StartedAt: at(0), EndedAt: at(30)}},
+		},
+		"of two ends the later one holds": {
+			[]*zoom.Event{said(ended, 30, uuid("u"), starting(0), ending(30)), said(ended, 31, uuid("u"), starting(0), ending(20))},
+			10,
+			list{{UUID: "u", StartedAt: at(0), EndedAt: at(30)}},
+		},
+		"a second instance starts while the first goes on": {
+			[]*zoom.Event{said(started, 0, uuid("a"), starting(0)), said(started, 9, uuid("b"), starting(9)), said(ended, 20, uuid("a"), starting(0), ending(20))},
+			10,
+			list{{UUID: "b", StartedAt: at(9)}, {UUID: "a", StartedAt: at(0), EndedAt: at(20)}},
+		},
+		"only the newest are kept, whatever is told of older ones": {
+			[]*zoom.Event{
+				said(started, 0, uuid("a"), starting(0)), said(started, 1, uuid("b"), starting(1)), said(started, 2, uuid("c"), starting(2)),
+				said(ended, 99, uuid("a"), starting(0), ending(98)), said(zoom.EventParticipantJoined, 100, uuid("a"), starting(0), guest),
+			},
+			2,
+			list{{UUID: "c", StartedAt: at(2)}, {UUID: "b", StartedAt: at(1)}},
+		},
+		"of two that start in one second the uuid decides": {
+			[]*zoom.Event{said(started, 0, uuid("b"), starting(0)), said(started, 1, uuid("a"), starting(0)), said(started, 2, uuid("c"), starting(0))},
+			2,
+			list{{UUID: "c", StartedAt: at(0)}, {UUID: "b", StartedAt: at(0)}},
+		},
+		"an event without a uuid is about no instance": {
+			[]*zoom.Event{said(started, 1, starting(0)), said(started, 2, uuid(strings.Repeat("u", maxUUID+1)), starting(0))}, 10, nil,
+		},
+		"a date before there was Zoom is a date all the same": {
+			[]*zoom.Event{said(started, 1, uuid("u"), func(ev *zoom.Event) { ev.Meeting.StartTime = new(time.Time) })},
+			10,
+			list{{UUID: "u", StartedAt: &metav1.Time{Time: time.Unix(0, 0)}}},
+		},
+	}
+	for name, tt := range tests {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			inEveryOrder(t, tt.events, Policy{Participants: true, Instances: tt.keep}, func(spec *v1alpha1.ZoomMeetingSpec) string {
+				return cmp.Diff(tt.want, spec.Instances, cmpopts.EquateEmpty(), cmpopts.IgnoreFields(v1alpha1.MeetingInstance{}, "Attendance"))
+			})
+		})
+	}
+}
+
+func TestTrim(t *testing.T) {
+	t.Parallel()
+	var spec v1alpha1.ZoomMeetingSpec
+	for i, u := range []string{"a", "b", "c"} {
+		apply(&spec, said(zoom.EventMeetingStarted, i, uuid(u), starting(i)))
+	}
+	if Trim(&spec, 3) || len(spec.Instances) != 3 {
+		t.Errorf("%d instances are left of 3 that may stay", len(spec.Instances))
+	}
+	if !Trim(&spec, 1) || len(spec.Instances) != 1 || spec.Instances[0].UUID != "c" {
+		t.Errorf("left is %+v, want c alone", spec.Instances)
+	}
+}
+
+// An instance that is no longer the newest is cut down to a smaller sample; one that fits into it stays exact.
+func TestOlderInstancesKeepLessOfTheirSessions(t *testing.T) {
+	t.Parallel()
+	for name, tt := range map[string]struct {
+		joins int
+		want  v1alpha1.Precision
+	}{
+		"few":  {sampleSize(1), v1alpha1.PrecisionExact},
+		"many": {sampleSize(1) + 1, v1alpha1.PrecisionEstimated},
+	} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			var spec v1alpha1.ZoomMeetingSpec
+			for j := range tt.joins {
+				apply(&spec, joined(j, j))
+			}
+			newer := said(zoom.EventMeetingStarted, 60, uuid("newer"), starting(60))
+			apply(&spec, newer)
+			n, _ := CountParticipants(spec.Instances[1].Attendance)
+			if kept := len(decodeSample(spec.Instances[1].Attendance.Sessions).sessions); n.Precision != tt.want || kept != sampleSize(1) {
+				t.Errorf("%+v from %d sessions, want %s from %d", n, kept, tt.want, sampleSize(1))
+			}
+		})
+	}
+}
+
+func TestNothingOfParticipantsIsKeptUnlessAsked(t *testing.T) {
+	t.Parallel()
+	var spec v1alpha1.ZoomMeetingSpec
+	guest := who(zoom.Participant{UserID: "16778241", UUID: "67C1A429", ID: "uSeR_0001hhhhIIIIjjjj"})
+	for _, name := range []string{
+		zoom.EventParticipantJoined, zoom.EventParticipantLeft, zoom.EventParticipantJoinedWaitingRoom, zoom.EventParticipantJBHWaiting,
+	} {
+		Apply(&spec, said(name, 1, uuid("u"), starting(0), guest), "in", Policy{Instances: 10})
+	}
+	want := []v1alpha1.MeetingInstance{{UUID: "u", StartedAt: at(0)}}
+	if d := cmp.Diff(want, spec.Instances); d != "" || spec.Waiting != nil {
+		t.Errorf("waiting %v, (-want +got):\n%s", spec.Waiting, d)
+	}
+}
+
+func TestHost(t *testing.T) {
+	t.Parallel()
+	tests := map[string]struct {
+		events                 []told
+		wantHost, installation string
+	}{
+		"the host and the installation go together": {
+			[]told{{said("meeting.created", 1, host("a")), "in-a"}}, "a", "in-a",
+		},
+		"a meeting moves to another host": {
+			[]told{{said("meeting.created", 1, host("a")), "in-a"}, {said("meeting.started", 2, host("b"), uuid("u")), "in-b"}}, "b", "in-b",
+		},
+		"an event without a host does not move it": {
+			[]told{{said("meeting.created", 1, host("b")), "in-b"}, {said("meeting.updated", 2, host("")), "in-a"}}, "b", "in-b",
+		},
+		"a host is newer than no host": {
+			[]told{{said("meeting.updated", 2, host("")), "in-a"}, {said("meeting.created", 1, host("b")), "in-b"}}, "b", "in-b",
+		},
+		"without any host one installation is as good as another, but always the same": {
+			[]told{{said("meeting.updated", 1, host("")), "in-b"}, {said("meeting.updated", 2, host("")), "in-a"}, {said("meeting.updated", 3, host("")), "in-c"}}, "", "in-a",
+		},
+		"of one time, the larger host holds": {
+			[]told{{said("meeting.created", 1, host("b")), "in-a"}, {said("meeting.created", 1, host("a")), "in-b"}}, "b", "in-a",
+		},
+		"of one time and host, the larger installation holds": {
+			[]told{{said("meeting.created", 1, host("a")), "in-a"}, {said("meeting.created", 1, host("a")), "in-b"}}, "a", "in-b",
+		},
+	}
+	for name, tt := range tests {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			for range 2 {
+				spec := fold(tt.events, keepAll)
+				if spec.HostID != tt.wantHost || spec.InstallationRef.Name != tt.installation {
+					t.Errorf("host %q through %q, want %q through %q", spec.HostID, spec.InstallationRef.Name, tt.wantHost, tt.installation)
+				}
+				slices.Reverse(tt.events)
+			}
+		})
+	}
+}
+
+// Every event that Apply knows is one that package zoom decodes, and the other way round but for those about no meeting.
+func TestEffects(t *testing.T) {
+	t.Parallel()
+	for name := range effects {
+		if !zoom.Known(name) || !HasEffect(name) {
+			t.Errorf("%s: known to zoom %t, has an effect %t", name, zoom.Known(name), HasEffect(name))
+		}
+	}
+	for _, name := range []string{zoom.EventURLValidation, zoom.EventAppDeauthorized, zoom.EventMeetingConvertedToWebinar, "user.created", ""} {
+		var spec v1alpha1.ZoomMeetingSpec
+		Apply(&spec, said(name, 1, topic("T"), kind(5), uuid("u")), "in", keepAll)
+		if d := diff(v1alpha1.ZoomMeetingSpec{}, spec); d != "" || HasEffect(name) {
+			t.Errorf("%s has the effect:\n%s", name, d)
+		}
+	}
+}
+
+// A signed event may still say anything. None of it may bring the process down.
+func TestEmptyEventsDoNoHarm(t *testing.T) {
+	t.Parallel()
+	for name := range effects {
+		for _, ev := range []*zoom.Event{
+			{Name: name, Meeting: &zoom.Meeting{}, Participant: &zoom.Participant{}},
+			{Name: name, Meeting: &zoom.Meeting{UUID: "u", Occurrences: &[]zoom.Occurrence{{}, {ID: "1"}}}, Participant: &zoom.Participant{}, Operation: zoom.OperationSingle},
+		} {
+			var spec v1alpha1.ZoomMeetingSpec
+			apply(&spec, ev, ev)
+			for _, mark := range []*int64{spec.Watermarks.Occurrences, spec.Watermarks.Removal, spec.Watermarks.Host} {
+				if mark != nil && *mark < 1 {
+					t.Errorf("%s: the watermark %d cannot be stored", name, *mark)
+				}
+			}
+		}
+	}
+}

@@ -1,0 +1,497 @@
+package tokens
+
+import (
+	"bytes"
+	"context"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"log/slog"
+	"strings"
+	"sync"
+	"sync/atomic"
+	"testing"
+	"time"
+
+	"github.com/google/go-cmp/cmp"
+	"github.com/google/go-cmp/cmp/cmpopts"
+	corev1 "k8s.io/api/core/v1"
+	apierrors "k8s.io/apimachinery/pkg/api/errors"
+	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+	"pgregory.net/rapid"
+	"sigs.k8s.io/controller-runtime/pkg/client"
+	"sigs.k8s.io/controller-runtime/pkg/client/interceptor"
+
+	"github.com/zoom-operator/zoom-operator/api/v1alpha1"
+	"github.com/zoom-operator/zoom-operator/test/controlplane"
+	"github.com/zoom-operator/zoom-operator/zoom"
+)
+
+func TestMain(m *testing.M) { controlplane.Main(m) }
+
+var noon = time.Date(2026, 3, 2, 12, 0, 0, 0, time.UTC)
+
+// consented is the token of a first consent.
+func consented() Token {
+	return New(&zoom.Token{
+		AccessToken:  "marked-access-1",
+		RefreshToken: "marked-refresh-1",
+		ExpiresIn:    time.Hour,
+		Scopes:       []string{"meeting:read:meeting", "user:read:user"},
+		APIURL:       "https://api-eu.zoom.us",
+	}, noon)
+}
+
+// successor is what the first token is exchanged for.
+func successor() Token {
+	return New(&zoom.Token{AccessToken: "marked-access-2", RefreshToken: "marked-refresh-2", ExpiresIn: time.Hour}, noon.Add(48*time.Minute))
+}
+
+// reconsented is the token of another consent.
+func reconsented() Token {
+	return New(&zoom.Token{AccessToken: "marked-access-3", RefreshToken: "marked-refresh-3", ExpiresIn: time.Hour}, noon.Add(49*time.Minute))
+}
+
+func TestASecretHoldsATokenAsItIs(t *testing.T) {
+	text := rapid.String()
+	at := rapid.Custom(func(t *rapid.T) time.Time {
+		return time.Unix(rapid.Int64Range(0, 4e9).Draw(t, "s"), rapid.Int64Range(0, 1e9-1).Draw(t, "ns"))
+	})
+	rapid.Check(t, func(t *rapid.T) {
+		want := Token{
+			AccessToken:      text.Draw(t, "access"),
+			RefreshToken:     text.Draw(t, "refresh"),
+			Scopes:           rapid.SliceOf(rapid.StringMatching(`[a-z:]{1,20}`)).Draw(t, "scopes"),
+			APIURL:           text.Draw(t, "url"),
+			IssuedAt:         at.Draw(t, "issued"),
+			ExpiresAt:        at.Draw(t, "expires"),
+			RefreshStartedAt: at.Draw(t, "started"),
+			Refusal:          rapid.SampledFrom([]Refusal{"", RefusedLost, RefusedRevoked}).Draw(t, "refusal"),
+		}
+		if diff := cmp.Diff(want, decode(encode(want)), cmpopts.EquateEmpty()); diff != "" {
+			t.Fatalf("(-want +got):\n%s", diff)
+		}
+	})
+}
+
+func TestASecretSpoiltByHandIsATokenThatIsDue(t *testing.T) {
+	got := decode(map[string][]byte{keyRefreshToken: []byte("r"), keyExpiresAt: []byte("tomorrow"), keyIssuedAt: nil})
+	if diff := cmp.Diff(Token{RefreshToken: "r"}, got, cmpopts.EquateEmpty()); diff != "" {
+		t.Errorf("(-want +got):\n%s", diff)
+	}
+}
+
+func TestNoTwoSecretsHaveOneName(t *testing.T) {
+	name := rapid.StringMatching(`[a-b](-(a|token|access)){0,3}`)
+	rapid.Check(t, func(t *rapid.T) {
+		a, b := &v1alpha1.ZoomInstallation{}, &v1alpha1.ZoomInstallation{}
+		a.Name, b.Name = name.Draw(t, "a"), name.Draw(t, "b")
+		if SecretName(a) == AccessSecretName(b) {
+			t.Fatalf("%q holds a refresh token and is shown to others as %q's access token", SecretName(a), b.Name)
+		}
+	})
+}
+
+func TestPrintingATokenShowsNothing(t *testing.T) {
+	tok := consented()
+	var log bytes.Buffer
+	slog.New(slog.NewJSONHandler(&log, nil)).Info("a token", "value", tok, "stored", &Stored{Token: tok})
+	asJSON, err := json.Marshal([]any{tok, &Stored{Token: tok}})
+	if err != nil {
+		t.Fatal(err)
+	}
+	for _, text := range []string{
+		fmt.Sprint(tok), fmt.Sprintf("%+v", tok), fmt.Sprintf("%#v", tok), fmt.Sprint(&tok),
+		fmt.Sprintf("%v", &Stored{Token: tok}), fmt.Sprintf("%+v", Stored{Token: tok}), fmt.Sprintf("%#v", &Stored{Token: tok}),
+		log.String(), string(asJSON),
+	} {
+		if strings.Contains(text, "marked") {
+			t.Errorf("a token shows in %s", text)
+		}
+	}
+}
+
+// installation creates one in a namespace of its own.
+func installation(t *testing.T) *v1alpha1.ZoomInstallation {
+	t.Helper()
+	in := &v1alpha1.ZoomInstallation{
+		ObjectMeta: metav1.ObjectMeta{Namespace: controlplane.Namespace(t), Name: "grace-chapel"},
+		Spec:       v1alpha1.ZoomInstallationSpec{AppRef: v1alpha1.AppReference{Name: "groups"}},
+	}
+	if err := controlplane.Client(t).Create(t.Context(), in); err != nil {
+		t.Fatal(err)
+	}
+	return in
+}
+
+// saved is an installation with the token of its first consent, loaded.
+func saved(t *testing.T) (*v1alpha1.ZoomInstallation, *Stored) {
+	t.Helper()
+	in := installation(t)
+	if err := Save(t.Context(), controlplane.Client(t), in, consented()); err != nil {
+		t.Fatal(err)
+	}
+	return in, load(t, in)
+}
+
+// load reads a token that must be there.
+func load(t *testing.T, in *v1alpha1.ZoomInstallation) *Stored {
+	t.Helper()
+	s, err := Load(t.Context(), controlplane.Client(t), in)
+	if err != nil || s == nil {
+		t.Fatalf("Load returned %v, %v, want a token", s, err)
+	}
+	return s
+}
+
+// holds checks what is stored. Refresh tokens identify the tokens of these tests.
+func holds(t *testing.T, in *v1alpha1.ZoomInstallation, want Token) {
+	t.Helper()
+	if diff := cmp.Diff(want, load(t, in).Token, cmpopts.EquateEmpty()); diff != "" {
+		t.Errorf("the Secret holds (-want +got):\n%s", diff)
+	}
+}
+
+func TestSave(t *testing.T) {
+	c := controlplane.Client(t)
+	t.Run("a first consent", func(t *testing.T) {
+		in, s := saved(t)
+		holds(t, in, consented())
+		if s.secret.Type != SecretType || s.secret.Labels[AppLabel] != "groups" || !metav1.IsControlledBy(s.secret, in) {
+			t.Errorf("type %s, labels %v, owners %v", s.secret.Type, s.secret.Labels, s.secret.OwnerReferences)
+		}
+	})
+	t.Run("another consent replaces marks and refusals too", func(t *testing.T) {
+		in, s := saved(t)
+		if err := errors.Join(s.Mark(t.Context(), c, noon), s.Refuse(t.Context(), c, RefusedLost)); err != nil {
+			t.Fatal(err)
+		}
+		if err := Save(t.Context(), c, in, reconsented()); err != nil {
+			t.Fatal(err)
+		}
+		holds(t, in, reconsented())
+	})
+	t.Run("consents at the same time leave one of them, whole", func(t *testing.T) {
+		in := installation(t)
+		var all sync.WaitGroup
+		for _, tok := range []Token{consented(), successor(), reconsented()} {
+			all.Go(func() {
+				if err := Save(t.Context(), c, in, tok); err != nil {
+					t.Error(err)
+				}
+			})
+		}
+		all.Wait()
+		if got := load(t, in); got.AccessToken[len("marked-access-"):] != got.RefreshToken[len("marked-refresh-"):] {
+			t.Error("the Secret holds one consent's access token and the other one's refresh token")
+		}
+	})
+}
+
+func TestLoadFindsOnlyTheInstallationsOwnToken(t *testing.T) {
+	c := controlplane.Client(t)
+	t.Run("none", func(t *testing.T) {
+		s, err := Load(t.Context(), c, installation(t))
+		if s != nil || err != nil {
+			t.Errorf("Load returned %v, %v", s, err)
+		}
+	})
+	t.Run("a Secret of somebody else is left alone", func(t *testing.T) {
+		in := installation(t)
+		other := &corev1.Secret{
+			ObjectMeta: metav1.ObjectMeta{Namespace: in.Namespace, Name: SecretName(in)},
+			Data:       map[string][]byte{"password": []byte("theirs")},
+		}
+		if err := c.Create(t.Context(), other); err != nil {
+			t.Fatal(err)
+		}
+		if _, err := Load(t.Context(), c, in); !errors.Is(err, ErrForeign) {
+			t.Errorf("Load returned %v, want ErrForeign", err)
+		}
+		if err := Save(t.Context(), c, in, consented()); !errors.Is(err, ErrForeign) {
+			t.Errorf("Save returned %v, want ErrForeign", err)
+		}
+		if err := Delete(t.Context(), c, in); err != nil {
+			t.Errorf("Delete returned %v; there is nothing of the installation to delete", err)
+		}
+		var after corev1.Secret
+		if err := c.Get(t.Context(), client.ObjectKeyFromObject(other), &after); err != nil || after.ResourceVersion != other.ResourceVersion {
+			t.Errorf("the Secret was touched: %v", err)
+		}
+	})
+	t.Run("the token of a namesake that is gone", func(t *testing.T) {
+		in, _ := saved(t)
+		if err := c.Delete(t.Context(), in); err != nil {
+			t.Fatal(err)
+		}
+		again := &v1alpha1.ZoomInstallation{ObjectMeta: metav1.ObjectMeta{Namespace: in.Namespace, Name: in.Name}, Spec: in.Spec}
+		if err := c.Create(t.Context(), again); err != nil {
+			t.Fatal(err)
+		}
+		if s, err := Load(t.Context(), c, again); s != nil || err != nil {
+			t.Errorf("Load returned %v, %v; the old consent is not this installation's", s, err)
+		}
+		if err := Save(t.Context(), c, again, reconsented()); err != nil {
+			t.Fatal(err)
+		}
+		holds(t, again, reconsented())
+	})
+}
+
+func TestOfManyWhoWouldSpendATokenOneMay(t *testing.T) {
+	for name, left := range map[string]bool{"the first time": false, "when a mark was left behind": true} {
+		t.Run(name, func(t *testing.T) {
+			c := controlplane.Client(t)
+			in, s := saved(t)
+			if left {
+				if err := s.Mark(t.Context(), c, noon); err != nil {
+					t.Fatal(err)
+				}
+			}
+			loaded := make([]*Stored, 8)
+			for i := range loaded {
+				loaded[i] = load(t, in)
+			}
+			var may atomic.Int32
+			var all sync.WaitGroup
+			for i, s := range loaded {
+				all.Go(func() {
+					err := s.Mark(t.Context(), c, noon.Add(time.Hour+time.Duration(i)))
+					switch {
+					case err == nil:
+						may.Add(1)
+					case !apierrors.IsConflict(err):
+						t.Error(err)
+					}
+				})
+			}
+			all.Wait()
+			if may.Load() != 1 {
+				t.Errorf("%d of 8 may spend the token, want 1", may.Load())
+			}
+		})
+	}
+}
+
+func TestMarksAndRefusals(t *testing.T) {
+	c := controlplane.Client(t)
+	in, s := saved(t)
+	want := consented()
+	if err := s.Mark(t.Context(), c, noon.Add(time.Minute)); err != nil {
+		t.Fatal(err)
+	}
+	want.RefreshStartedAt = noon.Add(time.Minute)
+	holds(t, in, want)
+	if err := s.Unmark(t.Context(), c); err != nil {
+		t.Fatal(err)
+	}
+	want.RefreshStartedAt = time.Time{}
+	holds(t, in, want)
+	if err := s.Refuse(t.Context(), c, RefusedRevoked); err != nil {
+		t.Fatal(err)
+	}
+	want.Refusal = RefusedRevoked
+	holds(t, in, want)
+
+	stale := load(t, in)
+	if err := Save(t.Context(), c, in, reconsented()); err != nil {
+		t.Fatal(err)
+	}
+	if err := stale.Refuse(t.Context(), c, RefusedRevoked); !apierrors.IsConflict(err) {
+		t.Errorf("a refusal of the old token hit the new one: %v", err)
+	}
+	holds(t, in, reconsented())
+}
+
+// failing is the control plane's client with Update replaced.
+func failing(t *testing.T, update func(ctx context.Context, c client.WithWatch, obj client.Object, opts ...client.UpdateOption) error) client.Client {
+	t.Helper()
+	c, err := client.NewWithWatch(controlplane.Config(t), client.Options{Scheme: controlplane.Scheme()})
+	if err != nil {
+		t.Fatal(err)
+	}
+	return interceptor.NewClient(c, interceptor.Funcs{Update: update})
+}
+
+func TestReplace(t *testing.T) {
+	c := controlplane.Client(t)
+	unavailable := apierrors.NewServiceUnavailable("the API server is away")
+	tests := map[string]struct {
+		meanwhile func(t *testing.T, in *v1alpha1.ZoomInstallation)
+		with      func(t *testing.T) client.Client
+		want      Token
+		err       error
+	}{
+		"nothing in between": {want: successor()},
+		"somebody labelled the Secret": {
+			meanwhile: func(t *testing.T, in *v1alpha1.ZoomInstallation) {
+				t.Helper()
+				s := load(t, in)
+				s.secret.Labels["team"] = "blue"
+				if err := c.Update(t.Context(), s.secret); err != nil {
+					t.Fatal(err)
+				}
+			},
+			want: successor(),
+		},
+		"somebody took the attempt for dead and was refused": {
+			meanwhile: func(t *testing.T, in *v1alpha1.ZoomInstallation) {
+				t.Helper()
+				s := load(t, in)
+				if err := errors.Join(s.Mark(t.Context(), c, noon.Add(2*time.Hour)), s.Refuse(t.Context(), c, RefusedLost)); err != nil {
+					t.Fatal(err)
+				}
+			},
+			want: successor(),
+		},
+		"the customer consented again": {
+			meanwhile: func(t *testing.T, in *v1alpha1.ZoomInstallation) {
+				t.Helper()
+				if err := Save(t.Context(), c, in, reconsented()); err != nil {
+					t.Fatal(err)
+				}
+			},
+			want: reconsented(),
+			err:  ErrSuperseded,
+		},
+		"the API server is away for a moment": {
+			with: func(t *testing.T) client.Client {
+				t.Helper()
+				var calls int
+				return failing(t, func(ctx context.Context, c client.WithWatch, obj client.Object, opts ...client.UpdateOption) error {
+					if calls++; calls <= 3 {
+						return unavailable
+					}
+					return c.Update(ctx, obj, opts...)
+				})
+			},
+			want: successor(),
+		},
+		"the API server stores it and its answer is lost": {
+			with: func(t *testing.T) client.Client {
+				t.Helper()
+				var calls int
+				return failing(t, func(ctx context.Context, c client.WithWatch, obj client.Object, opts ...client.UpdateOption) error {
+					calls++
+					err := c.Update(ctx, obj, opts...)
+					if calls == 1 {
+						return unavailable
+					}
+					return err
+				})
+			},
+			want: successor(),
+		},
+	}
+	for name, tc := range tests {
+		t.Run(name, func(t *testing.T) {
+			in, s := saved(t)
+			if err := s.Mark(t.Context(), c, noon.Add(48*time.Minute)); err != nil {
+				t.Fatal(err)
+			}
+			if tc.meanwhile != nil {
+				tc.meanwhile(t, in)
+			}
+			with := c
+			if tc.with != nil {
+				with = tc.with(t)
+			}
+			ctx, cancel := context.WithCancel(t.Context())
+			cancel() // the reconciler was told to stop while Zoom was asked
+			if err := s.Replace(ctx, with, successor()); !errors.Is(err, tc.err) {
+				t.Fatalf("Replace returned %v, want %v", err, tc.err)
+			}
+			holds(t, in, tc.want)
+		})
+	}
+}
+
+func TestDelete(t *testing.T) {
+	c := controlplane.Client(t)
+	in, s := saved(t)
+	if err := Publish(t.Context(), c, in, s.Token); err != nil {
+		t.Fatal(err)
+	}
+	for range 2 {
+		if err := Delete(t.Context(), c, in); err != nil {
+			t.Fatal(err)
+		}
+		for _, name := range []string{SecretName(in), AccessSecretName(in)} {
+			var secret corev1.Secret
+			if err := c.Get(t.Context(), client.ObjectKey{Namespace: in.Namespace, Name: name}, &secret); !apierrors.IsNotFound(err) {
+				t.Errorf("Secret %s is there still: %v", name, err)
+			}
+		}
+	}
+	if err := s.Replace(t.Context(), c, successor()); !errors.Is(err, ErrSuperseded) {
+		t.Errorf("Replace returned %v, want ErrSuperseded", err)
+	}
+	if got, err := Load(t.Context(), c, in); got != nil || err != nil {
+		t.Errorf("a refresh that ended late brought the token back: %v, %v", got, err)
+	}
+}
+
+func TestPublish(t *testing.T) {
+	c := controlplane.Client(t)
+	in, s := saved(t)
+	get := func() *corev1.Secret {
+		t.Helper()
+		var secret corev1.Secret
+		if err := c.Get(t.Context(), client.ObjectKey{Namespace: in.Namespace, Name: AccessSecretName(in)}, &secret); err != nil {
+			t.Fatal(err)
+		}
+		return &secret
+	}
+	publish := func(tok Token) *corev1.Secret {
+		t.Helper()
+		if err := Publish(t.Context(), c, in, tok); err != nil {
+			t.Fatal(err)
+		}
+		return get()
+	}
+	first := publish(s.Token)
+	for key, value := range first.Data {
+		if strings.Contains(string(value), "refresh") {
+			t.Errorf("%s holds the refresh token", key)
+		}
+	}
+	if got := string(first.Data[keyAccessToken]); got != "marked-access-1" {
+		t.Errorf("the access token is %q", got)
+	}
+	if again := publish(s.Token); again.ResourceVersion != first.ResourceVersion {
+		t.Error("a token that had not changed was written again")
+	}
+	if second := publish(successor()); string(second.Data[keyAccessToken]) != "marked-access-2" {
+		t.Error("the successor was not published")
+	}
+	if err := Withdraw(t.Context(), c, in); err != nil {
+		t.Fatal(err)
+	}
+	holds(t, in, consented())
+	if s, err := read(t.Context(), c, in, AccessSecretName(in), AccessSecretType); s != nil || err != nil {
+		t.Errorf("the access token is there still: %v", err)
+	}
+}
+
+func TestErrorsHoldNoToken(t *testing.T) {
+	in, s := saved(t)
+	c := failing(t, func(context.Context, client.WithWatch, client.Object, ...client.UpdateOption) error {
+		return apierrors.NewForbidden(corev1.Resource("secrets"), SecretName(in), errors.New("not allowed"))
+	})
+	for name, err := range map[string]error{
+		"Mark":    s.Mark(t.Context(), c, noon),
+		"Unmark":  s.Unmark(t.Context(), c),
+		"Refuse":  s.Refuse(t.Context(), c, RefusedRevoked),
+		"Save":    Save(t.Context(), c, in, reconsented()),
+		"Publish": errors.Join(Publish(t.Context(), c, in, s.Token), Publish(t.Context(), c, in, successor())),
+	} {
+		if err == nil {
+			t.Errorf("%s succeeded although the API server refused", name)
+			continue
+		}
+		if strings.Contains(err.Error(), "marked") || !strings.Contains(err.Error(), in.Namespace) {
+			t.Errorf("%s: %v", name, err)
+		}
+	}
+	holds(t, in, consented())
+}
