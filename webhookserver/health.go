@@ -1,0 +1,187 @@
+package webhookserver
+
+import (
+	"context"
+	"sync"
+	"time"
+
+	"github.com/go-logr/logr"
+	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+	"k8s.io/apimachinery/pkg/runtime"
+	"k8s.io/apimachinery/pkg/types"
+	"sigs.k8s.io/controller-runtime/pkg/client"
+
+	"github.com/zoom-operator/zoom-operator/api/v1alpha1"
+	applyv1alpha1 "github.com/zoom-operator/zoom-operator/api/v1alpha1/applyconfiguration/api/v1alpha1"
+)
+
+const (
+	// reportEvery is how often the health of one object is written at most.
+	reportEvery = 30 * time.Second
+	// A field owner gives up what it does not mention. Replicas know different times, so each time has its own owner.
+	ownerEvents     = "zoom-webhook-events"
+	ownerValidation = "zoom-webhook-validation"
+)
+
+// health reports in status what the listener sees of the flow of events, apart from the answers it gives.
+type health struct {
+	writer client.Client
+	// live reads from the API server: a cache may not have an installation yet that an event has just made known.
+	live   client.Reader
+	now    func() time.Time
+	logger logr.Logger
+	wake   chan struct{}
+
+	mu      sync.Mutex
+	reports map[reportKey]*report
+}
+
+// reportKey is one time of one object.
+type reportKey struct {
+	kind string
+	types.NamespacedName
+}
+
+// The times that are reported.
+const (
+	appEvent          = "ZoomApp event"
+	appValidation     = "ZoomApp validation"
+	installationEvent = "ZoomInstallation event"
+)
+
+type report struct {
+	at      time.Time // the latest, not yet reported when it is after sent
+	sent    time.Time
+	written time.Time // when sent was written
+}
+
+func newHealth(writer client.Client, now func() time.Time, logger logr.Logger) *health {
+	return &health{writer: writer, live: writer, now: now, logger: logger, wake: make(chan struct{}, 1), reports: map[reportKey]*report{}}
+}
+
+func (h *health) eventArrived(app *v1alpha1.ZoomApp) {
+	h.note(reportKey{appEvent, client.ObjectKeyFromObject(app)})
+}
+
+func (h *health) endpointValidated(app *v1alpha1.ZoomApp) {
+	h.note(reportKey{appValidation, client.ObjectKeyFromObject(app)})
+}
+
+func (h *health) installationSpoke(in *v1alpha1.ZoomInstallation) {
+	h.note(reportKey{installationEvent, client.ObjectKeyFromObject(in)})
+}
+
+func (h *health) note(key reportKey) {
+	h.mu.Lock()
+	defer h.mu.Unlock()
+	r := h.reports[key]
+	if r == nil {
+		r = &report{}
+		h.reports[key] = r
+	}
+	waits := r.at.After(r.sent)
+	r.at = h.now()
+	if waits {
+		return // and the loop knows when it is due
+	}
+	select {
+	case h.wake <- struct{}{}:
+	default:
+	}
+}
+
+// run writes what is due until ctx ends.
+func (h *health) run(ctx context.Context) error {
+	timer := time.NewTimer(reportEvery)
+	defer timer.Stop()
+	for {
+		next := h.flush(ctx)
+		timer.Reset(next)
+		select {
+		case <-ctx.Done():
+			return nil
+		case <-h.wake:
+		case <-timer.C:
+		}
+	}
+}
+
+// flush writes every report that is due and returns when the next one is. Objects that have been silent are forgotten.
+func (h *health) flush(ctx context.Context) time.Duration {
+	next := reportEvery
+	for key, at := range h.due(&next) {
+		err := h.apply(ctx, key, at)
+		if client.IgnoreNotFound(err) != nil && ctx.Err() == nil {
+			h.again(key)
+			h.logger.Info("a health report could not be written", "report", key.kind, "namespace", key.Namespace, "name", key.Name, "cause", cause(err))
+		}
+	}
+	return next
+}
+
+// due takes what is to be written now, and lowers next to when the first of the rest is.
+func (h *health) due(next *time.Duration) map[reportKey]time.Time {
+	h.mu.Lock()
+	defer h.mu.Unlock()
+	now := h.now()
+	due := map[reportKey]time.Time{}
+	for key, r := range h.reports {
+		wait := reportEvery - now.Sub(r.written)
+		switch {
+		case r.at.After(r.sent) && wait <= 0:
+			due[key] = r.at
+			r.sent, r.written = r.at, now
+		case r.at.After(r.sent):
+			*next = min(*next, wait)
+		case wait <= 0:
+			delete(h.reports, key)
+		}
+	}
+	return due
+}
+
+// again makes a report due once more, after the usual time.
+func (h *health) again(key reportKey) {
+	h.mu.Lock()
+	defer h.mu.Unlock()
+	if r := h.reports[key]; r != nil {
+		r.sent = time.Time{}
+	}
+}
+
+// apply writes one time, unless another replica has written a later one.
+func (h *health) apply(ctx context.Context, key reportKey, at time.Time) error {
+	at = at.UTC().Truncate(time.Second)
+	var config runtime.ApplyConfiguration
+	owner := client.FieldOwner(ownerEvents)
+	switch key.kind {
+	case installationEvent:
+		var in v1alpha1.ZoomInstallation
+		if err := h.live.Get(ctx, key.NamespacedName, &in); err != nil || !later(at, in.Status.LastEventAt) {
+			return err
+		}
+		config = applyv1alpha1.ZoomInstallation(in.Name, in.Namespace).WithUID(in.UID).
+			WithStatus(applyv1alpha1.ZoomInstallationStatus().WithLastEventAt(metav1.NewTime(at)))
+	default:
+		var app v1alpha1.ZoomApp
+		if err := h.live.Get(ctx, key.NamespacedName, &app); err != nil {
+			return err
+		}
+		status, reported := applyv1alpha1.ZoomAppStatus(), app.Status.LastEventAt
+		if key.kind == appValidation {
+			owner, reported = ownerValidation, app.Status.EndpointValidatedAt
+			status.WithEndpointValidatedAt(metav1.NewTime(at))
+		} else {
+			status.WithLastEventAt(metav1.NewTime(at))
+		}
+		if !later(at, reported) {
+			return nil
+		}
+		config = applyv1alpha1.ZoomApp(app.Name, app.Namespace).WithUID(app.UID).WithStatus(status)
+	}
+	return h.writer.Status().Apply(ctx, config, owner, client.ForceOwnership)
+}
+
+func later(at time.Time, than *metav1.Time) bool {
+	return than == nil || at.After(than.Time)
+}
