@@ -1,0 +1,129 @@
+package controllers
+
+import (
+	"fmt"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/google/go-cmp/cmp"
+	corev1 "k8s.io/api/core/v1"
+	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+	"sigs.k8s.io/controller-runtime/pkg/client"
+
+	"github.com/zoom-operator/zoom-operator/api/v1alpha1"
+	applyv1alpha1 "github.com/zoom-operator/zoom-operator/api/v1alpha1/applyconfiguration/api/v1alpha1"
+)
+
+// conditionsOf reads the conditions of an app anew.
+func (w *world) conditionsOf(t *testing.T, app *v1alpha1.ZoomApp) func() ([]metav1.Condition, error) {
+	t.Helper()
+	return func() ([]metav1.Condition, error) {
+		err := w.get(t, app)
+		return app.Status.Conditions, err
+	}
+}
+
+func TestAppFollowsItsSecret(t *testing.T) {
+	w := newWorld(t)
+	app := w.app(t, nil)
+	r := &AppReconciler{Client: w, Live: w, ExternalURL: externalURL, Now: w.clock.Now}
+	// look reconciles and checks what is said of the credentials and how soon the Secret is read again.
+	look := func(reason string, again time.Duration) {
+		t.Helper()
+		if err := w.get(t, app); err != nil {
+			t.Fatal(err)
+		}
+		result, err := r.Reconcile(t.Context(), app)
+		if err != nil {
+			t.Fatal(err)
+		}
+		condition(t, v1alpha1.ConditionCredentialsAvailable, reason, w.conditionsOf(t, app))
+		if got := result.RequeueAfter; got < again || got > again*6/5 {
+			t.Errorf("%s: again in %v, want about %v", reason, got, again)
+		}
+	}
+	look("SecretNotFound", 30*time.Second)
+
+	secret := &corev1.Secret{
+		ObjectMeta: metav1.ObjectMeta{Namespace: w.namespace, Name: "credentials"},
+		Data:       map[string][]byte{"clientSecret": []byte("s1")},
+	}
+	if err := w.Create(t.Context(), secret); err != nil {
+		t.Fatal(err)
+	}
+	look("SecretIncomplete", 30*time.Second)
+
+	for _, tokens := range []string{"t1", "t2\nt1\n", "t2"} {
+		change(t, w, secret, func(s *corev1.Secret) { s.Data["secretToken"] = []byte(tokens) })
+		look("CredentialsFound", 5*time.Minute)
+	}
+	condition(t, v1alpha1.ConditionReady, "Configured", w.conditionsOf(t, app))
+
+	if err := w.Delete(t.Context(), secret); err != nil {
+		t.Fatal(err)
+	}
+	look("SecretNotFound", 30*time.Second)
+	condition(t, v1alpha1.ConditionReady, "SecretNotFound", w.conditionsOf(t, app))
+}
+
+func TestAppCountsItsInstallations(t *testing.T) {
+	w := newWorld(t)
+	app := w.app(t, nil)
+	w.run(t, w.clock.Now)
+	counts := func(installations, authorized int32) {
+		t.Helper()
+		eventually(t, func() error {
+			if err := w.get(t, app); err != nil {
+				return err
+			}
+			s := app.Status
+			got := []*int32{s.Installations, s.AuthorizedInstallations}
+			if diff := cmp.Diff([]*int32{&installations, &authorized}, got); diff != "" {
+				return fmt.Errorf("counts (-want +got):\n%s", diff)
+			}
+			return nil
+		})
+	}
+	counts(0, 0)
+	one := w.installation(t, "one", &v1alpha1.Consent{At: *at("-1h")})
+	w.installation(t, "two", &v1alpha1.Consent{At: *at("-1h")})
+	w.installation(t, "three", nil)
+	counts(3, 2)
+	change(t, w, one, func(in *v1alpha1.ZoomInstallation) {
+		in.Spec.Deauthorization = &v1alpha1.Deauthorization{At: *at("-1m")}
+	})
+	counts(3, 1)
+	if err := w.Delete(t.Context(), one); err != nil {
+		t.Fatal(err)
+	}
+	counts(2, 1)
+}
+
+func TestAppLeavesTheWebhookServersReportsAlone(t *testing.T) {
+	w := newWorld(t)
+	app := w.app(t, nil)
+	w.run(t, w.clock.Now)
+	condition(t, v1alpha1.ConditionEndpointValidated, "NeverValidated", w.conditionsOf(t, app))
+	report := applyv1alpha1.ZoomApp(app.Name, app.Namespace).WithStatus(
+		applyv1alpha1.ZoomAppStatus().WithEndpointValidatedAt(*at("-1h")).WithLastEventAt(*at("-2h")))
+	if err := w.Status().Apply(t.Context(), report, client.FieldOwner("reporter"), client.ForceOwnership); err != nil {
+		t.Fatal(err)
+	}
+	condition(t, v1alpha1.ConditionEndpointValidated, "Validated", w.conditionsOf(t, app))
+	w.installation(t, "one", nil)
+	eventually(t, func() error {
+		if err := w.get(t, app); err != nil || *app.Status.Installations != 1 {
+			return fmt.Errorf("%d installations are counted (%w)", *app.Status.Installations, err)
+		}
+		return nil
+	})
+	if !app.Status.EndpointValidatedAt.Equal(at("-1h")) || !app.Status.LastEventAt.Equal(at("-2h")) {
+		t.Errorf("validated %v, last event %v", app.Status.EndpointValidatedAt, app.Status.LastEventAt)
+	}
+	for _, entry := range app.ManagedFields {
+		if entry.Manager == string(fieldOwner) && (strings.Contains(entry.FieldsV1.String(), "f:endpointValidatedAt") || strings.Contains(entry.FieldsV1.String(), "f:lastEventAt")) {
+			t.Errorf("the controller owns what the webhook server reports: %s", entry.FieldsV1)
+		}
+	}
+}

@@ -1,0 +1,288 @@
+package controllers
+
+import (
+	"context"
+	"fmt"
+	"os"
+	"path/filepath"
+	"sync"
+	"testing"
+	"time"
+
+	corev1 "k8s.io/api/core/v1"
+	eventsv1 "k8s.io/api/events/v1"
+	rbacv1 "k8s.io/api/rbac/v1"
+	apierrors "k8s.io/apimachinery/pkg/api/errors"
+	"k8s.io/apimachinery/pkg/api/meta"
+	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+	"k8s.io/client-go/rest"
+	ctrl "sigs.k8s.io/controller-runtime"
+	"sigs.k8s.io/controller-runtime/pkg/cache"
+	"sigs.k8s.io/controller-runtime/pkg/client"
+	"sigs.k8s.io/controller-runtime/pkg/config"
+	metricsserver "sigs.k8s.io/controller-runtime/pkg/metrics/server"
+	"sigs.k8s.io/yaml"
+
+	"github.com/zoom-operator/zoom-operator/api/v1alpha1"
+	"github.com/zoom-operator/zoom-operator/test/controlplane"
+)
+
+func TestMain(m *testing.M) { controlplane.Main(m) }
+
+// clock is a clock that tests set.
+type clock struct {
+	mu  sync.Mutex
+	now time.Time
+}
+
+func (c *clock) Now() time.Time {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	return c.now
+}
+
+func (c *clock) set(now time.Time) {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	c.now = now
+}
+
+// world is a namespace in a real API server, and the controllers that work in it while they run.
+type world struct {
+	client.Client
+	namespace string
+	clock     *clock
+}
+
+func newWorld(t *testing.T) *world {
+	t.Helper()
+	return &world{Client: controlplane.Client(t), namespace: controlplane.Namespace(t), clock: &clock{now: noon}}
+}
+
+const externalURL = "https://zoom.example.org"
+
+// run starts the controllers, with the rights of the operator and no others, and returns how to stop them.
+func (w *world) run(t *testing.T, now func() time.Time) (stop func()) {
+	t.Helper()
+	skip := true // several runs of one process have the same names
+	mgr, err := ctrl.NewManager(w.operator(t), ctrl.Options{
+		Scheme:     controlplane.Scheme(),
+		Metrics:    metricsserver.Options{BindAddress: "0"},
+		Cache:      cache.Options{DefaultNamespaces: map[string]cache.Config{w.namespace: {}}, DefaultTransform: cache.TransformStripManagedFields()},
+		Client:     client.Options{Cache: &client.CacheOptions{DisableFor: []client.Object{&corev1.Secret{}}}}, // as main does
+		Controller: config.Controller{SkipNameValidation: &skip},
+	})
+	if err != nil {
+		t.Fatal(err)
+	}
+	if err := SetupWithManager(mgr, Options{ExternalURL: externalURL, Now: now}); err != nil {
+		t.Fatal(err)
+	}
+	ctx, cancel := context.WithCancel(t.Context())
+	done := make(chan error, 1)
+	go func() { done <- mgr.Start(ctx) }()
+	stop = sync.OnceFunc(func() {
+		cancel()
+		if err := <-done; err != nil {
+			t.Errorf("the controllers ended: %v", err)
+		}
+	})
+	t.Cleanup(stop)
+	return stop
+}
+
+// operator is a user who may do what the operator's role lets it do.
+func (w *world) operator(t *testing.T) *rest.Config {
+	t.Helper()
+	const user = "the-operator"
+	raw, err := os.ReadFile(filepath.Join("..", "config", "rbac", "role.yaml"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	role := &rbacv1.ClusterRole{}
+	if err := yaml.UnmarshalStrict(raw, role); err != nil {
+		t.Fatal(err)
+	}
+	binding := &rbacv1.ClusterRoleBinding{
+		ObjectMeta: metav1.ObjectMeta{Name: user},
+		RoleRef:    rbacv1.RoleRef{APIGroup: rbacv1.GroupName, Kind: "ClusterRole", Name: role.Name},
+		Subjects:   []rbacv1.Subject{{APIGroup: rbacv1.GroupName, Kind: rbacv1.UserKind, Name: user}},
+	}
+	for _, obj := range []client.Object{role, binding} {
+		if err := w.Create(t.Context(), obj); err != nil && !apierrors.IsAlreadyExists(err) {
+			t.Fatal(err)
+		}
+	}
+	as := controlplane.Config(t)
+	as.Impersonate = rest.ImpersonationConfig{UserName: user}
+	operator, err := client.New(as, client.Options{Scheme: controlplane.Scheme()})
+	if err != nil {
+		t.Fatal(err)
+	}
+	eventually(t, func() error { return operator.List(t.Context(), &v1alpha1.ZoomMeetingList{}) })
+	return as
+}
+
+// eventually waits until check finds nothing wrong.
+func eventually(t *testing.T, check func() error) {
+	t.Helper()
+	deadline := time.After(30 * time.Second)
+	for {
+		err := check()
+		if err == nil {
+			return
+		}
+		select {
+		case <-deadline:
+			t.Fatalf("after 30 seconds still: %v", err)
+		case <-time.After(20 * time.Millisecond):
+		}
+	}
+}
+
+// get reads an object anew.
+func (w *world) get(t *testing.T, obj client.Object) error {
+	t.Helper()
+	return w.Get(t.Context(), client.ObjectKeyFromObject(obj), obj)
+}
+
+// change reads an object, changes it and writes it, until nobody else wrote in between.
+func change[T client.Object](t *testing.T, w *world, obj T, f func(T)) {
+	t.Helper()
+	for {
+		if err := w.get(t, obj); err != nil {
+			t.Fatal(err)
+		}
+		f(obj)
+		err := w.Update(t.Context(), obj)
+		if err == nil {
+			return
+		}
+		if !apierrors.IsConflict(err) {
+			t.Fatal(err)
+		}
+	}
+}
+
+func (w *world) app(t *testing.T, f func(*v1alpha1.ZoomApp)) *v1alpha1.ZoomApp {
+	t.Helper()
+	app := &v1alpha1.ZoomApp{
+		ObjectMeta: metav1.ObjectMeta{Namespace: w.namespace, Name: "app"},
+		Spec: v1alpha1.ZoomAppSpec{
+			ClientID:             "client",
+			CredentialsSecretRef: v1alpha1.SecretReference{Name: "credentials"},
+			Distribution:         v1alpha1.DistributionPrivate,
+		},
+	}
+	if f != nil {
+		f(app)
+	}
+	if err := w.Create(t.Context(), app); err != nil {
+		t.Fatal(err)
+	}
+	return app
+}
+
+func (w *world) installation(t *testing.T, name string, consent *v1alpha1.Consent) *v1alpha1.ZoomInstallation {
+	t.Helper()
+	in := &v1alpha1.ZoomInstallation{
+		ObjectMeta: metav1.ObjectMeta{Namespace: w.namespace, Name: name},
+		Spec:       v1alpha1.ZoomInstallationSpec{AppRef: v1alpha1.AppReference{Name: "app"}, AccountID: name, Consent: consent},
+	}
+	if err := w.Create(t.Context(), in); err != nil {
+		t.Fatal(err)
+	}
+	return in
+}
+
+// meeting records a meeting with that number.
+func (w *world) meeting(t *testing.T, number string, f func(*v1alpha1.ZoomMeetingSpec)) *v1alpha1.ZoomMeeting {
+	t.Helper()
+	m := &v1alpha1.ZoomMeeting{
+		ObjectMeta: metav1.ObjectMeta{Namespace: w.namespace, Name: "app-" + number},
+		Spec: v1alpha1.ZoomMeetingSpec{
+			AppRef:          v1alpha1.AppReference{Name: "app"},
+			InstallationRef: v1alpha1.InstallationReference{Name: "app-0123456789"},
+			AccountID:       "account", MeetingID: number,
+		},
+	}
+	if f != nil {
+		f(&m.Spec)
+	}
+	if err := w.Create(t.Context(), m); err != nil {
+		t.Fatal(err)
+	}
+	return m
+}
+
+// becomes waits for a state of a meeting.
+func (w *world) becomes(t *testing.T, m *v1alpha1.ZoomMeeting, state v1alpha1.MeetingState) {
+	t.Helper()
+	eventually(t, func() error {
+		if err := w.get(t, m); err != nil {
+			return err
+		}
+		if m.Status.State != state {
+			return fmt.Errorf("%s is %q, want %q", m.Name, m.Status.State, state)
+		}
+		return nil
+	})
+}
+
+// gone waits until a meeting is no more.
+func (w *world) gone(t *testing.T, m *v1alpha1.ZoomMeeting) {
+	t.Helper()
+	eventually(t, func() error {
+		err := w.get(t, m)
+		if apierrors.IsNotFound(err) {
+			return nil
+		}
+		return fmt.Errorf("%s is still there, with the state %q (%w)", m.Name, m.Status.State, err)
+	})
+}
+
+// events are the reasons of the Events about an object, in the order in which they were written.
+func (w *world) events(t *testing.T, obj client.Object) []eventsv1.Event {
+	t.Helper()
+	var list eventsv1.EventList
+	if err := w.List(t.Context(), &list, client.InNamespace(w.namespace)); err != nil {
+		t.Fatal(err)
+	}
+	var about []eventsv1.Event
+	for _, e := range list.Items {
+		if e.Regarding.UID == obj.GetUID() {
+			about = append(about, e)
+		}
+	}
+	return about
+}
+
+// count is how often each reason was told of an object.
+func (w *world) count(t *testing.T, obj client.Object) map[string]int {
+	t.Helper()
+	told := map[string]int{}
+	for _, e := range w.events(t, obj) {
+		told[e.Reason]++
+		if e.Series != nil {
+			told[e.Reason] += int(e.Series.Count) - 1
+		}
+	}
+	return told
+}
+
+// condition waits for the reason of a condition of an object that f reads the conditions of.
+func condition(t *testing.T, kind, reason string, read func() ([]metav1.Condition, error)) metav1.Condition {
+	t.Helper()
+	var c *metav1.Condition
+	eventually(t, func() error {
+		conditions, err := read()
+		if err != nil {
+			return err
+		}
+		if c = meta.FindStatusCondition(conditions, kind); c == nil || c.Reason != reason {
+			return fmt.Errorf("%s is %+v, want the reason %s", kind, c, reason)
+		}
+		return nil
+	})
+	return *c
+}

@@ -1,0 +1,280 @@
+package controllers
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"net/http"
+	"runtime"
+	"sync/atomic"
+	"testing"
+	"time"
+
+	apierrors "k8s.io/apimachinery/pkg/api/errors"
+	"k8s.io/apimachinery/pkg/api/meta"
+	apiruntime "k8s.io/apimachinery/pkg/runtime"
+	"k8s.io/client-go/tools/events"
+	"sigs.k8s.io/controller-runtime/pkg/client"
+	"sigs.k8s.io/controller-runtime/pkg/client/interceptor"
+	"sigs.k8s.io/controller-runtime/pkg/controller/controllerutil"
+
+	"github.com/zoom-operator/zoom-operator/api/v1alpha1"
+	"github.com/zoom-operator/zoom-operator/test/controlplane"
+	"github.com/zoom-operator/zoom-operator/zoom"
+	"github.com/zoom-operator/zoom-operator/zoom/zoomtest"
+)
+
+// installationReconciler works without a cache and without a manager.
+func (z *zoomWorld) installationReconciler() *InstallationReconciler {
+	return &InstallationReconciler{
+		Client: z, Live: z, Events: events.NewFakeRecorder(1000), Zoom: zoom.NewHTTPClient(), ExternalURL: externalURL, Now: z.clock.Now,
+	}
+}
+
+// life is that of a process that is killed right after it has changed something, here or at Zoom, for the nth time: what it
+// changed has happened, but it never hears of it, and does nothing more.
+type life struct {
+	left atomic.Int64
+}
+
+func (l *life) changed() {
+	if l.left.Add(-1) <= 0 {
+		runtime.Goexit()
+	}
+}
+
+// mortal is a reconciler of a process with that life.
+func (z *zoomWorld) mortal(t *testing.T, l *life) *InstallationReconciler {
+	t.Helper()
+	c, err := client.NewWithWatch(controlplane.Config(t), client.Options{Scheme: controlplane.Scheme()})
+	if err != nil {
+		t.Fatal(err)
+	}
+	r := z.installationReconciler()
+	r.Client = interceptor.NewClient(c, interceptor.Funcs{
+		Create: func(ctx context.Context, c client.WithWatch, obj client.Object, opts ...client.CreateOption) error {
+			err := c.Create(ctx, obj, opts...)
+			l.changed()
+			return err
+		},
+		Update: func(ctx context.Context, c client.WithWatch, obj client.Object, opts ...client.UpdateOption) error {
+			err := c.Update(ctx, obj, opts...)
+			l.changed()
+			return err
+		},
+		Delete: func(ctx context.Context, c client.WithWatch, obj client.Object, opts ...client.DeleteOption) error {
+			err := c.Delete(ctx, obj, opts...)
+			l.changed()
+			return err
+		},
+		SubResourceApply: func(ctx context.Context, c client.Client, sub string, obj apiruntime.ApplyConfiguration, opts ...client.SubResourceApplyOption) error {
+			err := c.SubResource(sub).Apply(ctx, obj, opts...)
+			l.changed()
+			return err
+		},
+	})
+	transport := r.Zoom.Transport
+	r.Zoom.Transport = roundTripper(func(req *http.Request) (*http.Response, error) {
+		resp, err := transport.RoundTrip(req)
+		if err == nil && l.left.Load() <= 1 {
+			_ = resp.Body.Close()
+		}
+		l.changed()
+		return resp, err
+	})
+	return r
+}
+
+type roundTripper func(*http.Request) (*http.Response, error)
+
+func (f roundTripper) RoundTrip(req *http.Request) (*http.Response, error) { return f(req) }
+
+// settleDown reconciles until there is nothing to do for now, and says whether the reconciler lived to see it. The time that a
+// reconciler wants to wait passes when it is short.
+func (z *zoomWorld) settleDown(t *testing.T, r *InstallationReconciler, name string) (lived bool) {
+	t.Helper()
+	done := make(chan error, 1)
+	go func() {
+		defer close(done)
+		err := fmt.Errorf("still busy after 50 rounds")
+		for range 50 {
+			var in v1alpha1.ZoomInstallation
+			switch getErr := z.Get(t.Context(), client.ObjectKey{Namespace: z.namespace, Name: name}, &in); {
+			case apierrors.IsNotFound(getErr):
+				done <- nil
+				return
+			case getErr != nil:
+				done <- getErr
+				return
+			}
+			result, reconcileErr := r.Reconcile(t.Context(), &in)
+			switch {
+			case reconcileErr != nil:
+				err = reconcileErr
+			case result.RequeueAfter == 0 || result.RequeueAfter > time.Minute:
+				done <- nil
+				return
+			default:
+				z.clock.set(z.clock.Now().Add(result.RequeueAfter))
+			}
+		}
+		done <- err
+	}()
+	err, lived := <-done
+	if err != nil {
+		t.Fatal(err)
+	}
+	return lived
+}
+
+// The operator is killed after every change that it makes, and started again. In the end every installation works, or is
+// gone, or says what is wrong; and no refresh token has been spent twice but for the one attempt that finds out that its
+// successor was lost.
+func TestKilledAfterEveryStep(t *testing.T) {
+	const meetings = 5
+	for name, tc := range map[string]struct {
+		age   time.Duration // of the token
+		setUp func(*testing.T, *zoomWorld, *v1alpha1.ZoomInstallation)
+		check func(*testing.T, *zoomWorld, *v1alpha1.ZoomInstallation)
+		steps int // at least, so that the test is one
+	}{
+		"in a refresh": {
+			age: 50 * time.Minute, steps: 4,
+			check: func(t *testing.T, z *zoomWorld, in *v1alpha1.ZoomInstallation) {
+				t.Helper()
+				ready, stats := meta.FindStatusCondition(in.Status.Conditions, v1alpha1.ConditionReady), z.zoom.Stats()
+				switch tok := z.token(t, in); {
+				case ready.Reason == "Consented" && stats.SpentTwice == 0:
+					if err := z.oauth().Revoke(t.Context(), tok.AccessToken); err != nil || z.zoom.Installed("client", account, user) {
+						t.Errorf("the token that is called good is not: %v", err)
+					}
+				case ready.Reason == "RefreshLost" && stats.SpentTwice == 1:
+				default:
+					t.Errorf("Ready is %s, and a spent token was presented %d times", ready.Reason, stats.SpentTwice)
+				}
+				if z.meetingsOf(t, in.Name) != meetings {
+					t.Error("meetings are gone")
+				}
+			},
+		},
+		"in a removal": {
+			age: 10 * time.Minute, steps: meetings + 3,
+			setUp: func(t *testing.T, z *zoomWorld, in *v1alpha1.ZoomInstallation) {
+				t.Helper()
+				z.remove(t, in, z.clock.Now())
+			},
+			check: func(t *testing.T, z *zoomWorld, in *v1alpha1.ZoomInstallation) {
+				t.Helper()
+				if d := in.Status.DataDeletion; d == nil || d.At == nil || *d.Meetings != meetings {
+					t.Errorf("dataDeletion is %+v", d)
+				}
+				if ready := meta.FindStatusCondition(in.Status.Conditions, v1alpha1.ConditionReady); ready.Reason != "Deauthorized" {
+					t.Errorf("Ready is %s", ready.Reason)
+				}
+				if n := z.meetingsOf(t, in.Name); n != 0 || z.token(t, in) != nil {
+					t.Errorf("%d meetings are left, and the token: %t", n, z.token(t, in) != nil)
+				}
+			},
+		},
+		"in a revocation": {
+			age: 10 * time.Minute, steps: meetings + 4,
+			setUp: func(t *testing.T, z *zoomWorld, in *v1alpha1.ZoomInstallation) {
+				t.Helper()
+				if err := z.Delete(t.Context(), in); err != nil {
+					t.Fatal(err)
+				}
+			},
+			check: revoked,
+		},
+		"in a revocation that needs a refresh": {
+			age: 61 * time.Minute, steps: meetings + 7,
+			setUp: func(t *testing.T, z *zoomWorld, in *v1alpha1.ZoomInstallation) {
+				t.Helper()
+				if err := z.Delete(t.Context(), in); err != nil {
+					t.Fatal(err)
+				}
+			},
+			check: func(t *testing.T, z *zoomWorld, in *v1alpha1.ZoomInstallation) {
+				t.Helper()
+				if z.zoom.Stats().SpentTwice == 1 { // the successor was lost, and with it the means to revoke
+					if !z.zoom.Installed("client", account, user) {
+						t.Error("revoked by a token that was lost")
+					}
+					return
+				}
+				revoked(t, z, in)
+			},
+		},
+	} {
+		t.Run(name, func(t *testing.T) {
+			for step := int64(1); ; step++ {
+				var lived bool
+				t.Run(fmt.Sprint("step ", step), func(t *testing.T) {
+					z := newZoomWorld(t, nil)
+					z.clock.set(time.Now().Add(-tc.age))
+					in := z.installed(t)
+					z.meetings(t, in, meetings)
+					change(t, z.world, in, func(in *v1alpha1.ZoomInstallation) { controllerutil.AddFinalizer(in, v1alpha1.InstallationFinalizer) })
+					z.clock.set(time.Now().Add(time.Second))
+					if tc.setUp != nil {
+						tc.setUp(t, z, in)
+					}
+					l := &life{}
+					l.left.Store(step)
+					lived = z.settleDown(t, z.mortal(t, l), in.Name)
+					if !z.settleDown(t, z.installationReconciler(), in.Name) {
+						t.Fatal("the one that is not killed did not live")
+					}
+					if err := z.get(t, in); client.IgnoreNotFound(err) != nil {
+						t.Fatal(err)
+					}
+					tc.check(t, z, in)
+				})
+				if lived || t.Failed() {
+					if step <= int64(tc.steps) {
+						t.Errorf("it was interrupted after %d changes only, want at least %d", step-1, tc.steps)
+					}
+					return
+				}
+			}
+		})
+	}
+}
+
+// An operator that is told to stop while it waits for Zoom's answer stores the new token before it does.
+func TestARefreshIsSeenThrough(t *testing.T) {
+	z := newZoomWorld(t, nil)
+	in := z.installed(t)
+	spent := z.token(t, in).RefreshToken
+	z.clock.set(noon.Add(50 * time.Minute))
+	ctx, stop := context.WithCancel(t.Context())
+	z.zoom.Inject(zoomtest.StepRefresh, 1, func(next http.Handler) http.Handler {
+		return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+			stop()
+			next.ServeHTTP(w, r)
+		})
+	})
+	if _, err := z.installationReconciler().Reconcile(ctx, in); !errors.Is(err, context.Canceled) {
+		t.Errorf("Reconcile returned %v; after the refresh there was nothing more that it could do", err)
+	}
+	if tok := z.token(t, in); tok.RefreshToken == spent || !tok.RefreshStartedAt.IsZero() {
+		t.Error("the new token was not stored")
+	}
+	if !z.settleDown(t, z.installationReconciler(), in.Name) || z.zoom.Stats().SpentTwice != 0 {
+		t.Error("the spent token was presented again")
+	}
+}
+
+// revoked checks that an installation is gone, at Zoom too.
+func revoked(t *testing.T, z *zoomWorld, in *v1alpha1.ZoomInstallation) {
+	t.Helper()
+	if err := z.get(t, in); !apierrors.IsNotFound(err) {
+		t.Errorf("the installation is there still: %v", err)
+	}
+	if z.zoom.Installed("client", account, user) {
+		t.Error("the app is installed at Zoom still")
+	}
+	if n := z.meetingsOf(t, in.Name); n != 0 || z.token(t, in) != nil {
+		t.Errorf("%d meetings are left, and the token: %t", n, z.token(t, in) != nil)
+	}
+}

@@ -1,0 +1,393 @@
+package controllers
+
+import (
+	"errors"
+	"fmt"
+	"net"
+	"slices"
+	"testing"
+	"time"
+
+	"github.com/google/go-cmp/cmp"
+	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+	"k8s.io/apimachinery/pkg/types"
+	"pgregory.net/rapid"
+
+	"github.com/zoom-operator/zoom-operator/api/v1alpha1"
+	"github.com/zoom-operator/zoom-operator/internal/tokens"
+	"github.com/zoom-operator/zoom-operator/zoom"
+)
+
+// when is noon and so much.
+func when(offset string) time.Time { return at(offset).Time }
+
+// tokenOf is a token of that age, with an hour to live.
+func tokenOf(issued string) *tokens.Stored {
+	return &tokens.Stored{Token: tokens.Token{AccessToken: "a", RefreshToken: "r", IssuedAt: when(issued), ExpiresAt: when(issued).Add(time.Hour)}}
+}
+
+func with(t *tokens.Stored, change func(*tokens.Token)) *tokens.Stored {
+	change(&t.Token)
+	return t
+}
+
+func appWith(policy v1alpha1.TokenPolicy) *v1alpha1.ZoomApp {
+	app := &v1alpha1.ZoomApp{Spec: v1alpha1.ZoomAppSpec{TokenPolicy: policy, CredentialsSecretRef: v1alpha1.SecretReference{Name: "credentials"}}}
+	app.Name = "app"
+	return app
+}
+
+func TestNext(t *testing.T) {
+	continuous := appWith(v1alpha1.TokenPolicyContinuous)
+	secrets := []string{"s"}
+	consented := v1alpha1.ZoomInstallationSpec{Consent: &v1alpha1.Consent{At: *at("-2h")}}
+	removed := v1alpha1.ZoomInstallationSpec{Consent: &v1alpha1.Consent{At: *at("-2h")}, Deauthorization: &v1alpha1.Deauthorization{At: *at("-1m")}}
+	count := int32(7)
+	for name, tc := range map[string]struct {
+		spec    v1alpha1.ZoomInstallationSpec
+		deleted string // offset of the deletion
+		facts   installationFacts
+		want    plan
+	}{
+		"an invitation waits, and its link is looked at now and then": {
+			facts: installationFacts{app: continuous, clientSecrets: secrets},
+			want:  plan{at: when("6h")},
+		},
+		"a token whose consent is just being recorded is left alone": {
+			facts: installationFacts{app: continuous, clientSecrets: secrets, token: tokenOf("-30s")},
+			want:  plan{at: when("90s")},
+		},
+		"a token whose consent was never recorded is deleted": {
+			facts: installationFacts{app: continuous, clientSecrets: secrets, token: tokenOf("-2m")},
+			want:  plan{step: stepForget},
+		},
+		"a token that is past its time is refreshed": {
+			spec:  consented,
+			facts: installationFacts{app: continuous, clientSecrets: secrets, token: tokenOf("-50m")},
+			want:  plan{step: stepRefresh},
+		},
+		"a token of unknown age is refreshed": {
+			spec:  consented,
+			facts: installationFacts{app: continuous, clientSecrets: secrets, token: &tokens.Stored{Token: tokens.Token{RefreshToken: "r"}}},
+			want:  plan{step: stepRefresh},
+		},
+		"a failed refresh waits for its time": {
+			spec: consented,
+			facts: installationFacts{
+				app: continuous, clientSecrets: secrets, token: tokenOf("-50m"),
+				failing: &failure{}, retryAt: when("3m"),
+			},
+			want: plan{at: when("3m")},
+		},
+		"a failing refresh is looked at when the access token expires": {
+			spec: consented,
+			facts: installationFacts{
+				app: continuous, clientSecrets: secrets, token: tokenOf("-58m"),
+				failing: &failure{}, retryAt: when("3m"),
+			},
+			want: plan{at: when("2m")},
+		},
+		"a failed refresh is tried again when its time has come": {
+			spec: consented,
+			facts: installationFacts{
+				app: continuous, clientSecrets: secrets, token: tokenOf("-58m"),
+				failing: &failure{}, retryAt: when("0s"),
+			},
+			want: plan{step: stepRefresh},
+		},
+		"a mark that may be somebody's who is at it is left alone": {
+			spec:  consented,
+			facts: installationFacts{app: continuous, clientSecrets: secrets, token: with(tokenOf("-50m"), func(t *tokens.Token) { t.RefreshStartedAt = when("-29s") })},
+			want:  plan{at: when("1s")},
+		},
+		"a mark that was left behind leads to one more attempt, before the token is due": {
+			spec:  consented,
+			facts: installationFacts{app: continuous, clientSecrets: secrets, token: with(tokenOf("-1m"), func(t *tokens.Token) { t.RefreshStartedAt = when("-30s") })},
+			want:  plan{step: stepRefresh},
+		},
+		"a failed attempt whose end is unknown waits for both": {
+			spec: consented,
+			facts: installationFacts{
+				app: continuous, clientSecrets: secrets, token: with(tokenOf("-50m"), func(t *tokens.Token) { t.RefreshStartedAt = when("-1s") }),
+				failing: &failure{}, retryAt: when("5s"),
+			},
+			want: plan{at: when("29s")},
+		},
+		"a refused token is never spent again": {
+			spec:  consented,
+			facts: installationFacts{app: continuous, clientSecrets: secrets, token: with(tokenOf("-50m"), func(t *tokens.Token) { t.Refusal = tokens.RefusedRevoked })},
+			want:  plan{at: when("10m")},
+		},
+		"without an app there is nobody to refresh for": {
+			spec:  consented,
+			facts: installationFacts{token: tokenOf("-50m")},
+			want:  plan{at: when("10m")},
+		},
+		"without a client secret nothing can be refreshed": {
+			spec:  consented,
+			facts: installationFacts{app: continuous, token: tokenOf("-61m")},
+		},
+		"policy None keeps no token": {
+			spec:  consented,
+			facts: installationFacts{app: appWith(v1alpha1.TokenPolicyNone), clientSecrets: secrets, token: tokenOf("-1m")},
+			want:  plan{step: stepForget},
+		},
+		"policy None wants nothing else": {
+			spec:  consented,
+			facts: installationFacts{app: appWith(v1alpha1.TokenPolicyNone), clientSecrets: secrets},
+		},
+		"policy KeepAlive lets the access token expire": {
+			spec:  consented,
+			facts: installationFacts{app: appWith(v1alpha1.TokenPolicyKeepAlive), clientSecrets: secrets, token: tokenOf("-1m")},
+			want:  plan{at: when("59m")},
+		},
+		"policy KeepAlive refreshes within 30 days": {
+			spec:  consented,
+			facts: installationFacts{app: appWith(v1alpha1.TokenPolicyKeepAlive), clientSecrets: secrets, token: tokenOf("-720h")},
+			want:  plan{step: stepRefresh},
+		},
+
+		"a removal deletes the token first, and counts": {
+			spec:  removed,
+			facts: installationFacts{app: continuous, clientSecrets: secrets, token: tokenOf("-50m"), meetings: true},
+			want:  plan{step: stepCount},
+		},
+		"a removal counts also without a token": {
+			spec:  removed,
+			facts: installationFacts{meetings: true},
+			want:  plan{step: stepCount},
+		},
+		"a removal that was interrupted after counting goes on": {
+			spec:  removed,
+			facts: installationFacts{deletion: &v1alpha1.DataDeletion{StartedAt: *at("-10s"), Meetings: &count}},
+			want:  plan{step: stepErase},
+		},
+		"a removal that is complete has nothing to do": {
+			spec:  removed,
+			facts: installationFacts{deletion: &v1alpha1.DataDeletion{StartedAt: *at("-10s"), At: at("-9s"), Meetings: &count}},
+		},
+		"a meeting that came back is deleted again": {
+			spec:  removed,
+			facts: installationFacts{meetings: true, deletion: &v1alpha1.DataDeletion{StartedAt: *at("-10s"), At: at("-9s"), Meetings: &count}},
+			want:  plan{step: stepErase},
+		},
+		"a customer who is installing the app again keeps the new token": {
+			spec:  removed,
+			facts: installationFacts{app: continuous, clientSecrets: secrets, token: tokenOf("-10s"), deletion: &v1alpha1.DataDeletion{StartedAt: *at("-30s"), At: at("-29s"), Meetings: &count}},
+			want:  plan{at: when("110s")},
+		},
+		"a new token whose consent never came is deleted too": {
+			spec:  removed,
+			facts: installationFacts{app: continuous, clientSecrets: secrets, token: tokenOf("-59s"), deletion: &v1alpha1.DataDeletion{StartedAt: *at("-59s"), At: at("-58s"), Meetings: &count}},
+			want:  plan{at: when("61s")},
+		},
+		"a removal that is older than the consent is none": {
+			spec: v1alpha1.ZoomInstallationSpec{
+				Consent: &v1alpha1.Consent{At: *at("-1h")}, Deauthorization: &v1alpha1.Deauthorization{At: *at("-2h")},
+			},
+			facts: installationFacts{app: continuous, clientSecrets: secrets, token: tokenOf("-50m")},
+			want:  plan{step: stepRefresh},
+		},
+
+		"a deletion revokes at Zoom": {
+			spec: consented, deleted: "-1s",
+			facts: installationFacts{app: continuous, clientSecrets: secrets, token: tokenOf("-50m")},
+			want:  plan{step: stepRevoke},
+		},
+		"a deletion refreshes first when the access token has expired": {
+			spec: consented, deleted: "-1s",
+			facts: installationFacts{app: continuous, clientSecrets: secrets, token: tokenOf("-61m")},
+			want:  plan{step: stepRefresh},
+		},
+		"a deletion waits for a refresh that somebody may be at": {
+			spec: consented, deleted: "-1s",
+			facts: installationFacts{app: continuous, clientSecrets: secrets, token: with(tokenOf("-61m"), func(t *tokens.Token) { t.RefreshStartedAt = when("-1s") })},
+			want:  plan{at: when("29s")},
+		},
+		"a deletion waits before it asks Zoom again": {
+			spec: consented, deleted: "-1m",
+			facts: installationFacts{app: continuous, clientSecrets: secrets, token: tokenOf("-50m"), failing: &failure{}, retryAt: when("1m")},
+			want:  plan{at: when("1m")},
+		},
+		"a deletion does not wait for longer than it may": {
+			spec: consented, deleted: "-270s",
+			facts: installationFacts{app: continuous, clientSecrets: secrets, token: tokenOf("-50m"), failing: &failure{}, retryAt: when("20m")},
+			want:  plan{at: when("30s")},
+		},
+		"a deletion gives up on Zoom in the end": {
+			spec: consented, deleted: "-5m",
+			facts: installationFacts{app: continuous, clientSecrets: secrets, token: tokenOf("-50m"), failing: &failure{}, retryAt: when("20m")},
+			want:  plan{step: stepAbandon, why: "Zoom did not take the revocation for 5m0s"},
+		},
+		"a lost refresh token is no hindrance while the access token is good": {
+			spec: consented, deleted: "-1s",
+			facts: installationFacts{app: continuous, clientSecrets: secrets, token: with(tokenOf("-50m"), func(t *tokens.Token) { t.Refusal = tokens.RefusedLost })},
+			want:  plan{step: stepRevoke},
+		},
+		"a lost refresh token cannot be revoked later": {
+			spec: consented, deleted: "-1s",
+			facts: installationFacts{app: continuous, clientSecrets: secrets, token: with(tokenOf("-61m"), func(t *tokens.Token) { t.Refusal = tokens.RefusedLost })},
+			want:  plan{step: stepAbandon, why: "its access token has expired and cannot be refreshed"},
+		},
+		"a revoked token need not be revoked": {
+			spec: consented, deleted: "-1s",
+			facts: installationFacts{app: continuous, clientSecrets: secrets, token: with(tokenOf("-50m"), func(t *tokens.Token) { t.Refusal = tokens.RefusedRevoked })},
+			want:  plan{step: stepAbandon, why: "its token had been revoked there before"},
+		},
+		"without the app's credentials nothing can be revoked": {
+			spec: consented, deleted: "-1s",
+			facts: installationFacts{app: continuous, token: tokenOf("-50m")},
+			want:  plan{step: stepAbandon, why: "the ZoomApp, or its client secret, is not there"},
+		},
+		"what the customer has removed need not be revoked": {
+			spec: removed, deleted: "-1s",
+			facts: installationFacts{app: continuous, clientSecrets: secrets, token: tokenOf("-50m")},
+			want:  plan{step: stepAbandon},
+		},
+		"a deletion lets go when there is no token left": {
+			spec: consented, deleted: "-1s",
+			facts: installationFacts{app: continuous, clientSecrets: secrets},
+			want:  plan{step: stepRelease},
+		},
+	} {
+		t.Run(name, func(t *testing.T) {
+			in := &v1alpha1.ZoomInstallation{ObjectMeta: metav1.ObjectMeta{UID: "uid"}, Spec: tc.spec}
+			if tc.deleted != "" {
+				in.DeletionTimestamp = at(tc.deleted)
+			}
+			if diff := cmp.Diff(tc.want, next(noon, in, &tc.facts), cmp.AllowUnexported(plan{})); diff != "" {
+				t.Errorf("(-want +got):\n%s", diff)
+			}
+		})
+	}
+}
+
+// However old a token is and whatever place its installation has, it is refreshed after it was issued, and not after 80 % of
+// its life, give or take the half minute by which the period is rounded. From then on the refreshes are a period apart.
+func TestRefreshDue(t *testing.T) {
+	rapid.Check(t, func(t *rapid.T) {
+		uid := types.UID(rapid.StringMatching(`[0-9a-f]{8}`).Draw(t, "uid"))
+		life := time.Duration(rapid.Int64Range(10, 100_000).Draw(t, "life")) * time.Second
+		issued := noon.Add(time.Duration(rapid.Int64Range(0, int64(24*time.Hour)).Draw(t, "issued")))
+		tok := &tokens.Token{IssuedAt: issued, ExpiresAt: issued.Add(life)}
+		due := refreshDue(uid, v1alpha1.TokenPolicyContinuous, tok)
+		if !due.After(issued) || due.After(issued.Add(life*8/10+30*time.Second)) || !due.Before(tok.ExpiresAt) {
+			t.Fatalf("a token that lives from %v to %v is refreshed at %v", issued, tok.ExpiresAt, due)
+		}
+		// A moment late, as everything is.
+		late := due.Add(time.Duration(rapid.Int64Range(0, int64(time.Second)).Draw(t, "late")))
+		next := refreshDue(uid, v1alpha1.TokenPolicyContinuous, &tokens.Token{IssuedAt: late, ExpiresAt: late.Add(life)})
+		again := refreshDue(uid, v1alpha1.TokenPolicyContinuous, &tokens.Token{IssuedAt: next, ExpiresAt: next.Add(life)})
+		if again.Sub(next) != next.Sub(due) {
+			t.Fatalf("the refreshes are %v and %v apart", next.Sub(due), again.Sub(next))
+		}
+	})
+}
+
+// Zoom says 3600 seconds or 3599; a token must not lose its place for that.
+func TestRefreshDueKeepsItsPlace(t *testing.T) {
+	short := &tokens.Token{IssuedAt: noon, ExpiresAt: noon.Add(3599 * time.Second)}
+	long := &tokens.Token{IssuedAt: noon, ExpiresAt: noon.Add(3600 * time.Second)}
+	if a, b := refreshDue("uid", "", short), refreshDue("uid", "", long); !a.Equal(b) {
+		t.Errorf("refreshed at %v or at %v", a, b)
+	}
+}
+
+// A thousand consents of one minute are refreshed evenly from the first round on: in no five minutes of a day are there more
+// than one and a half times as many as on average.
+func TestRefreshesAreSpread(t *testing.T) {
+	const installations, bucket = 1000, 5 * time.Minute
+	counts := make([]int, 24*time.Hour/bucket)
+	total := 0
+	for i := range installations {
+		uid := types.UID(fmt.Sprintf("11111111-2222-3333-4444-%012d", i))
+		tok := &tokens.Token{IssuedAt: noon.Add(time.Duration(i) * time.Minute / installations)}
+		for {
+			tok.ExpiresAt = tok.IssuedAt.Add(3599 * time.Second)
+			due := refreshDue(uid, v1alpha1.TokenPolicyContinuous, tok)
+			n := int(due.Sub(noon) / bucket)
+			if n >= len(counts) {
+				break
+			}
+			counts[n]++
+			total++
+			tok.IssuedAt = due.Add(200 * time.Millisecond)
+		}
+	}
+	mean := float64(total) / float64(len(counts))
+	if most := slices.Max(counts); float64(most) > 1.5*mean {
+		t.Errorf("%d refreshes in one bucket, %.1f on average", most, mean)
+	}
+	if perDay := float64(total) / installations; perDay > 31 {
+		t.Errorf("%.1f refreshes per token and day; at 80 %% of an hour 30 would do", perDay)
+	}
+}
+
+func TestRetryDelay(t *testing.T) {
+	for name, tc := range map[string]struct{ failingFor, want time.Duration }{
+		"the first time":            {0, 5 * time.Second},
+		"doubling":                  {40 * time.Second, 40 * time.Second},
+		"but not without end":       {3 * time.Hour, 5 * time.Minute},
+		"a clock that was set back": {-time.Hour, 5 * time.Second},
+	} {
+		t.Run(name, func(t *testing.T) {
+			if got := retryDelay(noon, noon.Add(-tc.failingFor)); got != tc.want {
+				t.Errorf("waits %v, want %v", got, tc.want)
+			}
+		})
+	}
+}
+
+func TestSpentNothing(t *testing.T) {
+	for name, tc := range map[string]struct {
+		err  error
+		want bool
+	}{
+		"Zoom refused the app":          {zoom.ErrClient, true},
+		"Zoom asked to wait":            {&zoom.RateLimited{}, true},
+		"Zoom refused the request":      {&zoom.StatusError{Status: 400}, true},
+		"no connection":                 {&net.OpError{Op: "dial", Err: errors.New("refused")}, true},
+		"the connection broke":          {&net.OpError{Op: "read", Err: errors.New("reset")}, false},
+		"Zoom failed":                   {&zoom.StatusError{Status: 500}, false},
+		"Zoom redirected":               {&zoom.StatusError{Status: 302}, false},
+		"no answer, or a senseless one": {errors.New("timeout"), false},
+	} {
+		t.Run(name, func(t *testing.T) {
+			if got := spentNothing(fmt.Errorf("zoom: refreshing a token: %w", tc.err)); got != tc.want {
+				t.Errorf("%t, want %t", got, tc.want)
+			}
+		})
+	}
+}
+
+func TestFailureOf(t *testing.T) {
+	status := func(reason string, refreshed *metav1.Time) v1alpha1.ZoomInstallationStatus {
+		return v1alpha1.ZoomInstallationStatus{
+			Conditions: []metav1.Condition{{Type: v1alpha1.ConditionTokenFresh, Status: metav1.ConditionUnknown, Reason: reason, Message: "m"}},
+			Token:      &v1alpha1.TokenStatus{RefreshedAt: refreshed, NextRefreshAt: at("3m")},
+		}
+	}
+	for name, tc := range map[string]struct {
+		status v1alpha1.ZoomInstallationStatus
+		token  *tokens.Stored
+		want   *failure
+	}{
+		"a failure is remembered":           {status("RefreshFailing", at("-1h")), tokenOf("-1h"), &failure{"RefreshFailing", "m"}},
+		"so is a refusal of the app":        {status("ClientRejected", at("-1h")), tokenOf("-1h"), &failure{"ClientRejected", "m"}},
+		"fractions of seconds do not count": {status("RefreshFailing", at("-1h")), tokenOf("-3599.5s"), &failure{"RefreshFailing", "m"}},
+		"a new token wipes it out":          {status("RefreshFailing", at("-1h")), tokenOf("-1m"), nil},
+		"nothing failed":                    {status("Fresh", at("-1h")), tokenOf("-1h"), nil},
+		"there is no token":                 {status("RefreshFailing", at("-1h")), nil, nil},
+		"there was no status":               {v1alpha1.ZoomInstallationStatus{}, tokenOf("-1h"), nil},
+	} {
+		t.Run(name, func(t *testing.T) {
+			got, retryAt := failureOf(&v1alpha1.ZoomInstallation{Status: tc.status}, tc.token)
+			if diff := cmp.Diff(tc.want, got, cmp.AllowUnexported(failure{})); diff != "" {
+				t.Errorf("(-want +got):\n%s", diff)
+			}
+			if got != nil && !retryAt.Equal(when("3m")) {
+				t.Errorf("it is tried again at %v", retryAt)
+			}
+		})
+	}
+}

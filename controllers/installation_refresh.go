@@ -1,0 +1,126 @@
+package controllers
+
+import (
+	"context"
+	"errors"
+	"net"
+	"net/http"
+	"time"
+
+	"github.com/prometheus/client_golang/prometheus"
+	"k8s.io/apimachinery/pkg/api/meta"
+	"sigs.k8s.io/controller-runtime/pkg/log"
+	"sigs.k8s.io/controller-runtime/pkg/metrics"
+
+	"github.com/zoom-operator/zoom-operator/api/v1alpha1"
+	"github.com/zoom-operator/zoom-operator/internal/tokens"
+	"github.com/zoom-operator/zoom-operator/zoom"
+)
+
+// What becomes of a refresh, as zoom_operator_token_refreshes_total calls it.
+const (
+	refreshed       = "refreshed"
+	refreshRevoked  = "revoked"
+	refreshLost     = "lost"
+	refreshRejected = "client_rejected"
+	refreshLimited  = "rate_limited"
+	refreshFailed   = "failed"
+)
+
+var tokenRefreshes = prometheus.NewCounterVec(prometheus.CounterOpts{
+	Name: "zoom_operator_token_refreshes_total",
+	Help: "Refreshes of OAuth tokens at Zoom, by what became of them.",
+}, []string{"outcome"})
+
+func init() {
+	metrics.Registry.MustRegister(tokenRefreshes)
+	for _, outcome := range []string{refreshed, refreshRevoked, refreshLost, refreshRejected, refreshLimited, refreshFailed} {
+		tokenRefreshes.WithLabelValues(outcome) // so that the first one is an increase
+	}
+}
+
+// refresh spends the refresh token: mark, ask, store. Whenever the operator ends in between, the mark says that the token may
+// be spent.
+func (r *InstallationReconciler) refresh(ctx context.Context, in *v1alpha1.ZoomInstallation, f *installationFacts) error {
+	if err := ctx.Err(); err != nil {
+		return err
+	}
+	leftBehind := !f.token.RefreshStartedAt.IsZero()
+	asked := r.Now()
+	if err := f.token.Mark(ctx, r.Client, asked); err != nil {
+		return err
+	}
+	// From here on it has to be seen through, also while the operator stops: half a refresh costs the customer a consent.
+	ctx = context.WithoutCancel(ctx)
+	answer, err := r.oauth(f).Refresh(ctx, f.token.RefreshToken)
+	f.failing = nil
+	switch {
+	case err == nil:
+		tokenRefreshes.WithLabelValues(refreshed).Inc()
+		return f.token.Replace(ctx, r.Client, tokens.New(answer, asked))
+	case errors.Is(err, zoom.ErrGrant) && leftBehind:
+		tokenRefreshes.WithLabelValues(refreshLost).Inc()
+		return f.token.Refuse(ctx, r.Client, tokens.RefusedLost)
+	case errors.Is(err, zoom.ErrGrant):
+		tokenRefreshes.WithLabelValues(refreshRevoked).Inc()
+		return f.token.Refuse(ctx, r.Client, tokens.RefusedRevoked)
+	}
+	tokenRefreshes.WithLabelValues(outcome(err)).Inc()
+	r.failed(ctx, in, f, err)
+	if spentNothing(err) {
+		return f.token.Unmark(ctx, r.Client)
+	}
+	return nil
+}
+
+// outcome is what became of a refresh that failed for a cause that may pass.
+func outcome(err error) string {
+	if errors.Is(err, zoom.ErrClient) {
+		return refreshRejected
+	}
+	if _, limited := errors.AsType[*zoom.RateLimited](err); limited {
+		return refreshLimited
+	}
+	return refreshFailed
+}
+
+// failed notes why Zoom could not be moved, and when to try again.
+func (r *InstallationReconciler) failed(ctx context.Context, in *v1alpha1.ZoomInstallation, f *installationFacts, err error) {
+	now := r.Now()
+	f.retryAt = now.Add(retryDelay(now, failingSince(now, in)))
+	if limited, ok := errors.AsType[*zoom.RateLimited](err); ok {
+		f.retryAt = later(f.retryAt, now.Add(limited.Wait(now)))
+	}
+	f.failing = &failure{v1alpha1.ReasonRefreshFailing, "The last attempt at Zoom did not succeed: " + err.Error() + "."}
+	if errors.Is(err, zoom.ErrClient) {
+		f.failing = &failure{
+			v1alpha1.ReasonClientRejected,
+			"Zoom refuses the app: its client ID or client secret is wrong, or the app is disabled. Put the current client secret into Secret " +
+				f.app.Spec.CredentialsSecretRef.Name + ".",
+		}
+	}
+	log.FromContext(ctx).Info("Zoom was asked in vain and will be asked again", "retryAt", f.retryAt.UTC(), "cause", err.Error())
+}
+
+// failingSince is when it began to fail; now when this is the first time.
+func failingSince(now time.Time, in *v1alpha1.ZoomInstallation) time.Time {
+	if !in.DeletionTimestamp.IsZero() {
+		return in.DeletionTimestamp.Time
+	}
+	c := meta.FindStatusCondition(in.Status.Conditions, v1alpha1.ConditionTokenFresh)
+	if c == nil || c.Reason != v1alpha1.ReasonRefreshFailing && c.Reason != v1alpha1.ReasonClientRejected {
+		return now
+	}
+	return c.LastTransitionTime.Time
+}
+
+// spentNothing says whether a failed refresh certainly left the token as it was. After any other, an answer may have been
+// lost on its way.
+func spentNothing(err error) bool {
+	_, limited := errors.AsType[*zoom.RateLimited](err)
+	status, answered := errors.AsType[*zoom.StatusError](err)
+	connection, isConnection := errors.AsType[*net.OpError](err)
+	return limited || errors.Is(err, zoom.ErrClient) ||
+		answered && status.Status >= http.StatusBadRequest && status.Status < http.StatusInternalServerError ||
+		isConnection && connection.Op == "dial"
+}

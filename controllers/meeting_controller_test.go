@@ -1,0 +1,272 @@
+package controllers
+
+import (
+	"fmt"
+	"slices"
+	"testing"
+	"time"
+
+	"github.com/google/go-cmp/cmp"
+	dto "github.com/prometheus/client_model/go"
+	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+	"k8s.io/client-go/tools/events"
+	"sigs.k8s.io/controller-runtime/pkg/client"
+
+	"github.com/zoom-operator/zoom-operator/api/v1alpha1"
+	"github.com/zoom-operator/zoom-operator/test/controlplane"
+)
+
+func TestMeetingIsFollowed(t *testing.T) {
+	w := newWorld(t)
+	w.app(t, nil)
+	stop := w.run(t, w.clock.Now)
+	m := w.meeting(t, "81234567890", func(s *v1alpha1.ZoomMeetingSpec) {
+		s.Schedule = planned(at("30m"), 90)
+	})
+	w.becomes(t, m, v1alpha1.MeetingScheduled)
+	if !m.Status.NextStart.Equal(at("30m")) || m.Status.Duration != "1h30m" {
+		t.Errorf("scheduled for %v, for %s", m.Status.NextStart, m.Status.Duration)
+	}
+
+	w.clock.set(at("31m").Time)
+	change(t, w, m, func(m *v1alpha1.ZoomMeeting) {
+		m.Spec.Instances = []v1alpha1.MeetingInstance{held("a", at("29m"), nil)}
+	})
+	w.becomes(t, m, v1alpha1.MeetingLive)
+	if out, err := controlplane.Kubectl(t, "wait", "-n", w.namespace, "zm/"+m.Name, "--for=condition=Live", "--timeout=20s").CombinedOutput(); err != nil {
+		t.Errorf("kubectl wait: %v\n%s", err, out)
+	}
+	w.meeting(t, "82222222222", nil)
+	var live v1alpha1.ZoomMeetingList
+	if err := w.List(t.Context(), &live, client.InNamespace(w.namespace), client.MatchingFields{"status.state": "Live"}); err != nil {
+		t.Fatal(err)
+	}
+	if len(live.Items) != 1 || live.Items[0].Name != m.Name {
+		t.Errorf("status.state=Live selects %d meetings", len(live.Items))
+	}
+
+	w.clock.set(at("2h").Time)
+	change(t, w, m, func(m *v1alpha1.ZoomMeeting) { m.Spec.Instances[0].EndedAt = at("1h59m") })
+	w.becomes(t, m, v1alpha1.MeetingEnded)
+	told := func(want map[string]int) {
+		t.Helper()
+		eventually(t, func() error {
+			if diff := cmp.Diff(want, w.count(t, m)); diff != "" {
+				return fmt.Errorf("events (-want +got):\n%s", diff)
+			}
+			return nil
+		})
+	}
+	told(map[string]int{"MeetingStarted": 1, "MeetingEnded": 1})
+	for _, e := range w.events(t, m) {
+		want := map[string]string{
+			"MeetingStarted": "Started at 2026-03-02T12:29:00Z",
+			"MeetingEnded":   "Ended at 2026-03-02T13:59:00Z after 1h30m",
+		}[e.Reason]
+		if e.Note != want || e.ReportingController != "zoom-operator" {
+			t.Errorf("%s of %s says %q, want %q", e.Reason, e.ReportingController, e.Note, want)
+		}
+	}
+
+	// Another run finds everything as it is. What it tells next is the last of what it has to tell, so nothing was told again.
+	stop()
+	w.run(t, w.clock.Now)
+	change(t, w, m, func(m *v1alpha1.ZoomMeeting) { m.Spec.Schedule.Topic = "Weekly" })
+	eventually(t, func() error {
+		if err := w.get(t, m); err != nil {
+			return err
+		}
+		if got := m.Status.Conditions[0].ObservedGeneration; got != m.Generation {
+			return fmt.Errorf("generation %d is observed of %d", got, m.Generation)
+		}
+		return nil
+	})
+	change(t, w, m, func(m *v1alpha1.ZoomMeeting) { m.Spec.Removal = removed(v1alpha1.RemovalDeleted, at("2h")) })
+	w.becomes(t, m, v1alpha1.MeetingDeleted)
+	told(map[string]int{"MeetingStarted": 1, "MeetingEnded": 1, "MeetingDeleted": 1})
+}
+
+func TestMeetingsAreKeptAsLongAsTheirAppWants(t *testing.T) {
+	w := newWorld(t)
+	app := w.app(t, nil)
+	old := w.meeting(t, "1", func(s *v1alpha1.ZoomMeetingSpec) {
+		s.Instances = []v1alpha1.MeetingInstance{held("a", at("-169h"), at("-168h"))}
+	})
+	recent := w.meeting(t, "2", func(s *v1alpha1.ZoomMeetingSpec) {
+		s.Instances = []v1alpha1.MeetingInstance{held("a", at("-3h"), at("-2h"))}
+	})
+	gone := w.meeting(t, "3", func(s *v1alpha1.ZoomMeetingSpec) { s.Removal = removed(v1alpha1.RemovalDeleted, at("-2h")) })
+	coming := w.meeting(t, "4", func(s *v1alpha1.ZoomMeetingSpec) {
+		s.Schedule = planned(at("99h"), 30)
+		s.Instances = []v1alpha1.MeetingInstance{held("a", at("-169h"), at("-168h"))}
+	})
+	before := deletions(t)
+	w.run(t, w.clock.Now)
+	w.gone(t, old)
+	w.becomes(t, recent, v1alpha1.MeetingEnded)
+	w.becomes(t, gone, v1alpha1.MeetingDeleted)
+
+	change(t, w, app, func(app *v1alpha1.ZoomApp) { app.Spec.Retention.EndedSeconds = 3600 })
+	w.gone(t, recent)
+	w.gone(t, gone)
+	w.becomes(t, coming, v1alpha1.MeetingScheduled)
+	if got := deletions(t) - before; got != 3 {
+		t.Errorf("the metric says that %v meetings were deleted, want 3", got)
+	}
+}
+
+func deletions(t *testing.T) float64 {
+	t.Helper()
+	var metric dto.Metric
+	if err := meetingsDeleted.WithLabelValues("retention").Write(&metric); err != nil {
+		t.Fatal(err)
+	}
+	return metric.GetCounter().GetValue()
+}
+
+// No event arrives here, so only the controller's own appointment can bring the change about.
+func TestStatusAndRetentionFollowTheTime(t *testing.T) {
+	w := newWorld(t)
+	w.app(t, func(app *v1alpha1.ZoomApp) { app.Spec.Retention.EndedSeconds = 60 })
+	ago := func(d time.Duration) *metav1.Time { return &metav1.Time{Time: time.Now().Add(-d)} }
+	m := w.meeting(t, "1", func(s *v1alpha1.ZoomMeetingSpec) {
+		s.Instances = []v1alpha1.MeetingInstance{held("a", ago(time.Hour), ago(55*time.Second))}
+	})
+	late := w.meeting(t, "2", func(s *v1alpha1.ZoomMeetingSpec) { s.Schedule = planned(ago(30*time.Minute-5*time.Second), 30) })
+	w.run(t, time.Now)
+	w.becomes(t, m, v1alpha1.MeetingEnded)
+	w.becomes(t, late, v1alpha1.MeetingScheduled)
+	if late.Status.NextStart == nil {
+		t.Error("a planned start under way is not to come")
+	}
+	w.gone(t, m)
+	eventually(t, func() error {
+		if err := w.get(t, late); err != nil || late.Status.NextStart != nil {
+			return fmt.Errorf("its start at %v is still to come (%w)", late.Status.NextStart, err)
+		}
+		return nil
+	})
+}
+
+func TestInstancesAreTrimmedWhenTheirAppKeepsFewer(t *testing.T) {
+	w := newWorld(t)
+	app := w.app(t, nil)
+	w.run(t, w.clock.Now)
+	m := w.meeting(t, "1", func(s *v1alpha1.ZoomMeetingSpec) {
+		s.Instances = []v1alpha1.MeetingInstance{
+			held("d", at("-1h"), nil), held("c", at("-24h"), at("-23h")), held("b", at("-48h"), at("-47h")), held("a", at("-72h"), at("-71h")),
+		}
+	})
+	w.becomes(t, m, v1alpha1.MeetingLive)
+	if len(m.Spec.Instances) != 4 {
+		t.Fatalf("%d instances are left of 4", len(m.Spec.Instances))
+	}
+	change(t, w, app, func(app *v1alpha1.ZoomApp) { app.Spec.Retention.Instances = 2 })
+	eventually(t, func() error {
+		if err := w.get(t, m); err != nil {
+			return err
+		}
+		var left []string
+		for _, in := range m.Spec.Instances {
+			left = append(left, in.UUID)
+		}
+		if !slices.Equal(left, []string{"d", "c"}) {
+			return fmt.Errorf("instances %v are left, want d and c", left)
+		}
+		return nil
+	})
+}
+
+// reconciler works without a cache, so that a test can show it an object as a cache that is behind would.
+func (w *world) reconciler() (*MeetingReconciler, *events.FakeRecorder) {
+	recorder := events.NewFakeRecorder(10)
+	return &MeetingReconciler{Client: w, Events: recorder, Now: w.clock.Now}, recorder
+}
+
+func TestAnEventInTimeSavesAMeeting(t *testing.T) {
+	w := newWorld(t)
+	r, _ := w.reconciler()
+	m := w.meeting(t, "1", func(s *v1alpha1.ZoomMeetingSpec) {
+		s.Instances = []v1alpha1.MeetingInstance{held("a", at("-200h"), at("-199h"))}
+	})
+	behind := m.DeepCopy()
+	change(t, w, m, func(m *v1alpha1.ZoomMeeting) { m.Spec.Instances = append(m.Spec.Instances, held("b", at("-1m"), nil)) })
+
+	result, err := r.Reconcile(t.Context(), behind)
+	if err != nil || result.RequeueAfter != afterConflict {
+		t.Errorf("result %+v and error %v, want another look soon", result, err)
+	}
+	if err := w.get(t, m); err != nil {
+		t.Fatalf("the meeting that has just started: %v", err)
+	}
+	if _, err := r.Reconcile(t.Context(), m); err != nil {
+		t.Fatal(err)
+	}
+	w.becomes(t, m, v1alpha1.MeetingLive)
+}
+
+func TestACacheThatIsBehindTellsNothingTwice(t *testing.T) {
+	w := newWorld(t)
+	r, recorder := w.reconciler()
+	m := w.meeting(t, "1", func(s *v1alpha1.ZoomMeetingSpec) { s.Instances = []v1alpha1.MeetingInstance{held("a", at("-1h"), nil)} })
+	behind := m.DeepCopy()
+	if _, err := r.Reconcile(t.Context(), m); err != nil {
+		t.Fatal(err)
+	}
+	result, err := r.Reconcile(t.Context(), behind)
+	if err != nil || result.RequeueAfter != afterConflict {
+		t.Errorf("result %+v and error %v, want another look soon", result, err)
+	}
+	close(recorder.Events)
+	var told []string
+	for e := range recorder.Events {
+		told = append(told, e)
+	}
+	if diff := cmp.Diff([]string{"Normal MeetingStarted Started at 2026-03-02T11:00:00Z"}, told); diff != "" {
+		t.Errorf("events (-want +got):\n%s", diff)
+	}
+}
+
+func TestAStatusThatStandsIsNotWrittenAgain(t *testing.T) {
+	w := newWorld(t)
+	r, _ := w.reconciler()
+	m := w.meeting(t, "1", func(s *v1alpha1.ZoomMeetingSpec) {
+		s.Schedule = planned(at("3h"), 30)
+		s.Instances = []v1alpha1.MeetingInstance{held("b", at("-1h"), nil), held("a", at("-3h"), at("-2h"))}
+	})
+	if _, err := r.Reconcile(t.Context(), m); err != nil {
+		t.Fatal(err)
+	}
+	if err := w.get(t, m); err != nil {
+		t.Fatal(err)
+	}
+	version := m.ResourceVersion
+	w.clock.set(noon.Add(time.Minute))
+	result, err := r.Reconcile(t.Context(), m)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if err := w.get(t, m); err != nil {
+		t.Fatal(err)
+	}
+	if m.ResourceVersion != version {
+		t.Error("the status was written although nothing in it changed")
+	}
+	if want := 3*time.Hour - time.Minute; result.RequeueAfter != want {
+		t.Errorf("again in %v, want %v", result.RequeueAfter, want)
+	}
+}
+
+func TestStatusSurvivesEverythingTheAPIAllows(t *testing.T) {
+	w := newWorld(t)
+	r, _ := w.reconciler()
+	m := w.meeting(t, "1", func(s *v1alpha1.ZoomMeetingSpec) {
+		s.Schedule = &v1alpha1.MeetingSchedule{Occurrences: []v1alpha1.MeetingOccurrence{{ID: "1"}}}
+		s.Instances = []v1alpha1.MeetingInstance{{UUID: "a"}, {UUID: "b", Attendance: &v1alpha1.Attendance{Sessions: []byte("not a sample")}}}
+		s.Waiting = []byte("not a sample either")
+	})
+	if _, err := r.Reconcile(t.Context(), m); err != nil {
+		t.Fatal(err)
+	}
+	w.becomes(t, m, v1alpha1.MeetingLive)
+}

@@ -1,0 +1,691 @@
+package controllers
+
+import (
+	"math/rand/v2"
+	"strconv"
+	"testing"
+	"time"
+
+	"github.com/google/go-cmp/cmp"
+	"github.com/google/go-cmp/cmp/cmpopts"
+	"k8s.io/apimachinery/pkg/api/meta"
+	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+
+	"github.com/zoom-operator/zoom-operator/api/v1alpha1"
+	"github.com/zoom-operator/zoom-operator/internal/record"
+	"github.com/zoom-operator/zoom-operator/zoom"
+)
+
+// noon is the middle of the day on which everything in these tests happens.
+var noon = time.Date(2026, 3, 2, 12, 0, 0, 0, time.UTC)
+
+// at is a time on that day, written as hours and minutes from noon, for example -1h30m.
+func at(offset string) *metav1.Time {
+	d, err := time.ParseDuration(offset)
+	if err != nil {
+		panic(err)
+	}
+	return &metav1.Time{Time: noon.Add(d)}
+}
+
+func held(uuid string, startedAt, endedAt *metav1.Time) v1alpha1.MeetingInstance {
+	return v1alpha1.MeetingInstance{UUID: uuid, StartedAt: startedAt, EndedAt: endedAt}
+}
+
+func planned(startTime *metav1.Time, minutes int32) *v1alpha1.MeetingSchedule {
+	return &v1alpha1.MeetingSchedule{Type: v1alpha1.MeetingTypeScheduled, StartTime: startTime, DurationMinutes: &minutes}
+}
+
+func series(minutes int32, occurrences ...v1alpha1.MeetingOccurrence) *v1alpha1.MeetingSchedule {
+	return &v1alpha1.MeetingSchedule{
+		Type: v1alpha1.MeetingTypeRecurring, StartTime: at("-2000h"), DurationMinutes: &minutes, Occurrences: occurrences,
+	}
+}
+
+func occurrence(startTime *metav1.Time, state v1alpha1.OccurrenceState) v1alpha1.MeetingOccurrence {
+	return v1alpha1.MeetingOccurrence{ID: strconv.FormatInt(startTime.UnixMilli(), 10), StartTime: startTime, State: state}
+}
+
+func removed(action v1alpha1.RemovalAction, when *metav1.Time) *v1alpha1.MeetingRemoval {
+	return &v1alpha1.MeetingRemoval{Action: action, At: *when}
+}
+
+var counting = policy{count: true, keep: 7 * 24 * time.Hour, instances: 10}
+
+func TestMeetingState(t *testing.T) {
+	type wanted struct {
+		State     v1alpha1.MeetingState
+		Start     *metav1.Time
+		Duration  string
+		NextStart *metav1.Time
+		Live      string // uuid
+		Last      string // uuid
+		Reason    string // of the condition Live
+	}
+	const (
+		scheduled = v1alpha1.MeetingScheduled
+		live      = v1alpha1.MeetingLive
+		over      = v1alpha1.MeetingEnded
+		deleted   = v1alpha1.MeetingDeleted
+	)
+	for name, tc := range map[string]struct {
+		spec v1alpha1.ZoomMeetingSpec
+		want wanted
+	}{
+		"a meeting of which nothing is known can be held at any time": {
+			want: wanted{State: scheduled, Reason: "NotStarted"},
+		},
+		"a personal room that was never opened can be": {
+			spec: v1alpha1.ZoomMeetingSpec{Schedule: &v1alpha1.MeetingSchedule{Type: v1alpha1.MeetingTypePersonalRoom}},
+			want: wanted{State: scheduled, Reason: "NotStarted"},
+		},
+		"a personal room that was left is over until it is opened again": {
+			spec: v1alpha1.ZoomMeetingSpec{
+				Schedule:  &v1alpha1.MeetingSchedule{Type: v1alpha1.MeetingTypePersonalRoom},
+				Instances: []v1alpha1.MeetingInstance{held("a", at("-2h"), at("-1h"))},
+			},
+			want: wanted{State: over, Start: at("-2h"), Duration: "1h", Last: "a", Reason: "Ended"},
+		},
+		"a series without a fixed time is over once it was held": {
+			spec: v1alpha1.ZoomMeetingSpec{
+				Schedule:  &v1alpha1.MeetingSchedule{Type: v1alpha1.MeetingTypeRecurringNoFixedTime},
+				Instances: []v1alpha1.MeetingInstance{held("a", at("-2h"), at("-1h"))},
+			},
+			want: wanted{State: over, Start: at("-2h"), Duration: "1h", Last: "a", Reason: "Ended"},
+		},
+		"a planned start in the future is to come": {
+			spec: v1alpha1.ZoomMeetingSpec{Schedule: planned(at("3h"), 90)},
+			want: wanted{State: scheduled, Start: at("3h"), Duration: "1h30m", NextStart: at("3h"), Reason: "NotStarted"},
+		},
+		"a planned start that has passed is to come while the meeting would still last": {
+			spec: v1alpha1.ZoomMeetingSpec{Schedule: planned(at("-20m"), 30)},
+			want: wanted{State: scheduled, Start: at("-20m"), Duration: "30m", NextStart: at("-20m"), Reason: "NotStarted"},
+		},
+		"a meeting of unknown length lasts an hour": {
+			spec: v1alpha1.ZoomMeetingSpec{Schedule: &v1alpha1.MeetingSchedule{StartTime: at("-59m")}},
+			want: wanted{State: scheduled, Start: at("-59m"), NextStart: at("-59m"), Reason: "NotStarted"},
+		},
+		"a host may be late by a day": {
+			spec: v1alpha1.ZoomMeetingSpec{Schedule: planned(at("-24h29m"), 30)},
+			want: wanted{State: scheduled, Start: at("-24h29m"), Duration: "30m", Reason: "NotStarted"},
+		},
+		"a meeting that was not held within a day of its end is over": {
+			spec: v1alpha1.ZoomMeetingSpec{Schedule: planned(at("-24h30m"), 30)},
+			want: wanted{State: over, Duration: "30m", Reason: "NotStarted"},
+		},
+		"an instance without an end is live": {
+			spec: v1alpha1.ZoomMeetingSpec{Schedule: planned(at("-10m"), 30), Instances: []v1alpha1.MeetingInstance{held("a", at("-9m"), nil)}},
+			want: wanted{State: live, Start: at("-9m"), Duration: "30m", Live: "a", Reason: "Started"},
+		},
+		"a live meeting that began well before its time keeps its plan": {
+			spec: v1alpha1.ZoomMeetingSpec{Schedule: planned(at("1h"), 30), Instances: []v1alpha1.MeetingInstance{held("a", at("-9m"), nil)}},
+			want: wanted{State: live, Start: at("-9m"), Duration: "30m", Live: "a", NextStart: at("1h"), Reason: "Started"},
+		},
+		"a meeting that ended early is over, although it was planned to last": {
+			spec: v1alpha1.ZoomMeetingSpec{Schedule: planned(at("-20m"), 60), Instances: []v1alpha1.MeetingInstance{held("a", at("-40m"), at("-5m"))}},
+			want: wanted{State: over, Start: at("-40m"), Duration: "35m", Last: "a", Reason: "Ended"},
+		},
+		"a rehearsal more than half an hour before does not count as the meeting": {
+			spec: v1alpha1.ZoomMeetingSpec{Schedule: planned(at("-20m"), 60), Instances: []v1alpha1.MeetingInstance{held("a", at("-51m"), at("-45m"))}},
+			want: wanted{State: scheduled, Start: at("-20m"), Duration: "1h", NextStart: at("-20m"), Last: "a", Reason: "Ended"},
+		},
+		"an older instance without an end is over when a newer one has started": {
+			spec: v1alpha1.ZoomMeetingSpec{Instances: []v1alpha1.MeetingInstance{held("b", at("-1h"), nil), held("a", at("-30h"), nil)}},
+			want: wanted{State: live, Start: at("-1h"), Live: "b", Last: "a", Reason: "Started"},
+		},
+		"an older instance without an end is over when a newer one has ended": {
+			spec: v1alpha1.ZoomMeetingSpec{Instances: []v1alpha1.MeetingInstance{held("b", at("-2h"), at("-1h")), held("a", at("-30h"), nil)}},
+			want: wanted{State: over, Start: at("-2h"), Duration: "1h", Last: "b", Reason: "Ended"},
+		},
+		"of two instances with one start the larger uuid is the newer": {
+			spec: v1alpha1.ZoomMeetingSpec{Instances: []v1alpha1.MeetingInstance{held("a", at("-1h"), nil), held("b", at("-1h"), nil)}},
+			want: wanted{State: live, Start: at("-1h"), Live: "b", Last: "a", Reason: "Started"},
+		},
+		"an instance of unknown start is older than all others": {
+			spec: v1alpha1.ZoomMeetingSpec{Instances: []v1alpha1.MeetingInstance{held("a", nil, nil), held("b", at("-2h"), at("-1h"))}},
+			want: wanted{State: over, Start: at("-2h"), Duration: "1h", Last: "b", Reason: "Ended"},
+		},
+		"an instance that ended before it started has no length": {
+			spec: v1alpha1.ZoomMeetingSpec{Instances: []v1alpha1.MeetingInstance{held("a", at("-1h"), at("-2h"))}},
+			want: wanted{State: over, Start: at("-1h"), Duration: "0s", Last: "a", Reason: "Ended"},
+		},
+		"a short instance is counted in seconds": {
+			spec: v1alpha1.ZoomMeetingSpec{Instances: []v1alpha1.MeetingInstance{held("a", at("-1h"), at("-59m15s"))}},
+			want: wanted{State: over, Start: at("-1h"), Duration: "45s", Last: "a", Reason: "Ended"},
+		},
+		"a deleted meeting is deleted, whatever was planned": {
+			spec: v1alpha1.ZoomMeetingSpec{Schedule: planned(at("3h"), 30), Removal: removed(v1alpha1.RemovalDeleted, at("-1h"))},
+			want: wanted{State: deleted, Duration: "30m", Reason: "Deleted"},
+		},
+		"a meeting that was deleted for good is deleted": {
+			spec: v1alpha1.ZoomMeetingSpec{Schedule: planned(at("3h"), 30), Removal: removed(v1alpha1.RemovalPermanentlyDeleted, at("-1h"))},
+			want: wanted{State: deleted, Duration: "30m", Reason: "Deleted"},
+		},
+		"a recovered meeting is what it was": {
+			spec: v1alpha1.ZoomMeetingSpec{Schedule: planned(at("3h"), 30), Removal: removed(v1alpha1.RemovalRecovered, at("-1h"))},
+			want: wanted{State: scheduled, Start: at("3h"), Duration: "30m", NextStart: at("3h"), Reason: "NotStarted"},
+		},
+		"an instance that started before the deletion is over": {
+			spec: v1alpha1.ZoomMeetingSpec{
+				Instances: []v1alpha1.MeetingInstance{held("a", at("-2h"), nil)}, Removal: removed(v1alpha1.RemovalDeleted, at("-1h")),
+			},
+			want: wanted{State: deleted, Last: "a", Reason: "Deleted"},
+		},
+		"an instance that started after the deletion is live": {
+			spec: v1alpha1.ZoomMeetingSpec{
+				Instances: []v1alpha1.MeetingInstance{held("a", at("-30m"), nil)}, Removal: removed(v1alpha1.RemovalDeleted, at("-1h")),
+			},
+			want: wanted{State: live, Start: at("-30m"), Live: "a", Reason: "Started"},
+		},
+		"a meeting that was held after its deletion is deleted again when it ends": {
+			spec: v1alpha1.ZoomMeetingSpec{
+				Instances: []v1alpha1.MeetingInstance{held("a", at("-30m"), at("-10m"))}, Removal: removed(v1alpha1.RemovalDeleted, at("-1h")),
+			},
+			want: wanted{State: deleted, Last: "a", Reason: "Deleted"},
+		},
+		"a series is scheduled between its occurrences": {
+			spec: v1alpha1.ZoomMeetingSpec{
+				Schedule:  series(30, occurrence(at("167h"), v1alpha1.OccurrencePlanned), occurrence(at("-1h"), v1alpha1.OccurrencePlanned)),
+				Instances: []v1alpha1.MeetingInstance{held("a", at("-1h"), at("-30m"))},
+			},
+			want: wanted{State: scheduled, Start: at("167h"), Duration: "30m", NextStart: at("167h"), Last: "a", Reason: "Ended"},
+		},
+		"an occurrence that was taken out is not to come": {
+			spec: v1alpha1.ZoomMeetingSpec{
+				Schedule: series(30, occurrence(at("24h"), v1alpha1.OccurrenceDeleted), occurrence(at("48h"), v1alpha1.OccurrencePlanned)),
+			},
+			want: wanted{State: scheduled, Start: at("48h"), Duration: "30m", NextStart: at("48h"), Reason: "NotStarted"},
+		},
+		"a series is over after its last occurrence": {
+			spec: v1alpha1.ZoomMeetingSpec{
+				Schedule:  series(30, occurrence(at("-25h"), v1alpha1.OccurrencePlanned), occurrence(at("-1h"), v1alpha1.OccurrencePlanned)),
+				Instances: []v1alpha1.MeetingInstance{held("a", at("-1h"), at("-30m"))},
+			},
+			want: wanted{State: over, Start: at("-1h"), Duration: "30m", Last: "a", Reason: "Ended"},
+		},
+		"a series of which every occurrence was taken out is over": {
+			spec: v1alpha1.ZoomMeetingSpec{Schedule: series(30, occurrence(at("24h"), v1alpha1.OccurrenceDeleted))},
+			want: wanted{State: over, Duration: "30m", Reason: "NotStarted"},
+		},
+		"an occurrence has its own length": {
+			spec: v1alpha1.ZoomMeetingSpec{Schedule: series(30, v1alpha1.MeetingOccurrence{ID: "1", StartTime: at("1h"), DurationMinutes: new(int32(120))})},
+			want: wanted{State: scheduled, Start: at("1h"), Duration: "2h", NextStart: at("1h"), Reason: "NotStarted"},
+		},
+		"a live meeting of a series has the next occurrence after it": {
+			spec: v1alpha1.ZoomMeetingSpec{
+				Schedule:  series(30, occurrence(at("-5m"), v1alpha1.OccurrencePlanned), occurrence(at("24h"), v1alpha1.OccurrencePlanned)),
+				Instances: []v1alpha1.MeetingInstance{held("a", at("-6m"), nil)},
+			},
+			want: wanted{State: live, Start: at("-6m"), Duration: "30m", NextStart: at("24h"), Live: "a", Reason: "Started"},
+		},
+	} {
+		t.Run(name, func(t *testing.T) {
+			// The order of the lists in the spec must not matter, so each case is decided for several.
+			for range 5 {
+				m := &v1alpha1.ZoomMeeting{Spec: *tc.spec.DeepCopy()}
+				rand.Shuffle(len(m.Spec.Instances), func(i, j int) {
+					m.Spec.Instances[i], m.Spec.Instances[j] = m.Spec.Instances[j], m.Spec.Instances[i]
+				})
+				if s := m.Spec.Schedule; s != nil {
+					rand.Shuffle(len(s.Occurrences), func(i, j int) { s.Occurrences[i], s.Occurrences[j] = s.Occurrences[j], s.Occurrences[i] })
+				}
+				status := meetingStatus(noon, m, counting)
+				got := wanted{
+					State: status.State, Start: status.StartTime, Duration: status.Duration, NextStart: status.NextStart,
+					Reason: meta.FindStatusCondition(status.Conditions, v1alpha1.ConditionLive).Reason,
+				}
+				if status.Live != nil {
+					got.Live = status.Live.UUID
+				}
+				if status.Last != nil {
+					got.Last = status.Last.UUID
+				}
+				if diff := cmp.Diff(tc.want, got); diff != "" {
+					t.Fatalf("status (-want +got):\n%s", diff)
+				}
+			}
+		})
+	}
+}
+
+// meetingOf is a meeting as events leave it.
+func meetingOf(events ...*zoom.Event) *v1alpha1.ZoomMeeting {
+	m := &v1alpha1.ZoomMeeting{ObjectMeta: metav1.ObjectMeta{Generation: 3}}
+	for _, ev := range events {
+		record.Apply(&m.Spec, ev, "installation", record.Policy{Participants: true, Instances: 10})
+	}
+	return m
+}
+
+// told is an event of an instance that started an hour before noon.
+func told(name, offset string, participant *zoom.Participant) *zoom.Event {
+	topic := "Weekly"
+	return &zoom.Event{
+		Name: name, Time: at(offset).Time, Participant: participant,
+		Meeting: &zoom.Meeting{ID: "123", UUID: "a", HostID: "host", Topic: &topic, StartTime: &at("-1h").Time},
+	}
+}
+
+func ending(offset string) *zoom.Event {
+	ev := told(zoom.EventMeetingEnded, offset, nil)
+	ev.Meeting.EndTime = &at(offset).Time
+	return ev
+}
+
+func joined(user, offset string) *zoom.Event {
+	return told(zoom.EventParticipantJoined, offset, &zoom.Participant{UserID: user, JoinTime: &at(offset).Time})
+}
+
+func left(user, offset string) *zoom.Event {
+	return told(zoom.EventParticipantLeft, offset, &zoom.Participant{UserID: user, LeaveTime: &at(offset).Time})
+}
+
+func TestLiveInstance(t *testing.T) {
+	people := []*zoom.Event{joined("1", "-50m"), joined("2", "-40m"), left("1", "-30m"), joined("3", "-20m")}
+	for name, tc := range map[string]struct {
+		meeting *v1alpha1.ZoomMeeting
+		policy  policy
+		want    v1alpha1.LiveInstance
+	}{
+		"those who joined and did not leave are counted": {
+			meeting: meetingOf(people...), policy: counting,
+			want: v1alpha1.LiveInstance{Participants: new(int32(2)), Precision: v1alpha1.PrecisionExact},
+		},
+		"nobody is in a meeting that nobody joined": {
+			meeting: meetingOf(told(zoom.EventMeetingStarted, "-1h", nil)), policy: counting,
+			want: v1alpha1.LiveInstance{Participants: new(int32(0)), Precision: v1alpha1.PrecisionExact},
+		},
+		"nothing is said of participants when the app does not want it": {
+			meeting: meetingOf(people...), policy: policy{},
+		},
+		"nothing is said of participants when the app is gone": {
+			meeting: meetingOf(people...), policy: policyOf(nil),
+		},
+		"alerts and shared screens are counted": {
+			meeting: meetingOf(
+				told(zoom.EventMeetingAlert, "-40m", nil), told(zoom.EventMeetingAlert, "-30m", nil), told(zoom.EventMeetingAlert, "-30m", nil),
+				told(zoom.EventMeetingSharingStarted, "-20m", &zoom.Participant{UserID: "1", DateTime: &at("-20m").Time}),
+			),
+			want: v1alpha1.LiveInstance{Alerts: new(int32(2)), ScreenShares: new(int32(1))},
+		},
+	} {
+		t.Run(name, func(t *testing.T) {
+			tc.want.UUID, tc.want.StartedAt = "a", at("-1h")
+			if diff := cmp.Diff(&tc.want, meetingStatus(noon, tc.meeting, tc.policy).Live); diff != "" {
+				t.Errorf("live (-want +got):\n%s", diff)
+			}
+		})
+	}
+}
+
+func TestLastInstance(t *testing.T) {
+	seconds := int64(3000)
+	for name, tc := range map[string]struct {
+		instance v1alpha1.MeetingInstance
+		want     v1alpha1.LastInstance
+	}{
+		"an instance without attendance has a length": {
+			instance: held("a", at("-1h"), at("-10m")),
+			want:     v1alpha1.LastInstance{UUID: "a", StartedAt: at("-1h"), EndedAt: at("-10m"), DurationSeconds: &seconds},
+		},
+		"an instance with single stays is counted": {
+			instance: meetingOf(joined("1", "-50m"), joined("2", "-40m"), left("1", "-30m"), joined("3", "-20m"), ending("-10m")).Spec.Instances[0],
+			want: v1alpha1.LastInstance{
+				UUID: "a", StartedAt: at("-1h"), EndedAt: at("-10m"), DurationSeconds: &seconds,
+				PeakParticipants: new(int32(2)), Joins: new(int32(3)), Precision: v1alpha1.PrecisionExact,
+			},
+		},
+		"an instance of which numbers are left keeps them": {
+			instance: v1alpha1.MeetingInstance{
+				UUID: "a", StartedAt: at("-1h"), EndedAt: at("-10m"),
+				Attendance: &v1alpha1.Attendance{Joins: new(int32(900)), Peak: new(int32(800)), Precision: v1alpha1.PrecisionEstimated},
+			},
+			want: v1alpha1.LastInstance{
+				UUID: "a", StartedAt: at("-1h"), EndedAt: at("-10m"), DurationSeconds: &seconds,
+				PeakParticipants: new(int32(800)), Joins: new(int32(900)), Precision: v1alpha1.PrecisionEstimated,
+			},
+		},
+	} {
+		t.Run(name, func(t *testing.T) {
+			m := &v1alpha1.ZoomMeeting{Spec: v1alpha1.ZoomMeetingSpec{Instances: []v1alpha1.MeetingInstance{tc.instance}}}
+			if diff := cmp.Diff(&tc.want, meetingStatus(noon, m, counting).Last); diff != "" {
+				t.Errorf("last (-want +got):\n%s", diff)
+			}
+		})
+	}
+}
+
+func TestMeetingConditions(t *testing.T) {
+	arrived := &zoom.Participant{UserID: "7", DateTime: &at("-1h20m").Time}
+	waits := told(zoom.EventParticipantJoinedWaitingRoom, "-1h20m", arrived)
+	for name, tc := range map[string]struct {
+		now     time.Time
+		meeting *v1alpha1.ZoomMeeting
+		want    map[string]string // reason by type
+	}{
+		"somebody at the door of a meeting that has not begun waits for the host": {
+			now: at("-1h10m").Time, meeting: meetingOf(waits),
+			want: map[string]string{"Live": "NotStarted", "WaitingForHost": "PeopleWaiting", "EndOverdue": "AsExpected"},
+		},
+		"nobody waits for the host of a live meeting": {
+			now: at("-50m").Time, meeting: meetingOf(told(zoom.EventMeetingStarted, "-1h", nil), told(zoom.EventParticipantJoinedWaitingRoom, "-55m",
+				&zoom.Participant{UserID: "7", DateTime: &at("-55m").Time})),
+			want: map[string]string{"Live": "Started", "WaitingForHost": "NobodyWaiting", "EndOverdue": "AsExpected"},
+		},
+		"nobody waits longer than a day": {
+			now: at("22h40m").Time, meeting: meetingOf(waits),
+			want: map[string]string{"Live": "NotStarted", "WaitingForHost": "NobodyWaiting", "EndOverdue": "AsExpected"},
+		},
+		"a live meeting was heard of within a day": {
+			now: at("23h29m").Time, meeting: meetingOf(told(zoom.EventMeetingStarted, "-1h", nil), joined("1", "-30m")),
+			want: map[string]string{"Live": "Started", "WaitingForHost": "NobodyWaiting", "EndOverdue": "AsExpected"},
+		},
+		"the end of a live meeting is overdue after a day of silence": {
+			now: at("23h30m").Time, meeting: meetingOf(told(zoom.EventMeetingStarted, "-1h", nil), joined("1", "-30m")),
+			want: map[string]string{"Live": "Started", "WaitingForHost": "NobodyWaiting", "EndOverdue": "NoEventForLong"},
+		},
+		"a meeting that ended is not overdue": {
+			now: at("100h").Time, meeting: meetingOf(ending("-10m")),
+			want: map[string]string{"Live": "Ended", "WaitingForHost": "NobodyWaiting", "EndOverdue": "AsExpected"},
+		},
+	} {
+		t.Run(name, func(t *testing.T) {
+			got := map[string]string{}
+			for _, c := range meetingStatus(tc.now, tc.meeting, counting).Conditions {
+				got[c.Type] = c.Reason
+				if c.ObservedGeneration != 3 || !c.LastTransitionTime.Time.Equal(tc.now) || c.Message == "" {
+					t.Errorf("condition %+v lacks the generation, the time or a message", c)
+				}
+			}
+			if diff := cmp.Diff(tc.want, got); diff != "" {
+				t.Errorf("reasons (-want +got):\n%s", diff)
+			}
+		})
+	}
+}
+
+func TestConditionsKeepTheirTransitionTime(t *testing.T) {
+	m := meetingOf(told(zoom.EventMeetingStarted, "-1h", nil))
+	m.Status = meetingStatus(noon, m, counting)
+	before := m.Status.DeepCopy()
+
+	later := meetingStatus(noon.Add(time.Hour), m, counting)
+	if diff := cmp.Diff(*before, later); diff != "" {
+		t.Errorf("an hour in which nothing happened changed the status (-before +after):\n%s", diff)
+	}
+	if diff := cmp.Diff(*before, m.Status); diff != "" {
+		t.Errorf("deciding a status changed the one before (-before +after):\n%s", diff)
+	}
+
+	record.Apply(&m.Spec, ending("-10m"), "installation", record.Policy{Participants: true, Instances: 10})
+	over := meetingStatus(noon.Add(2*time.Hour), m, counting)
+	if c := meta.FindStatusCondition(over.Conditions, v1alpha1.ConditionLive); !c.LastTransitionTime.Time.Equal(noon.Add(2 * time.Hour)) {
+		t.Errorf("Live became False at %v", c.LastTransitionTime)
+	}
+}
+
+func TestExpiry(t *testing.T) {
+	day := 24 * time.Hour
+	for name, tc := range map[string]struct {
+		spec v1alpha1.ZoomMeetingSpec
+		want *metav1.Time
+	}{
+		"a scheduled meeting is kept":                  {spec: v1alpha1.ZoomMeetingSpec{Schedule: planned(at("3h"), 30)}},
+		"a live meeting is kept":                       {spec: v1alpha1.ZoomMeetingSpec{Instances: []v1alpha1.MeetingInstance{held("a", at("-900h"), nil)}}},
+		"a meeting that hosts may still start is kept": {spec: v1alpha1.ZoomMeetingSpec{Schedule: planned(at("-20h"), 30)}},
+		"a meeting is kept for its time from its end on": {
+			spec: v1alpha1.ZoomMeetingSpec{Instances: []v1alpha1.MeetingInstance{held("a", at("-2h"), at("-1h"))}},
+			want: at("23h"),
+		},
+		"an instance whose end was lost counts from its start": {
+			spec: v1alpha1.ZoomMeetingSpec{
+				Instances: []v1alpha1.MeetingInstance{held("a", at("-2h"), nil)}, Removal: removed(v1alpha1.RemovalDeleted, at("-3m")),
+			},
+			want: at("23h57m"),
+		},
+		"a meeting that nobody started counts from its planned end": {
+			spec: v1alpha1.ZoomMeetingSpec{Schedule: planned(at("-30h"), 60)}, want: at("-5h"),
+		},
+		"a meeting that ended before its planned end counts from the latter": {
+			spec: v1alpha1.ZoomMeetingSpec{Schedule: planned(at("-20m"), 60), Instances: []v1alpha1.MeetingInstance{held("a", at("-20m"), at("-5m"))}},
+			want: at("24h40m"),
+		},
+		"a deleted meeting counts from its deletion, whatever was planned": {
+			spec: v1alpha1.ZoomMeetingSpec{Schedule: planned(at("9000h"), 30), Removal: removed(v1alpha1.RemovalDeleted, at("-1h"))},
+			want: at("23h"),
+		},
+		"a meeting that was held after its deletion counts from its end": {
+			spec: v1alpha1.ZoomMeetingSpec{
+				Instances: []v1alpha1.MeetingInstance{held("a", at("-2h"), at("-1h"))}, Removal: removed(v1alpha1.RemovalDeleted, at("-9h")),
+			},
+			want: at("23h"),
+		},
+		"a series counts from when its last occurrence was taken out": {
+			spec: v1alpha1.ZoomMeetingSpec{Schedule: series(30, v1alpha1.MeetingOccurrence{
+				ID: "1", StartTime: at("99h"), State: v1alpha1.OccurrenceDeleted, ChangedAt: new(at("-4h").UnixMilli()),
+			})},
+			want: at("20h"),
+		},
+		"a meeting of which no time is known counts from when it was recorded": {
+			spec: v1alpha1.ZoomMeetingSpec{Instances: []v1alpha1.MeetingInstance{held("b", nil, nil)}, Schedule: &v1alpha1.MeetingSchedule{
+				Occurrences: []v1alpha1.MeetingOccurrence{{ID: "1", State: v1alpha1.OccurrenceDeleted}},
+			}, Removal: &v1alpha1.MeetingRemoval{Action: v1alpha1.RemovalDeleted}},
+			want: at("17h"),
+		},
+	} {
+		t.Run(name, func(t *testing.T) {
+			m := &v1alpha1.ZoomMeeting{ObjectMeta: metav1.ObjectMeta{CreationTimestamp: *at("-7h")}, Spec: tc.spec}
+			got, over := expiry(noon, m, policy{keep: day, instances: 10})
+			switch {
+			case over != (tc.want != nil):
+				t.Errorf("no longer kept at some time: %t, want %t", over, tc.want != nil)
+			case over && !got.Equal(tc.want.Time):
+				t.Errorf("kept until %v, want %v", got, tc.want)
+			}
+		})
+	}
+}
+
+func TestNextChange(t *testing.T) {
+	for name, tc := range map[string]struct {
+		meeting *v1alpha1.ZoomMeeting
+		want    *metav1.Time
+	}{
+		"nothing changes by itself about a room that was never opened": {meeting: &v1alpha1.ZoomMeeting{}},
+		"a planned start": {
+			meeting: &v1alpha1.ZoomMeeting{Spec: v1alpha1.ZoomMeetingSpec{Schedule: planned(at("3h"), 30)}}, want: at("3h"),
+		},
+		"a planned end": {
+			meeting: &v1alpha1.ZoomMeeting{Spec: v1alpha1.ZoomMeetingSpec{Schedule: planned(at("-10m"), 30)}}, want: at("20m"),
+		},
+		"the end of a late host's day": {
+			meeting: &v1alpha1.ZoomMeeting{Spec: v1alpha1.ZoomMeetingSpec{Schedule: planned(at("-2h"), 60)}}, want: at("23h"),
+		},
+		"a day of silence of a live meeting": {
+			meeting: meetingOf(told(zoom.EventMeetingStarted, "-1h", nil)), want: at("23h"),
+		},
+		"a day of waiting": {
+			meeting: meetingOf(told(zoom.EventParticipantJoinedWaitingRoom, "-2h", &zoom.Participant{UserID: "7", DateTime: &at("-2h").Time})),
+			want:    at("22h"),
+		},
+		"single stays are replaced by numbers": {
+			meeting: meetingOf(joined("1", "-50m"), ending("-10m")), want: at("1h50m"),
+		},
+		"the end of retention": {
+			meeting: &v1alpha1.ZoomMeeting{Spec: v1alpha1.ZoomMeetingSpec{Instances: []v1alpha1.MeetingInstance{held("a", at("-5h"), at("-4h"))}}},
+			want:    at("164h"),
+		},
+	} {
+		t.Run(name, func(t *testing.T) {
+			got, changes := nextChange(noon, tc.meeting, counting)
+			switch {
+			case changes != (tc.want != nil):
+				t.Errorf("changes by itself: %t, want %t", changes, tc.want != nil)
+			case changes && !got.Equal(tc.want.Time):
+				t.Errorf("changes at %v, want %v", got, tc.want)
+			}
+		})
+	}
+}
+
+// Looking again at every nextChange must show everything that looking all the time would show.
+func TestNothingChangesBeforeNextChange(t *testing.T) {
+	meetings := map[string]*v1alpha1.ZoomMeeting{
+		"planned":   {Spec: v1alpha1.ZoomMeetingSpec{Schedule: planned(at("3h"), 30)}},
+		"held once": {Spec: v1alpha1.ZoomMeetingSpec{Schedule: planned(at("3h"), 30), Instances: []v1alpha1.MeetingInstance{held("a", at("-2h"), at("-1h"))}}},
+		"series": {Spec: v1alpha1.ZoomMeetingSpec{
+			Schedule: series(45, occurrence(at("1h"), v1alpha1.OccurrencePlanned), occurrence(at("25h"), v1alpha1.OccurrencePlanned)),
+		}},
+		"live":    meetingOf(told(zoom.EventMeetingStarted, "-1h", nil), joined("1", "-30m")),
+		"waiting": meetingOf(told(zoom.EventParticipantJoinedWaitingRoom, "-2h", &zoom.Participant{UserID: "7", DateTime: &at("-2h").Time})),
+		"deleted": {Spec: v1alpha1.ZoomMeetingSpec{Removal: removed(v1alpha1.RemovalDeleted, at("-1h"))}},
+	}
+	type view struct {
+		status  v1alpha1.ZoomMeetingStatus
+		expired bool
+	}
+	look := func(now time.Time, m *v1alpha1.ZoomMeeting) view {
+		until, over := expiry(now, m, counting)
+		return view{meetingStatus(now, m, counting), over && !until.After(now)}
+	}
+	for name, m := range meetings {
+		t.Run(name, func(t *testing.T) {
+			change, changes := nextChange(noon, m, counting)
+			seen := look(noon, m)
+			for now := noon; now.Before(noon.Add(10 * 24 * time.Hour)); now = now.Add(7 * time.Minute) {
+				if changes && !now.Before(change) {
+					seen = look(now, m)
+					change, changes = nextChange(now, m, counting)
+				}
+				diff := cmp.Diff(seen, look(now, m), cmp.AllowUnexported(view{}), cmpopts.IgnoreFields(metav1.Condition{}, "LastTransitionTime"))
+				if diff != "" {
+					t.Fatalf("at %v, without having been announced (-seen +now):\n%s", now, diff)
+				}
+			}
+		})
+	}
+}
+
+func TestTidy(t *testing.T) {
+	instances := func(n int) []v1alpha1.MeetingInstance {
+		var list []v1alpha1.MeetingInstance
+		for i := range n {
+			start := noon.Add(-time.Duration(i+1) * 24 * time.Hour)
+			list = append(list, held(strconv.Itoa(i), &metav1.Time{Time: start}, &metav1.Time{Time: start.Add(time.Hour)}))
+		}
+		return list
+	}
+	unsealed := func(spec v1alpha1.ZoomMeetingSpec) v1alpha1.ZoomMeetingSpec {
+		for i := range spec.Instances {
+			spec.Instances[i].Attendance = meetingOf(joined("1", "-50m")).Spec.Instances[0].Attendance
+		}
+		return spec
+	}
+	for name, tc := range map[string]struct {
+		spec    v1alpha1.ZoomMeetingSpec
+		changed bool
+		left    int
+		sealed  []bool
+	}{
+		"as many as are kept stay":            {spec: v1alpha1.ZoomMeetingSpec{Instances: instances(3)}, left: 3, sealed: []bool{false, false, false}},
+		"the newest stay when there are more": {spec: v1alpha1.ZoomMeetingSpec{Instances: instances(5)}, changed: true, left: 3, sealed: []bool{false, false, false}},
+		"the stays of an instance that ended long ago become numbers": {
+			spec: unsealed(v1alpha1.ZoomMeetingSpec{Instances: []v1alpha1.MeetingInstance{held("a", at("-4h"), at("-2h"))}}), changed: true, left: 1, sealed: []bool{true},
+		},
+		"Zoom may still report something of an instance that has just ended": {
+			spec: unsealed(v1alpha1.ZoomMeetingSpec{Instances: []v1alpha1.MeetingInstance{held("a", at("-4h"), at("-1h59m"))}}), left: 1, sealed: []bool{false},
+		},
+		"the stays of a live instance stay, those of one whose end was lost do not": {
+			spec:    unsealed(v1alpha1.ZoomMeetingSpec{Instances: []v1alpha1.MeetingInstance{held("b", at("-3h"), nil), held("a", at("-30h"), nil)}}),
+			changed: true, left: 2, sealed: []bool{false, true},
+		},
+	} {
+		t.Run(name, func(t *testing.T) {
+			if changed := tidy(noon, &tc.spec, policy{instances: 3}); changed != tc.changed {
+				t.Errorf("changed: %t, want %t", changed, tc.changed)
+			}
+			if len(tc.spec.Instances) != tc.left {
+				t.Fatalf("%d instances are left, want %d", len(tc.spec.Instances), tc.left)
+			}
+			for i, in := range tc.spec.Instances {
+				if got := in.Attendance != nil && in.Attendance.Joins != nil; got != tc.sealed[i] {
+					t.Errorf("instance %s is sealed: %t, want %t", in.UUID, got, tc.sealed[i])
+				}
+			}
+			if tidy(noon, &tc.spec, policy{instances: 3}) {
+				t.Error("a second look found something more to take away")
+			}
+		})
+	}
+}
+
+func TestTransitions(t *testing.T) {
+	scheduled := v1alpha1.ZoomMeetingStatus{State: v1alpha1.MeetingScheduled}
+	live := v1alpha1.ZoomMeetingStatus{State: v1alpha1.MeetingLive, Live: &v1alpha1.LiveInstance{UUID: "a", StartedAt: at("-1h")}}
+	last := &v1alpha1.LastInstance{UUID: "a", StartedAt: at("-1h"), EndedAt: at("-10m"), DurationSeconds: new(int64(3000)), PeakParticipants: new(int32(12))}
+	ended := v1alpha1.ZoomMeetingStatus{State: v1alpha1.MeetingEnded, Last: last}
+	deleted := v1alpha1.ZoomMeetingStatus{State: v1alpha1.MeetingDeleted}
+	again := v1alpha1.ZoomMeetingStatus{State: v1alpha1.MeetingLive, Live: &v1alpha1.LiveInstance{UUID: "b", StartedAt: at("-5m")}, Last: last}
+	lost := v1alpha1.ZoomMeetingStatus{State: v1alpha1.MeetingLive, Live: again.Live, Last: &v1alpha1.LastInstance{UUID: "a", StartedAt: at("-1h")}}
+	estimated := ended.DeepCopy()
+	estimated.Last.Precision = v1alpha1.PrecisionEstimated
+	deletion := removed(v1alpha1.RemovalDeleted, at("-20m"))
+
+	const endedNote = "Ended at 2026-03-02T11:50:00Z after 50m, with at most 12 participants at once"
+	for name, tc := range map[string]struct {
+		before, after v1alpha1.ZoomMeetingStatus
+		removal       *v1alpha1.MeetingRemoval
+		want          []transition
+	}{
+		"nothing happened to a new meeting":       {after: scheduled},
+		"nothing happened to a live meeting":      {before: live, after: live},
+		"nothing happened to a meeting long over": {before: ended, after: ended},
+		"started":                         {before: scheduled, after: live, want: []transition{{"MeetingStarted", "Start", "Started at 2026-03-02T11:00:00Z"}}},
+		"known only when it was live":     {after: live, want: []transition{{"MeetingStarted", "Start", "Started at 2026-03-02T11:00:00Z"}}},
+		"ended":                           {before: live, after: ended, want: []transition{{"MeetingEnded", "End", endedNote}}},
+		"ended before its start was seen": {before: scheduled, after: ended, want: []transition{{"MeetingEnded", "End", endedNote}}},
+		"ended, of a very large meeting": {before: live, after: *estimated, want: []transition{
+			{"MeetingEnded", "End", "Ended at 2026-03-02T11:50:00Z after 50m, with at most about 12 participants at once"},
+		}},
+		"started again": {before: ended, after: again, want: []transition{{"MeetingStarted", "Start", "Started at 2026-03-02T11:55:00Z"}}},
+		"started again although no end was reported": {before: live, after: lost, want: []transition{
+			{"MeetingEnded", "End", "Over; it started at 2026-03-02T11:00:00Z, and Zoom did not report when it ended"},
+			{"MeetingStarted", "Start", "Started at 2026-03-02T11:55:00Z"},
+		}},
+		"its end became known after all": {before: lost, after: again},
+		"deleted": {before: scheduled, after: deleted, removal: deletion, want: []transition{
+			{"MeetingDeleted", "Delete", "Deleted at Zoom at 2026-03-02T11:40:00Z"},
+		}},
+		"deleted once": {before: deleted, after: deleted, removal: deletion},
+		"deleted long ago, held since, and over now": {
+			before:  v1alpha1.ZoomMeetingStatus{State: v1alpha1.MeetingLive, Live: live.Live},
+			after:   v1alpha1.ZoomMeetingStatus{State: v1alpha1.MeetingDeleted, Last: last},
+			removal: removed(v1alpha1.RemovalDeleted, at("-2h")),
+			want:    []transition{{"MeetingEnded", "End", endedNote}},
+		},
+		"recovered": {before: deleted, after: scheduled, removal: removed(v1alpha1.RemovalRecovered, at("-5m")), want: []transition{
+			{"MeetingRecovered", "Recover", "Recovered from Zoom's trash at 2026-03-02T11:55:00Z"},
+		}},
+		"recovered once":              {before: scheduled, after: scheduled, removal: removed(v1alpha1.RemovalRecovered, at("-5m"))},
+		"an instance proved to go on": {before: ended, after: live},
+	} {
+		t.Run(name, func(t *testing.T) {
+			if diff := cmp.Diff(tc.want, transitions(&tc.before, &tc.after, tc.removal), cmp.AllowUnexported(transition{})); diff != "" {
+				t.Errorf("transitions (-want +got):\n%s", diff)
+			}
+		})
+	}
+}
+
+func TestPolicyOf(t *testing.T) {
+	app := &v1alpha1.ZoomApp{Spec: v1alpha1.ZoomAppSpec{
+		Participants: v1alpha1.ParticipantsCount, Retention: v1alpha1.Retention{EndedSeconds: 60, Instances: 2},
+	}}
+	if got, want := policyOf(app), (policy{count: true, keep: time.Minute, instances: 2}); got != want {
+		t.Errorf("policy %+v, want %+v", got, want)
+	}
+	app.Spec.Participants = v1alpha1.ParticipantsNone
+	if policyOf(app).count {
+		t.Error("participants are counted although the app does not want it")
+	}
+}

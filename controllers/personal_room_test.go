@@ -1,0 +1,73 @@
+package controllers
+
+import (
+	"testing"
+
+	"github.com/google/go-cmp/cmp"
+
+	"github.com/zoom-operator/zoom-operator/api/v1alpha1"
+)
+
+func TestJoinRoom(t *testing.T) {
+	room := &v1alpha1.ZoomMeeting{Spec: v1alpha1.ZoomMeetingSpec{Instances: []v1alpha1.MeetingInstance{
+		held("too late", at("2h30m"), nil), held("late", at("2h29m"), nil), held("in time", at("1h"), nil),
+		held("early", at("31m"), nil), held("too early", at("30m"), nil), held("some time", nil, nil),
+	}}}
+	for name, tc := range map[string]struct {
+		schedule *v1alpha1.MeetingSchedule
+		want     []string
+	}{
+		"what began at about the planned time is the meeting": {schedule: planned(at("1h"), 60), want: []string{"own", "late", "in time", "early"}},
+		"of a series every occurrence counts": {
+			schedule: series(30, occurrence(at("-24h"), v1alpha1.OccurrencePlanned), occurrence(at("1h"), v1alpha1.OccurrencePlanned)),
+			want:     []string{"own", "in time", "early"},
+		},
+		"an occurrence that was taken out does not": {schedule: series(30, occurrence(at("1h"), v1alpha1.OccurrenceDeleted)), want: []string{"own"}},
+		"without a plan nothing is the meeting":     {schedule: &v1alpha1.MeetingSchedule{}, want: []string{"own"}},
+	} {
+		t.Run(name, func(t *testing.T) {
+			m := &v1alpha1.ZoomMeeting{Spec: v1alpha1.ZoomMeetingSpec{
+				Schedule: tc.schedule, Instances: []v1alpha1.MeetingInstance{held("own", at("-48h"), at("-47h"))},
+			}}
+			var got []string
+			for _, in := range joinRoom(m, room).Spec.Instances {
+				got = append(got, in.UUID)
+			}
+			if diff := cmp.Diff(tc.want, got); diff != "" {
+				t.Errorf("instances (-want +got):\n%s", diff)
+			}
+			if len(m.Spec.Instances) != 1 {
+				t.Error("the meeting itself was changed")
+			}
+		})
+	}
+}
+
+func TestMeetingInAPersonalRoomFollowsTheRoom(t *testing.T) {
+	w := newWorld(t)
+	w.app(t, nil)
+	w.run(t, w.clock.Now)
+	m := w.meeting(t, "81234567890", func(s *v1alpha1.ZoomMeetingSpec) {
+		s.Schedule = planned(at("5m"), 30)
+		s.Schedule.PersonalRoom = "1234567890"
+	})
+	stranger := w.meeting(t, "82222222222", func(s *v1alpha1.ZoomMeetingSpec) {
+		s.AccountID, s.Schedule = "another", planned(at("5m"), 30)
+		s.Schedule.PersonalRoom = "1234567890"
+	})
+	w.becomes(t, m, v1alpha1.MeetingScheduled)
+	room := w.meeting(t, "1234567890", func(s *v1alpha1.ZoomMeetingSpec) {
+		s.Schedule = &v1alpha1.MeetingSchedule{Type: v1alpha1.MeetingTypePersonalRoom}
+		s.Instances = []v1alpha1.MeetingInstance{held("a", at("-1m"), nil)}
+	})
+	w.becomes(t, room, v1alpha1.MeetingLive)
+	w.becomes(t, m, v1alpha1.MeetingLive)
+	if len(m.Spec.Instances) != 0 {
+		t.Errorf("the spec of the meeting holds %d instances of its room", len(m.Spec.Instances))
+	}
+	w.becomes(t, stranger, v1alpha1.MeetingScheduled)
+
+	w.clock.set(at("21m").Time)
+	change(t, w, room, func(m *v1alpha1.ZoomMeeting) { m.Spec.Instances[0].EndedAt = at("20m") })
+	w.becomes(t, m, v1alpha1.MeetingEnded)
+}
