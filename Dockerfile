@@ -1,0 +1,17 @@
+FROM --platform=$BUILDPLATFORM golang:1.26 AS build
+ARG TARGETOS TARGETARCH
+WORKDIR /src
+COPY go.mod go.sum ./
+RUN go mod download
+COPY main.go ./
+COPY api ./api
+COPY controllers ./controllers
+COPY internal ./internal
+COPY webhookserver ./webhookserver
+COPY zoom ./zoom
+RUN CGO_ENABLED=0 GOOS=$TARGETOS GOARCH=$TARGETARCH go build -trimpath -ldflags="-s -w" -o /zoom-operator .
+
+FROM gcr.io/distroless/static:nonroot
+COPY --from=build /zoom-operator /zoom-operator
+USER 65532:65532
+ENTRYPOINT ["/zoom-operator"]

@@ -1,0 +1,142 @@
+package main
+
+import (
+	"errors"
+	"flag"
+	"reflect"
+	"slices"
+	"strings"
+	"testing"
+
+	"github.com/google/go-cmp/cmp"
+	corev1 "k8s.io/api/core/v1"
+	"sigs.k8s.io/controller-runtime/pkg/client"
+	metricsserver "sigs.k8s.io/controller-runtime/pkg/metrics/server"
+
+	"github.com/zoom-operator/zoom-operator/webhookserver"
+)
+
+// wholeMetrics compares what has unexported parts.
+var wholeMetrics = cmp.Comparer(func(a, b metricsserver.Options) bool { return reflect.DeepEqual(a, b) })
+
+func TestDefaults(t *testing.T) {
+	o, err := parse(nil)
+	if err != nil {
+		t.Fatal(err)
+	}
+	want := &options{
+		probeAddress:  ":8081",
+		metrics:       metricsserver.Options{BindAddress: ":8443"},
+		metricsSecure: true,
+		controllers:   true,
+		webhooks:      webhookserver.Options{BindAddress: ":8080"},
+	}
+	if diff := cmp.Diff(want, o, cmp.AllowUnexported(options{}), wholeMetrics); diff != "" {
+		t.Errorf("(-want +got):\n%s", diff)
+	}
+}
+
+func TestFlags(t *testing.T) {
+	o, err := parse([]string{
+		"--webhook-bind-address=127.0.0.1:1", "--external-url=https://zoom.example.org/", "--tls-cert-file=crt", "--tls-key-file=key",
+		"--health-probe-bind-address=[::1]:2", "--metrics-bind-address=0", "--metrics-secure=false", "--leader-elect",
+		"--controllers=false", "--watch-namespaces= b,a,,", "--kubeconfig=file",
+	})
+	if err != nil {
+		t.Fatal(err)
+	}
+	want := &options{
+		externalURL:  "https://zoom.example.org",
+		probeAddress: "[::1]:2",
+		metrics:      metricsserver.Options{BindAddress: "0"},
+		leaderElect:  true,
+		namespaces:   " b,a,,",
+		kubeconfig:   "file",
+		webhooks: webhookserver.Options{
+			BindAddress: "127.0.0.1:1", TLSCertFile: "crt", TLSKeyFile: "key",
+		},
+	}
+	if diff := cmp.Diff(want, o, cmp.AllowUnexported(options{}), wholeMetrics); diff != "" {
+		t.Errorf("(-want +got):\n%s", diff)
+	}
+	if got := o.watched(); !slices.Equal(got, []string{"b", "a"}) {
+		t.Errorf("watched are %q", got)
+	}
+}
+
+func TestWrongFlagsStopItWithASentence(t *testing.T) {
+	const external = "--external-url must be a scheme and a host, for example https://zoom.example.org, not "
+	for name, test := range map[string]struct {
+		args []string
+		want []string // one line for each thing that is wrong
+	}{
+		"an argument":                     {[]string{"serve"}, []string{`unexpected argument "serve": everything is set by flags, see --help`}},
+		"an argument after flags":         {[]string{"--leader-elect", "true"}, []string{`unexpected argument "true": everything is set by flags, see --help`}},
+		"a webhook address without port":  {[]string{"--webhook-bind-address=localhost"}, []string{`--webhook-bind-address must be host:port or :port, not "localhost"`}},
+		"a webhook address of 0":          {[]string{"--webhook-bind-address=0"}, []string{`--webhook-bind-address must be host:port or :port, not "0"`}},
+		"no webhook address":              {[]string{"--webhook-bind-address="}, []string{`--webhook-bind-address must be host:port or :port, not ""`}},
+		"a probe address without port":    {[]string{"--health-probe-bind-address=8081"}, []string{`--health-probe-bind-address must be host:port or :port, not "8081"`}},
+		"a metrics address without port":  {[]string{"--metrics-bind-address=8443"}, []string{`--metrics-bind-address must be host:port or :port, not "8443"`}},
+		"an external URL without scheme":  {[]string{"--external-url=zoom.example.org"}, []string{external + `"zoom.example.org"`}},
+		"an external URL of another kind": {[]string{"--external-url=ftp://zoom.example.org"}, []string{external + `"ftp://zoom.example.org"`}},
+		"an external URL without host":    {[]string{"--external-url=https://"}, []string{external + `"https://"`}},
+		"an external URL with a path":     {[]string{"--external-url=https://zoom.example.org/zoom"}, []string{external + `"https://zoom.example.org/zoom"`}},
+		"an external URL with a query":    {[]string{"--external-url=https://zoom.example.org?a=b"}, []string{external + `"https://zoom.example.org?a=b"`}},
+		"an external URL with a user":     {[]string{"--external-url=https://ana@zoom.example.org"}, []string{external + `"https://ana@zoom.example.org"`}},
+		"an external URL with a fragment": {[]string{"--external-url=https://zoom.example.org#a"}, []string{external + `"https://zoom.example.org#a"`}},
+		"a certificate without its key":   {[]string{"--tls-cert-file=crt"}, []string{"--tls-cert-file and --tls-key-file go together: set both or neither"}},
+		"a key without its certificate":   {[]string{"--tls-key-file=key"}, []string{"--tls-cert-file and --tls-key-file go together: set both or neither"}},
+		"a namespace that cannot be":      {[]string{"--watch-namespaces=a,B_c"}, []string{`--watch-namespaces holds "B_c", which is not the name of a namespace`}},
+		"several at once": {[]string{"--tls-key-file=key", "--external-url=x", "--webhook-bind-address=y"}, []string{
+			`--webhook-bind-address must be host:port or :port, not "y"`, external + `"x"`, "--tls-cert-file and --tls-key-file go together: set both or neither",
+		}},
+		"a flag that is not there": {[]string{"--webhook-port=1"}, []string{"flag provided but not defined: -webhook-port"}},
+		"a value of another type":  {[]string{"--leader-elect=perhaps"}, []string{`invalid boolean value "perhaps" for -leader-elect: parse error`}},
+	} {
+		t.Run(name, func(t *testing.T) {
+			_, err := parse(test.args)
+			if err == nil {
+				t.Fatal("no error")
+			}
+			if diff := cmp.Diff(test.want, strings.Split(err.Error(), "\n")); diff != "" {
+				t.Errorf("(-want +got):\n%s", diff)
+			}
+		})
+	}
+	if _, err := parse([]string{"--help"}); !errors.Is(err, flag.ErrHelp) {
+		t.Errorf("--help gives %v", err)
+	}
+}
+
+func TestManagerOptions(t *testing.T) {
+	for name, test := range map[string]struct {
+		args                     []string
+		elects, secured, filters bool
+		namespaces               int
+	}{
+		"by default, metrics are for those who may":       {secured: true, filters: true},
+		"one of several runs the controllers":             {args: []string{"--leader-elect"}, elects: true, secured: true, filters: true},
+		"who runs no controllers takes part in no vote":   {args: []string{"--leader-elect", "--controllers=false"}, secured: true, filters: true},
+		"metrics in the clear are for everybody":          {args: []string{"--metrics-secure=false"}},
+		"no metrics need no protection":                   {args: []string{"--metrics-bind-address=0"}},
+		"only the namespaces that are watched are cached": {args: []string{"--watch-namespaces=a,b"}, secured: true, filters: true, namespaces: 2},
+		"a namespace that is named twice is watched once": {args: []string{"--watch-namespaces=a,a"}, secured: true, filters: true, namespaces: 1},
+	} {
+		t.Run(name, func(t *testing.T) {
+			o, err := parse(test.args)
+			if err != nil {
+				t.Fatal(err)
+			}
+			got := o.manager("here")
+			if got.LeaderElection != test.elects || got.Metrics.SecureServing != test.secured || (got.Metrics.FilterProvider != nil) != test.filters {
+				t.Errorf("leader election %v, secure metrics %v, filter %v", got.LeaderElection, got.Metrics.SecureServing, got.Metrics.FilterProvider != nil)
+			}
+			if len(got.Cache.DefaultNamespaces) != test.namespaces {
+				t.Errorf("cached are %v", got.Cache.DefaultNamespaces)
+			}
+			if !slices.ContainsFunc(got.Client.Cache.DisableFor, func(obj client.Object) bool { _, ok := obj.(*corev1.Secret); return ok }) {
+				t.Error("Secrets would be listed and kept in memory")
+			}
+		})
+	}
+}
