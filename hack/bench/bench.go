@@ -1,0 +1,213 @@
+package main
+
+import (
+	"context"
+	"crypto/rand"
+	"errors"
+	"fmt"
+	"io"
+	"time"
+
+	corev1 "k8s.io/api/core/v1"
+	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+	"sigs.k8s.io/controller-runtime/pkg/client"
+
+	"github.com/zoom-operator/zoom-operator/api/v1alpha1"
+	"github.com/zoom-operator/zoom-operator/hack/local/cluster"
+	"github.com/zoom-operator/zoom-operator/zoom/zoomtest"
+)
+
+// The namespaces. Each operator watches one, so that those that wait for their turn have nothing to do.
+const (
+	plainly = "plainly" // written without the operator
+	few     = "few"     // an operator that only receives, few meetings stored
+	many    = "many"    // the same with many
+	whole   = "whole"   // an operator with its controllers
+)
+
+const (
+	app         = "bench"  // of the meetings that are measured
+	stored      = "stored" // of those that are only there
+	credentials = "credentials"
+	clientID    = "bench-client-id"
+	firstNumber = 80_000_000_000
+)
+
+var account = zoomtest.Account{ID: "Bench-Account"}
+
+// bench is everything that runs, and what was measured.
+type bench struct {
+	*cluster.Cluster
+	size  size
+	out   io.Writer
+	table table
+
+	secretToken string
+	installed   map[string]*v1alpha1.ZoomInstallation // by namespace/app
+	next        int64                                 // meeting number
+
+	plain            *plain
+	few, many, whole *sender
+	fewOperator      *cluster.Operator
+	wholeOperator    *cluster.Operator
+	capacity         float64 // events/s of the whole operator
+}
+
+// measure starts everything and measures one thing after the other.
+func (b *bench) measure(ctx context.Context) error {
+	for _, step := range []struct {
+		what string
+		do   func(context.Context) error
+	}{
+		{"starting a control plane", b.start},
+		{"starting operators", b.startOperators},
+		{fmt.Sprintf("storing %d meetings, and starting an operator that finds them", b.size.many), b.startWithMany},
+		{"counting the writes of single events", b.isolated},
+		{fmt.Sprintf("writing plainly and by operators in turns, up to %d rounds", b.size.rounds), b.throughput},
+		{fmt.Sprintf("sending %d joins of one meeting", b.size.joins), b.hot},
+		{fmt.Sprintf("sending ten times too much for %s", b.size.overload), b.overload},
+	} {
+		begin := time.Now()
+		b.say("%-70s", step.what)
+		if err := step.do(ctx); err != nil {
+			b.say(" failed\n")
+			return fmt.Errorf("%s: %w", step.what, err)
+		}
+		b.say("%6.1f s\n", time.Since(begin).Seconds())
+	}
+	return nil
+}
+
+func (b *bench) say(format string, args ...any) {
+	_, _ = fmt.Fprintf(b.out, format, args...)
+}
+
+// start starts the control plane, and makes what an admin would: apps with a Secret, and consents.
+func (b *bench) start(ctx context.Context) error {
+	b.secretToken, b.installed, b.next = rand.Text(), map[string]*v1alpha1.ZoomInstallation{}, firstNumber
+	if err := b.Start(ctx); err != nil {
+		return err
+	}
+	if err := b.Install(ctx); err != nil {
+		return err
+	}
+	for _, namespace := range []string{plainly, few, many, whole} {
+		if err := b.settle(ctx, namespace); err != nil {
+			return fmt.Errorf("namespace %s: %w", namespace, err)
+		}
+	}
+	return nil
+}
+
+func (b *bench) settle(ctx context.Context, namespace string) error {
+	in := func(name string) metav1.ObjectMeta { return metav1.ObjectMeta{Namespace: namespace, Name: name} }
+	objects := []client.Object{
+		&corev1.Namespace{ObjectMeta: metav1.ObjectMeta{Name: namespace}},
+		&corev1.Secret{ObjectMeta: in(credentials), StringData: map[string]string{"clientSecret": rand.Text(), "secretToken": b.secretToken}},
+	}
+	for _, name := range []string{app, stored} {
+		installation := &v1alpha1.ZoomInstallation{
+			ObjectMeta: in(name),
+			Spec: v1alpha1.ZoomInstallationSpec{
+				AppRef:    v1alpha1.AppReference{Name: name},
+				AccountID: account.ID,
+				Consent:   &v1alpha1.Consent{At: metav1.NewTime(time.Now().Add(-24 * time.Hour))},
+			},
+		}
+		b.installed[namespace+"/"+name] = installation
+		objects = append(objects, installation, &v1alpha1.ZoomApp{
+			ObjectMeta: in(name),
+			Spec: v1alpha1.ZoomAppSpec{
+				ClientID:             clientID,
+				CredentialsSecretRef: v1alpha1.SecretReference{Name: credentials},
+				ManagedBy:            v1alpha1.ManagedByAdmin,
+				Distribution:         v1alpha1.DistributionMarketplace,
+				TokenPolicy:          v1alpha1.TokenPolicyNone,
+			},
+		})
+	}
+	var errs []error
+	for _, o := range objects {
+		errs = append(errs, b.Client.Create(ctx, o))
+	}
+	return errors.Join(errs...)
+}
+
+func (b *bench) startOperators(ctx context.Context) (err error) {
+	if b.fewOperator, b.few, err = b.startOperator(ctx, few, "--controllers=false"); err != nil {
+		return err
+	}
+	if b.wholeOperator, b.whole, err = b.startOperator(ctx, whole); err != nil {
+		return err
+	}
+	if b.plain, err = newPlain(b.fewOperator, b.Client, b.installed[plainly+"/"+app]); err != nil {
+		return err
+	}
+	return b.stock(ctx, few, b.size.few)
+}
+
+// startOperator starts the operator of a namespace, and a Zoom that sends to it. It does not wait to be elected: each of
+// them leads in its own namespace.
+func (b *bench) startOperator(ctx context.Context, namespace string, flags ...string) (*cluster.Operator, *sender, error) {
+	o, err := cluster.StartOperator(ctx, b.Cluster, "operator-"+namespace, append([]string{"--watch-namespaces=" + namespace, "--leader-elect=false"}, flags...)...)
+	if err != nil {
+		return nil, nil, err
+	}
+	s, err := newSender(ctx, o, namespace, b.secretToken)
+	return o, s, err
+}
+
+// stock writes meetings that are then only there.
+func (b *bench) stock(ctx context.Context, namespace string, n int) error {
+	p := &plain{client: b.plain.client, in: b.installed[namespace+"/"+stored]}
+	_, _, err := p.create(ctx, b.meetings(n).created)
+	return err
+}
+
+// meetings are n meetings that do not exist yet.
+func (b *bench) meetings(n int) *batch {
+	first := b.next
+	b.next += int64(n)
+	return newBatch(first, n, time.Now())
+}
+
+// startWithMany measures how the operator starts when many meetings are stored, first with nothing said of any of them. Then
+// the one remains that only receives.
+func (b *bench) startWithMany(ctx context.Context) error {
+	if err := b.stock(ctx, many, b.size.many); err != nil {
+		return err
+	}
+	before, err := readWrites(ctx, b.Config)
+	if err != nil {
+		return err
+	}
+	begin := time.Now()
+	o, _, err := b.startOperator(ctx, many)
+	if err != nil {
+		return err
+	}
+	ready := time.Since(begin)
+	after, err := atRest(ctx, b.Config)
+	if err != nil {
+		return err
+	}
+	caughtUp := time.Since(begin) - restFor
+	memory, err := gauge(ctx, o.MetricsURL, "process_resident_memory_bytes")
+	if err != nil {
+		return err
+	}
+	if err := o.Stop(b.Children.Patience); err != nil {
+		return err
+	}
+	b.table.info(fmt.Sprintf("start to ready, %d meetings stored", b.size.many), "%.1f s", ready.Seconds())
+	b.table.info("  until each has its first status", "%.1f s", caughtUp.Seconds())
+	b.table.info("  status writes per meeting", "%.2f", after.since(before).status/float64(b.size.many))
+	b.table.info("  memory then", "%.0f MiB", memory/(1<<20))
+	_, b.many, err = b.startOperator(ctx, many, "--controllers=false")
+	return err
+}
+
+// clear deletes the meetings that were measured.
+func (b *bench) clear(ctx context.Context, namespace string) error {
+	return b.Client.DeleteAllOf(ctx, &v1alpha1.ZoomMeeting{}, client.InNamespace(namespace), client.MatchingFields{"spec.appRef.name": app})
+}

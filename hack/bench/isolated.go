@@ -1,0 +1,79 @@
+package main
+
+import (
+	"context"
+	"fmt"
+	"time"
+
+	"github.com/zoom-operator/zoom-operator/zoom/zoomtest"
+)
+
+// isolated counts what one event costs when nothing else happens to its meeting: a write of the record and one of the status
+// that follows. The same event again costs nothing.
+func (b *bench) isolated(ctx context.Context) error {
+	now := time.Now()
+	meetings := b.meetings(b.size.isolated).meetings
+	person := zoomtest.Participant{UserID: "16778240", UUID: "55555AAAiAAAAAiAiAiiAii", User: zoomtest.User{Name: "Somebody"}}
+	instance := func(m zoomtest.Meeting) zoomtest.Instance { return m.Instance(now.Add(-10 * time.Minute)) }
+	before, err := atRest(ctx, b.Config)
+	if err != nil {
+		return err
+	}
+	worst, worstName, events, all := 0.0, "", 0, writes{}
+	var last []zoomtest.Event
+	for _, event := range []func(zoomtest.Meeting) zoomtest.Event{
+		func(m zoomtest.Meeting) zoomtest.Event { return m.Created(now.Add(-12 * time.Minute)) },
+		func(m zoomtest.Meeting) zoomtest.Event {
+			moved := m
+			moved.Start = m.Start.Add(time.Hour)
+			return m.Updated(now.Add(-11*time.Minute), moved, "")
+		},
+		func(m zoomtest.Meeting) zoomtest.Event { return instance(m).Started() },
+		func(m zoomtest.Meeting) zoomtest.Event {
+			return instance(m).ParticipantJoined(now.Add(-9*time.Minute), person)
+		},
+		func(m zoomtest.Meeting) zoomtest.Event {
+			return instance(m).ParticipantLeft(now.Add(-8*time.Minute), person)
+		},
+		func(m zoomtest.Meeting) zoomtest.Event { return instance(m).Ended(now.Add(-7 * time.Minute)) },
+		func(m zoomtest.Meeting) zoomtest.Event { return m.Deleted(now.Add(-6 * time.Minute)) },
+	} {
+		last = nil
+		for _, m := range meetings {
+			last = append(last, event(m))
+		}
+		after, err := b.settled(ctx, last)
+		if err != nil {
+			return err
+		}
+		w := after.since(before)
+		if each := w.meetings() / float64(len(last)); each > worst {
+			worst, worstName = each, last[0].Name
+		}
+		events += len(last)
+		all.record, all.status, all.events = all.record+w.record, all.status+w.status, all.events+w.events
+		before = after
+	}
+	b.table.atMost("API writes per single event, the most ("+worstName+")", worst, 2)
+	n := float64(events)
+	b.table.info("  on average", "%.2f record + %.2f status", all.record/n, all.status/n)
+	b.table.info("  Kubernetes Events on transitions, besides", "%.2f", all.events/n)
+	after, err := b.settled(ctx, last)
+	if err != nil {
+		return err
+	}
+	b.table.atMost("API writes per duplicate", after.since(before).meetings()/float64(len(last)), 0)
+	return nil
+}
+
+// settled sends one event of each of several meetings, and returns the API server's counters when all that follows is done.
+func (b *bench) settled(ctx context.Context, events []zoomtest.Event) (writes, error) {
+	if _, _, err := b.whole.store(ctx, events, concurrency); err != nil {
+		return writes{}, err
+	}
+	w, err := atRest(ctx, b.Config)
+	if err != nil {
+		return w, fmt.Errorf("after %s: %w", events[0].Name, err)
+	}
+	return w, nil
+}

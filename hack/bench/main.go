@@ -1,0 +1,103 @@
+// Bench measures the operator's binary against the API server that it writes to, on this machine: how near it comes to what
+// plain writing of the same objects reaches, how many writes an event costs, and what happens when far too much arrives.
+// Everything is measured in one run against one control plane, and what is asserted are ratios, so that a slow or busy
+// machine changes the figures and not the verdict.
+//
+// Run it from the repository's root, by make bench, which builds what it starts. The exit status is 1 when a target is missed.
+package main
+
+import (
+	"context"
+	"errors"
+	"flag"
+	"fmt"
+	"os"
+	"os/signal"
+	"path/filepath"
+	"runtime"
+	"syscall"
+	"time"
+
+	"github.com/go-logr/logr"
+	"k8s.io/klog/v2"
+	"sigs.k8s.io/controller-runtime/pkg/log"
+
+	"github.com/zoom-operator/zoom-operator/hack/local/cluster"
+)
+
+// size is how much is measured.
+type size struct {
+	rounds   int           // in which everything that is compared takes turns, at most
+	turns    time.Duration // after which no further round begins, but for the first three
+	events   int           // of each kind in a turn
+	few      int           // meetings stored in the small namespace
+	many     int           // and in the large one
+	isolated int           // meetings of which each gets one event at a time
+	joins    int           // of one meeting
+	overload time.Duration // how long too much is sent
+}
+
+var (
+	full  = size{rounds: 40, turns: 90 * time.Second, events: 200, few: 100, many: 10_000, isolated: 10, joins: 5000, overload: 10 * time.Second}
+	quick = size{rounds: 8, turns: 15 * time.Second, events: 100, few: 100, many: 2000, isolated: 3, joins: 5000, overload: 3 * time.Second}
+)
+
+var errMissed = errors.New("a target is missed")
+
+// The main goroutine stays on the main thread, see cluster.Processes.Start.
+func init() { runtime.LockOSThread() }
+
+func main() {
+	short := flag.Bool("quick", false, "measure less, in about a minute")
+	flag.Parse()
+	// What the libraries would say of a control plane that stops is of no use to anybody.
+	log.SetLogger(logr.Discard())
+	klog.SetLogger(logr.Discard())
+	if flag.NArg() > 0 {
+		fmt.Fprintf(os.Stderr, "unexpected argument %q: there is only --quick\n", flag.Arg(0))
+		os.Exit(2)
+	}
+	s := full
+	if *short {
+		s = quick
+	}
+	if err := run(s); err != nil {
+		fmt.Fprintf(os.Stderr, "\n%v\n", err)
+		os.Exit(1)
+	}
+}
+
+// run starts everything, measures, prints the table and stops everything.
+func run(s size) error {
+	if err := cluster.EndWithParent(); err != nil {
+		return fmt.Errorf("the kernel does not tell when the caller ends: %w", err)
+	}
+	binaries, err := cluster.FindBinaries(".")
+	if err != nil {
+		return err
+	}
+	folder, err := cluster.OpenFolder(filepath.Join("bin", "bench.data"))
+	if err != nil {
+		return err
+	}
+	interrupted, stop := signal.NotifyContext(context.Background(), os.Interrupt, syscall.SIGTERM, syscall.SIGHUP)
+	defer stop()
+	ctx, fail := context.WithCancelCause(interrupted)
+	defer fail(nil)
+	children := &cluster.Processes{Folder: folder.Path, Patience: 10 * time.Second, Failed: fail}
+	b := &bench{
+		Cluster: &cluster.Cluster{Root: ".", Binaries: binaries, Folder: folder, Children: children, Namespace: whole},
+		size:    s,
+		out:     os.Stdout,
+	}
+	begin := time.Now()
+	err = b.measure(ctx)
+	if ctx.Err() != nil {
+		err = context.Cause(ctx) // says more than what could not be done after that
+	}
+	fmt.Printf("\n%s\nMeasured in %.0f s on %d CPUs. The logs are in %s.\n", b.table.String(), time.Since(begin).Seconds(), runtime.NumCPU(), folder.Path)
+	if err == nil && b.table.missed() {
+		err = errMissed
+	}
+	return errors.Join(err, children.Stop(), folder.Close())
+}

@@ -1,0 +1,105 @@
+package main
+
+import (
+	"context"
+	"fmt"
+	"time"
+
+	"k8s.io/client-go/rest"
+	"k8s.io/client-go/tools/clientcmd"
+	"sigs.k8s.io/controller-runtime/pkg/client"
+
+	"github.com/zoom-operator/zoom-operator/api/v1alpha1"
+	"github.com/zoom-operator/zoom-operator/hack/local/cluster"
+	"github.com/zoom-operator/zoom-operator/internal/record"
+	"github.com/zoom-operator/zoom-operator/zoom"
+	"github.com/zoom-operator/zoom-operator/zoom/zoomtest"
+)
+
+var host = zoomtest.User{ID: "Zhost-1a2B3c4D5e6F7g8", Name: "A Host", Email: "host@example.org"}
+
+// batch is a number of meetings and what happens to them: each is created, then updated.
+type batch struct {
+	meetings         []zoomtest.Meeting
+	created, updated []zoomtest.Event
+}
+
+// newBatch returns n meetings with the numbers from first on.
+func newBatch(first int64, n int, now time.Time) *batch {
+	b := &batch{}
+	for i := range n {
+		m := zoomtest.Meeting{
+			Account:  account,
+			Number:   first + int64(i),
+			UUID:     fmt.Sprintf("uuid-%d==", first+int64(i)),
+			Host:     host,
+			Topic:    fmt.Sprintf("Weekly %d", i),
+			Type:     zoomtest.TypeScheduled,
+			Start:    now.Add(24 * time.Hour).Truncate(time.Second),
+			Duration: 45,
+			Timezone: "Europe/Berlin",
+			Passcode: "123456",
+		}
+		moved := m
+		moved.Topic, moved.Start = m.Topic+", moved", m.Start.Add(time.Hour)
+		b.meetings = append(b.meetings, m)
+		b.created = append(b.created, m.Created(now.Add(-2*time.Minute)))
+		b.updated = append(b.updated, m.Updated(now.Add(-time.Minute), moved, ""))
+	}
+	return b
+}
+
+// plain writes what the operator would, as the operator's service account, with client-go and nothing else.
+type plain struct {
+	client client.Client
+	in     *v1alpha1.ZoomInstallation
+}
+
+func newPlain(o *cluster.Operator, c client.Client, in *v1alpha1.ZoomInstallation) (*plain, error) {
+	config, err := clientcmd.BuildConfigFromFlags("", o.Kubeconfig)
+	if err != nil {
+		return nil, fmt.Errorf("the operator's kubeconfig: %w", err)
+	}
+	config.QPS = -1 // as the operator's
+	direct, err := client.New(rest.CopyConfig(config), client.Options{Scheme: c.Scheme()})
+	return &plain{client: direct, in: in}, err
+}
+
+// fold changes the meetings in memory, as the operator would for these events.
+func (p *plain) fold(meetings []*v1alpha1.ZoomMeeting, events []zoomtest.Event) error {
+	for i, e := range events {
+		ev, err := zoom.ParseEvent(e.Body)
+		if err != nil {
+			return err
+		}
+		meetings[i].Namespace, meetings[i].Name = p.in.Namespace, record.MeetingName(p.in.Spec.AppRef.Name, ev.Meeting.ID)
+		if err := record.FoldMeeting(ev, p.in, policy)(meetings[i]); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// policy is what an app wants by default.
+var policy = record.Policy{Participants: true, Instances: 10}
+
+// create writes new meetings, and returns them as stored.
+func (p *plain) create(ctx context.Context, events []zoomtest.Event) ([]*v1alpha1.ZoomMeeting, time.Duration, error) {
+	meetings := make([]*v1alpha1.ZoomMeeting, len(events))
+	for i := range meetings {
+		meetings[i] = &v1alpha1.ZoomMeeting{}
+	}
+	if err := p.fold(meetings, events); err != nil {
+		return nil, 0, err
+	}
+	took, err := parallel(len(meetings), concurrency, func(i int) error { return p.client.Create(ctx, meetings[i]) })
+	return meetings, took, err
+}
+
+// update writes what happened to meetings that create has returned.
+func (p *plain) update(ctx context.Context, meetings []*v1alpha1.ZoomMeeting, events []zoomtest.Event) (time.Duration, error) {
+	if err := p.fold(meetings, events); err != nil {
+		return 0, err
+	}
+	return parallel(len(meetings), concurrency, func(i int) error { return p.client.Update(ctx, meetings[i]) })
+}

@@ -1,0 +1,89 @@
+package cluster
+
+import (
+	"context"
+	"fmt"
+	"net/http"
+	"path/filepath"
+	"time"
+
+	authenticationv1 "k8s.io/api/authentication/v1"
+	corev1 "k8s.io/api/core/v1"
+	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+)
+
+// The operator's service account, as config/local makes it.
+const (
+	OperatorNamespace = "zoom-operator-system"
+	OperatorAccount   = "zoom-operator-manager"
+)
+
+// Operator is the binary in a process of its own, as its own service account.
+type Operator struct {
+	*Process
+
+	// Kubeconfig is the one it uses itself.
+	Kubeconfig string
+	// Log is where its output goes.
+	Log string
+	// URL is what Zoom and browsers reach it by.
+	URL string
+	// MetricsURL is where its metrics are, without any protection.
+	MetricsURL string
+}
+
+// StartOperator starts bin/operator as a child of that name, with more flags if there are any, and waits until it is ready.
+func StartOperator(ctx context.Context, c *Cluster, name string, flags ...string) (*Operator, error) {
+	ports, err := freePorts(ctx, 3)
+	if err != nil {
+		return nil, err
+	}
+	webhooks, health, metrics := ports[0], ports[1], ports[2]
+	o := &Operator{
+		Kubeconfig: c.Folder.File(name + ".kubeconfig"),
+		Log:        c.Folder.File(name + ".log"),
+		URL:        "http://" + webhooks,
+		MetricsURL: "http://" + metrics + "/metrics",
+	}
+	week := int64((7 * 24 * time.Hour).Seconds())
+	token := &authenticationv1.TokenRequest{Spec: authenticationv1.TokenRequestSpec{ExpirationSeconds: &week}}
+	account := &corev1.ServiceAccount{ObjectMeta: metav1.ObjectMeta{Namespace: OperatorNamespace, Name: OperatorAccount}}
+	if err := c.Client.SubResource("token").Create(ctx, account, token); err != nil {
+		return nil, fmt.Errorf("a token for the operator's service account %s/%s: %w", OperatorNamespace, OperatorAccount, err)
+	}
+	if err := c.writeKubeconfig(o.Kubeconfig, token.Status.Token, OperatorNamespace); err != nil {
+		return nil, err
+	}
+	o.Process, err = c.Children.Start(name, filepath.Join(c.Root, "bin", "operator"), append([]string{
+		"--kubeconfig=" + o.Kubeconfig,
+		"--webhook-bind-address=" + webhooks,
+		"--external-url=" + o.URL,
+		"--health-probe-bind-address=" + health,
+		"--metrics-bind-address=" + metrics,
+		"--metrics-secure=false",
+		"--leader-elect",
+	}, flags...)...)
+	if err != nil {
+		return nil, err
+	}
+	return o, Until(ctx, "the "+name+" is not ready; "+o.Log+" says why", func(ctx context.Context) error {
+		req, err := http.NewRequestWithContext(ctx, http.MethodGet, "http://"+health+"/readyz", http.NoBody)
+		if err != nil {
+			return err
+		}
+		resp, err := http.DefaultClient.Do(req)
+		if err != nil {
+			return err
+		}
+		_ = resp.Body.Close()
+		if resp.StatusCode != http.StatusOK {
+			return fmt.Errorf("its readiness check answers %s", resp.Status)
+		}
+		return nil
+	})
+}
+
+// WebhookURL is where Zoom sends the events of an app.
+func (o *Operator) WebhookURL(namespace, app string) string {
+	return o.URL + "/webhooks/" + namespace + "/" + app
+}

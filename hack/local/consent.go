@@ -1,0 +1,129 @@
+package main
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"io"
+	"net"
+	"net/http"
+	"net/http/cookiejar"
+	"net/url"
+	"strings"
+	"time"
+
+	"github.com/zoom-operator/zoom-operator/hack/local/cluster"
+	"github.com/zoom-operator/zoom-operator/zoom/zoomtest"
+)
+
+// tokenScale is how much faster tokens age than at Zoom, so that one can watch them being refreshed: an hour is two minutes.
+const tokenScale = 30
+
+// site is Zoom's web site and REST API, as far as consents go.
+type site struct {
+	*zoomtest.Server
+	url  string
+	http *http.Server
+}
+
+// openSite makes the site reachable on a free port.
+func openSite(ctx context.Context) (*site, error) {
+	var users []zoomtest.Login
+	for _, a := range accounts() {
+		users = append(users, zoomtest.Login{Account: a, User: host(a)})
+	}
+	server, err := zoomtest.NewServer(zoomtest.ServerConfig{Users: users, Scale: tokenScale})
+	if err != nil {
+		return nil, err
+	}
+	listener, err := (&net.ListenConfig{}).Listen(ctx, "tcp", "127.0.0.1:0")
+	if err != nil {
+		return nil, fmt.Errorf("the simulated Zoom cannot listen: %w", err)
+	}
+	s := &site{Server: server, url: "http://" + listener.Addr().String(), http: &http.Server{Handler: server, ReadHeaderTimeout: 10 * time.Second}}
+	go func() { _ = s.http.Serve(listener) }() // it ends with this program
+	return s, nil
+}
+
+// register tells Zoom of the app, as its developer does in the build flow.
+func (s *site) register(o *cluster.Operator, keys secrets, webhooks *zoomtest.Zoom) error {
+	return s.Register(zoomtest.App{
+		ClientID:      clientID,
+		ClientSecrets: []string{keys.clientSecret},
+		RedirectURLs:  []string{o.URL + "/oauth/" + community + "/" + appName + "/callback"},
+		Scopes:        []string{"meeting:read:meeting:admin", "user:read:user:admin"},
+		AdminManaged:  true,
+		Webhooks:      webhooks,
+	})
+}
+
+// installURL is where a customer begins.
+func installURL(o *cluster.Operator) string {
+	return o.URL + "/oauth/" + community + "/" + appName + "/install"
+}
+
+// consent goes the way of a customer's browser: the page that says what will be shared, Zoom's question, and back.
+func (s *site) consent(ctx context.Context, o *cluster.Operator, account zoomtest.Account) error {
+	jar, err := cookiejar.New(nil)
+	if err != nil {
+		return err
+	}
+	browser := &http.Client{Jar: jar, CheckRedirect: func(*http.Request, []*http.Request) error { return http.ErrUseLastResponse }}
+	if _, err := open(ctx, browser, installURL(o), http.StatusOK); err != nil {
+		return err
+	}
+	question, err := open(ctx, browser, installURL(o)+"/start", http.StatusSeeOther)
+	if err != nil {
+		return err
+	}
+	answer, err := s.Consent(question, host(account).ID)
+	if err != nil {
+		return err
+	}
+	_, err = open(ctx, browser, answer, http.StatusOK)
+	return err
+}
+
+// open loads a page and returns where it leads.
+func open(ctx context.Context, browser *http.Client, address string, want int) (string, error) {
+	req, err := http.NewRequestWithContext(ctx, http.MethodGet, address, http.NoBody)
+	if err != nil {
+		return "", err
+	}
+	resp, err := browser.Do(req)
+	if err != nil {
+		return "", err
+	}
+	_, readErr := io.Copy(io.Discard, resp.Body)
+	if err := errors.Join(readErr, resp.Body.Close()); err != nil {
+		return "", err
+	}
+	if resp.StatusCode != want {
+		page, _ := url.Parse(address)
+		return "", fmt.Errorf("%s answers %s", page.Path, resp.Status)
+	}
+	return resp.Header.Get("Location"), nil
+}
+
+// consents lets every group install the app, apart from the one that does not.
+func (w *world) consents(ctx context.Context) error {
+	for _, account := range accounts() {
+		if account == workshop {
+			continue
+		}
+		if err := w.site.consent(ctx, w.operator, account); err != nil {
+			return fmt.Errorf("the consent of %s: %w", account.ID, err)
+		}
+	}
+	return nil
+}
+
+// installation is the name of the ZoomInstallation of an account, as kubectl knows it.
+func (w *world) installation(ctx context.Context, account zoomtest.Account) (string, error) {
+	out, err := w.Kubectl(ctx, "get", "zi", "--field-selector", "spec.accountID="+account.ID, "-o", "name")
+	name := strings.TrimSpace(out)
+	if err == nil && (name == "" || strings.Contains(name, "\n")) {
+		err = fmt.Errorf("kubectl shows not one installation of %s, but %q", account.ID, name)
+	}
+	return name, err
+}

@@ -1,0 +1,100 @@
+// Local runs everything on one machine: the control plane of a Kubernetes cluster, the operator's binary, a Zoom that is not
+// Zoom's, and a small community whose day passes in fast-forward. With --smoke it checks the result through kubectl and
+// ends by itself.
+//
+// Run it from the repository's root, by make run and make smoke, which build what it starts.
+package main
+
+import (
+	"context"
+	"errors"
+	"flag"
+	"fmt"
+	"os"
+	"os/signal"
+	"runtime"
+	"syscall"
+	"time"
+
+	"github.com/go-logr/logr"
+	"k8s.io/klog/v2"
+	"sigs.k8s.io/controller-runtime/pkg/log"
+
+	"github.com/zoom-operator/zoom-operator/hack/local/cluster"
+)
+
+// errInterrupted ends a run that somebody stopped.
+var errInterrupted = errors.New("interrupted")
+
+// The main goroutine stays on the main thread, see processes.start.
+func init() { runtime.LockOSThread() }
+
+func main() {
+	smoke := flag.Bool("smoke", false, "check through kubectl that meetings pass through all states, then end")
+	flag.Parse()
+	// What the libraries would say of a control plane that stops is of no use to anybody.
+	log.SetLogger(logr.Discard())
+	klog.SetLogger(logr.Discard())
+	if flag.NArg() > 0 {
+		fmt.Fprintf(os.Stderr, "unexpected argument %q: there is only --smoke\n", flag.Arg(0))
+		os.Exit(2)
+	}
+	if err := run(*smoke); err != nil {
+		fmt.Fprintf(os.Stderr, "\n%v\n", err)
+		os.Exit(1)
+	}
+}
+
+// run starts everything, shows the day or checks it, and stops everything.
+func run(smoke bool) error {
+	if err := cluster.EndWithParent(); err != nil {
+		return fmt.Errorf("the kernel does not tell when the caller ends: %w", err)
+	}
+	binaries, err := cluster.FindBinaries(".")
+	if err != nil {
+		return err
+	}
+	f, err := cluster.OpenFolder(".local")
+	if err != nil {
+		return err
+	}
+	ctx, fail := context.WithCancelCause(context.Background())
+	defer fail(nil)
+	go endOnSignal(fail)
+	children := &cluster.Processes{Folder: f.Path, Patience: 10 * time.Second, Failed: fail}
+	w := &world{
+		Cluster: &cluster.Cluster{Root: ".", Binaries: binaries, Folder: f, Children: children, Namespace: community},
+		secrets: newSecrets(),
+		out:     os.Stdout,
+	}
+	if smoke {
+		err = w.check(ctx)
+	} else {
+		err = w.show(ctx)
+	}
+	// Why everything ends says more than what could not be done after that.
+	if ctx.Err() != nil {
+		err = context.Cause(ctx)
+	}
+	if err != nil && smoke && !errors.Is(err, errInterrupted) {
+		f.ShowLogs(os.Stderr)
+	}
+	if !smoke && errors.Is(err, errInterrupted) {
+		err = nil // which is how it is meant to end
+	}
+	begin := time.Now()
+	if stopped := errors.Join(children.Stop(), f.Close()); stopped != nil {
+		return errors.Join(err, stopped)
+	}
+	fmt.Printf("\nEverything has stopped, in %.1f s. The logs are in %s.\n", time.Since(begin).Seconds(), f.Path)
+	return err
+}
+
+// endOnSignal ends the run at the first signal. The second one ends this program at once, and with it its children.
+func endOnSignal(fail context.CancelCauseFunc) {
+	signals := make(chan os.Signal, 1)
+	signal.Notify(signals, os.Interrupt, syscall.SIGTERM, syscall.SIGHUP)
+	<-signals
+	signal.Stop(signals)
+	fail(errInterrupted)
+}

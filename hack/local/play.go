@@ -1,0 +1,111 @@
+package main
+
+import (
+	"context"
+	"fmt"
+	"time"
+
+	"github.com/zoom-operator/zoom-operator/hack/local/cluster"
+	"github.com/zoom-operator/zoom-operator/zoom/zoomtest"
+)
+
+// newZoom returns a Zoom that sends the app's events to the operator, with Zoom's faults in small doses: one event in ten
+// arrives twice, and one in ten up to a second late, so that others overtake it.
+func newZoom(o *cluster.Operator, s secrets) (*zoomtest.Zoom, error) {
+	return zoomtest.New(zoomtest.Config{
+		Endpoint:    o.WebhookURL(community, appName),
+		SecretToken: s.secretToken,
+		ClientID:    clientID,
+		Scale:       60, // the retries after 5, 25 and 85 minutes come after as many seconds
+		Seed:        1,
+		Faults:      zoomtest.Faults{Duplicate: 0.1, Delay: 0.1, MaxDelay: time.Minute},
+	})
+}
+
+// validate has Zoom ask the operator whether it knows the secret token, until it does: the operator may not have noticed
+// the app yet.
+func validate(ctx context.Context, z *zoomtest.Zoom, o *cluster.Operator) error {
+	return cluster.Until(ctx, "the operator does not prove to Zoom that it knows the app's secret token; "+o.Log+" may say why", z.Validate)
+}
+
+// pace is how the community's time passes in ours: from a time in the past faster than ours, until it has caught up.
+// Nothing may happen before its time, for the operator refuses events of the future.
+type pace struct {
+	from   time.Time     // when it begins by our clock
+	behind time.Duration // how far the community's clock is behind then
+	within time.Duration // how long it takes to catch up
+}
+
+// due is when by our clock something happens that happens at the given time by the community's.
+func (p pace) due(at time.Time) time.Time {
+	past := at.Sub(p.from.Add(-p.behind))
+	if past >= p.behind+p.within {
+		return at
+	}
+	return p.from.Add(time.Duration(float64(past) / float64(p.behind+p.within) * float64(p.within)))
+}
+
+// now is the community's time at the given time of ours.
+func (p pace) now(our time.Time) time.Time {
+	past := our.Sub(p.from)
+	if past >= p.within {
+		return our
+	}
+	return p.from.Add(-p.behind + time.Duration(float64(past)/float64(p.within)*float64(p.behind+p.within)))
+}
+
+// play has Zoom send the events, each when it is due. Without due it sends each as soon as the one before was answered.
+func play(ctx context.Context, z *zoomtest.Zoom, events []zoomtest.Event, due func(time.Time) time.Time) error {
+	for _, e := range events {
+		if due != nil {
+			if err := sleepUntil(ctx, due(e.Time)); err != nil {
+				return err
+			}
+		}
+		z.Deliver(ctx, e)
+		if err := ctx.Err(); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// playOn plays the day at its pace, and then one spontaneous meeting after the other until ctx ends.
+func playOn(ctx context.Context, z *zoomtest.Zoom, d day, p pace) {
+	defer z.Wait()
+	if play(ctx, z, d.events, p.due) != nil {
+		return
+	}
+	start := p.from.Add(p.within)
+	for n := 0; ; n++ {
+		if play(ctx, z, visit(n, start), p.due) != nil {
+			return
+		}
+		start = start.Add(visitLength + visitBreak)
+	}
+}
+
+func sleepUntil(ctx context.Context, t time.Time) error {
+	timer := time.NewTimer(time.Until(t))
+	defer timer.Stop()
+	select {
+	case <-ctx.Done():
+		return ctx.Err()
+	case <-timer.C:
+		return nil
+	}
+}
+
+// undelivered is an error that tells how many events the operator did not take over, and nil when it took all.
+func undelivered(z *zoomtest.Zoom) error {
+	refused := map[int]int{}
+	for _, d := range z.Deliveries() {
+		if !d.Acknowledged() {
+			refused[d.Status]++
+		}
+	}
+	if len(refused) > 0 {
+		return fmt.Errorf("the operator did not take over every event at once; HTTP statuses and how often (0 is no answer): %v", refused)
+	}
+	return nil
+}

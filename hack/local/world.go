@@ -1,0 +1,130 @@
+package main
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"io"
+	"os/exec"
+	"path/filepath"
+	"time"
+
+	"github.com/zoom-operator/zoom-operator/hack/local/cluster"
+	"github.com/zoom-operator/zoom-operator/zoom/zoomtest"
+)
+
+// catchUp is how long the community's day takes when somebody watches: three minutes of it pass in a second.
+const catchUp = 200 * time.Second
+
+// world is everything that runs.
+type world struct {
+	*cluster.Cluster
+	secrets  secrets
+	operator *cluster.Operator
+	site     *site
+	zoom     *zoomtest.Zoom
+	out      io.Writer
+}
+
+// start starts everything, and says what it does.
+func (w *world) start(ctx context.Context) error {
+	begin := time.Now()
+	w.say("A cluster, the Zoom operator and a Zoom to play with, on this machine only:\n\n")
+	for _, step := range []struct {
+		what string
+		do   func(context.Context) error
+	}{
+		{"etcd and kube-apiserver", w.Cluster.Start},
+		{"CRDs, RBAC and namespace from config/local", w.Install},
+		{"kube-controller-manager", w.StartControllers},
+		{"Zoom's web site, to consent at", func(ctx context.Context) (err error) {
+			w.site, err = openSite(ctx)
+			return err
+		}},
+		{"an app and its Secret", func(ctx context.Context) error {
+			return settle(ctx, w.Client, w.secrets, w.site.url)
+		}},
+		{"the operator, as its own service account", func(ctx context.Context) (err error) {
+			w.operator, err = cluster.StartOperator(ctx, w.Cluster, "operator")
+			return err
+		}},
+		{"Zoom validates the webhook URL", func(ctx context.Context) (err error) {
+			if w.zoom, err = newZoom(w.operator, w.secrets); err != nil {
+				return err
+			}
+			return errors.Join(validate(ctx, w.zoom, w.operator), w.site.register(w.operator, w.secrets, w.zoom))
+		}},
+		{"four groups install the app", w.consents},
+	} {
+		if err := w.step(step.what, func() error { return step.do(ctx) }); err != nil {
+			return err
+		}
+	}
+	w.say("  Everything is up after %.1f s.\n", time.Since(begin).Seconds())
+	return nil
+}
+
+// step does one thing, says what and how long it took.
+func (w *world) step(what string, do func() error) error {
+	begin := time.Now()
+	w.say("  %-46s", what)
+	err := do()
+	if err != nil {
+		w.say("failed\n")
+		return err
+	}
+	w.say("%5.1f s\n", time.Since(begin).Seconds())
+	return nil
+}
+
+func (w *world) say(format string, args ...any) {
+	_, _ = fmt.Fprintf(w.out, format, args...)
+}
+
+// show starts everything and plays the day, and what comes after it, until ctx ends.
+func (w *world) show(ctx context.Context) error {
+	if err := w.start(ctx); err != nil {
+		return err
+	}
+	if err := w.invite(); err != nil {
+		return err
+	}
+	p := pace{from: time.Now(), behind: dayLength, within: catchUp}
+	watcher := &watcher{out: w.out, now: func() time.Time { return p.now(time.Now()) }}
+	if err := watcher.watch(ctx, w.Config, w.Client.Scheme()); err != nil {
+		return err
+	}
+	playOn(ctx, w.zoom, newDay(p.from.Add(-p.behind)), p)
+	return context.Cause(ctx)
+}
+
+// invite says where everything is and what to try.
+func (w *world) invite() error {
+	kubeconfig, err := filepath.Abs(w.Kubeconfig)
+	if err != nil {
+		return err
+	}
+	kubectl := "kubectl"
+	if _, err := exec.LookPath(kubectl); err != nil {
+		kubectl = w.Binary(kubectl)
+	}
+	w.say(`
+In another terminal:
+
+  export KUBECONFIG=%s
+  %[2]s get zoom
+  %[2]s get zm --field-selector status.state=Live
+  %[2]s describe zm %[3]s
+
+Install the app yourself, in a browser: %[9]s
+Webhooks go to %[4]s
+Metrics are at %[5]s
+Logs are in %[6]s, one for each process. Ctrl-C stops everything.
+
+A small community's day follows, %.0[7]f hours of it in %.0[8]f minutes, and then what happens now. Times are UTC.
+
+`, kubeconfig, kubectl, newDay(time.Now()).eveningName(), w.operator.WebhookURL(community, appName), w.operator.MetricsURL, w.Folder.Path,
+		dayLength.Hours(), catchUp.Minutes(), installURL(w.operator))
+	w.say(lineFormat, "TIME", "ACCOUNT", "TOPIC", "CHANGE")
+	return nil
+}
