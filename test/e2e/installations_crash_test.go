@@ -1,0 +1,380 @@
+package e2e
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"slices"
+	"strings"
+	"sync"
+	"testing"
+	"time"
+
+	"sigs.k8s.io/controller-runtime/pkg/client"
+
+	"github.com/zoom-operator/zoom-operator/api/v1alpha1"
+	"github.com/zoom-operator/zoom-operator/internal/tokens"
+	"github.com/zoom-operator/zoom-operator/zoom/zoomtest"
+)
+
+// TestInstallationsSurviveCrashes has one operator that is killed.
+func TestInstallationsSurviveCrashes(t *testing.T) {
+	g := newGate(t)
+	c := hire(t, 1, "--leader-elect=false", "--kubeconfig="+g.kubeconfig)
+	c.gate = g
+	for _, s := range []scenario{exchange, removal, revocation, refresh} {
+		t.Run(s.name, func(t *testing.T) { s.sweep(t, c) })
+	}
+	t.Run("a removal in the middle", c.interruptedRemoval)
+	t.Run("at random", c.atRandom)
+	t.Run("privacy", c.nothingOfTokensElsewhere)
+}
+
+// scenario is something that takes several steps, in the midst of which the operator is killed.
+type scenario struct {
+	name string
+	// prepare makes what it begins with.
+	prepare func(*testing.T, *victim)
+	// begin makes the operator take the steps. Whoever does it may learn that it did not work.
+	begin func(context.Context, *victim) error
+	// over returns an error until the last step is done.
+	over func(context.Context, *victim) error
+	// check checks what is there after the operator has started again.
+	check func(*testing.T, *victim)
+}
+
+// victim is an app with one customer, at one step of whose affairs the operator is killed.
+type victim struct {
+	*oauthApp
+	brink *brink
+	where string // the operator is killed
+	began error  // is what came of begin
+}
+
+// atOnce is how many victims one kill has at most: each may keep one of the operator's eight workers busy.
+const atOnce = 6
+
+// restart kills the operator and starts another one.
+func (c *crew) restart(t *testing.T) {
+	t.Helper()
+	for _, o := range c.service.operators() {
+		c.crash(o)
+	}
+	c.start(t)
+}
+
+// meetingsOfVictim is how many meetings there are to be deleted with an installation.
+const meetingsOfVictim = 2
+
+// sweep finds out of how many steps a scenario consists, and then kills the operator before and after each of them, one
+// installation being at each step.
+func (s scenario) sweep(t *testing.T, c *crew) {
+	t.Helper()
+	server, err := zoomtest.NewServer(zoomtest.ServerConfig{Users: []zoomtest.Login{ana}})
+	if err != nil {
+		t.Fatal(err)
+	}
+	undisturbed := s.crowd(t, c, server, 1, false)
+	undisturbed[0].brink.arm(0, false)
+	s.run(t, undisturbed).Wait()
+	steps := undisturbed[0].brink.seen()
+	s.check(t, undisturbed[0])
+	t.Logf("%d steps: %s", len(steps), strings.Join(steps, ", "))
+
+	var all []*victim
+	for _, after := range []bool{false, true} {
+		crowd := s.crowd(t, c, server, len(steps), after)
+		for i, v := range crowd {
+			v.brink.arm(i+1, after)
+		}
+		for some := range slices.Chunk(crowd, atOnce) {
+			begun := s.run(t, some)
+			for _, v := range some {
+				v.brink.kill()
+			}
+			c.restart(t)
+			begun.Wait()
+		}
+		all = append(all, crowd...)
+	}
+	var missed int
+	for _, v := range all {
+		held, slipped, step := v.brink.outcome()
+		t.Logf("killed %s, %s", v.where, step)
+		if !held || slipped {
+			missed++ // what runs beside it made it take another way
+		}
+		s.check(t, v)
+	}
+	if missed > len(all)/2 {
+		t.Errorf("only %d of %d were killed at their step", len(all)-missed, len(all))
+	}
+}
+
+// crowd prepares so many victims.
+func (s scenario) crowd(t *testing.T, c *crew, server *zoomtest.Server, n int, after bool) []*victim {
+	t.Helper()
+	crowd := make([]*victim, n)
+	for i := range crowd {
+		v := &victim{brink: &brink{}, where: fmt.Sprintf("before step %d", i+1)}
+		if after {
+			v.where = fmt.Sprintf("after step %d", i+1)
+		}
+		v.oauthApp = c.newOAuthApp(t, server, zoomOnTheBrink(t, v.brink, server), nil)
+		c.gate.lead(v.key.Namespace, v.brink)
+		crowd[i] = v
+	}
+	t.Run("prepare", func(t *testing.T) {
+		for _, v := range crowd {
+			t.Run(v.where, func(t *testing.T) {
+				t.Parallel()
+				s.prepare(t, v)
+			})
+		}
+	})
+	if t.Failed() {
+		t.FailNow()
+	}
+	return crowd
+}
+
+// run begins with all of a crowd, and returns when each is held at its step or has come through. What began may still wait for
+// an answer.
+func (s scenario) run(t *testing.T, crowd []*victim) *sync.WaitGroup {
+	t.Helper()
+	begun := &sync.WaitGroup{}
+	for _, v := range crowd {
+		begun.Go(func() { v.began = s.begin(t.Context(), v) })
+	}
+	within(t, settleWithin, func(ctx context.Context) error {
+		for _, v := range crowd {
+			if held, _, _ := v.brink.outcome(); held {
+				continue
+			}
+			if err := s.over(ctx, v); err != nil {
+				return fmt.Errorf("not killed yet %s: %w; steps so far: %q", v.where, err, v.brink.seen())
+			}
+		}
+		return nil
+	})
+	return begun
+}
+
+// kill says that the operator is killed now.
+func (b *brink) kill() {
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	b.killed = true
+}
+
+func (b *brink) outcome() (held, slipped bool, step string) {
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	if b.held {
+		step = b.steps[b.at-1]
+	}
+	return b.held, b.slipped, step
+}
+
+// name is the installation's.
+func (v *victim) name() string { return v.nameFor(ana) }
+
+func (v *victim) prepared(t *testing.T) {
+	t.Helper()
+	v.install(t, ana)
+	v.hosts(t, ana, meetingsOfVictim)
+}
+
+// reinstalls checks that a new consent puts everything right.
+func (v *victim) reinstalls(t *testing.T) {
+	t.Helper()
+	v.known(t)
+	v.healthy(t, v.install(t, ana))
+}
+
+var exchange = scenario{
+	name:    "exchange",
+	prepare: func(*testing.T, *victim) {},
+	begin: func(ctx context.Context, v *victim) error {
+		return v.consent(ctx, v.page("install"), ana.User.ID)
+	},
+	over: func(ctx context.Context, v *victim) error {
+		_, err := v.is(ctx, v.name(), ready)
+		return err
+	},
+	check: func(t *testing.T, v *victim) {
+		t.Helper()
+		// The installation is there and works, or nothing pretends that it does.
+		within(t, recoverWithin, func(ctx context.Context) error {
+			in, err := v.installation(ctx, v.name())
+			switch {
+			case err != nil:
+				return err
+			case v.began == nil && (in == nil || in.Spec.Consent == nil):
+				return fmt.Errorf("killed %s: the customer was told that the app is installed, and it is not", v.where)
+			case in == nil:
+				return nil
+			case in.Spec.Consent == nil:
+				_, err = v.is(ctx, v.name(), "False NeverAuthorized")
+				return err
+			}
+			if _, err = v.is(ctx, v.name(), ready); err != nil {
+				return err
+			}
+			return v.works(ctx, in)
+		})
+		v.reinstalls(t)
+	},
+}
+
+var removal = scenario{
+	name: "removal",
+	prepare: func(t *testing.T, v *victim) {
+		t.Helper()
+		v.prepared(t)
+		in, err := v.installation(t.Context(), v.name())
+		if err != nil {
+			t.Fatal(err)
+		}
+		passed(t, in.Spec.Consent.At.Time)
+	},
+	begin: func(ctx context.Context, v *victim) error {
+		return v.zoom.Remove(ctx, v.clientID, ana.Account.ID, ana.User.ID)
+	},
+	over: func(ctx context.Context, v *victim) error {
+		in, err := v.is(ctx, v.name(), "False Deauthorized")
+		if err != nil {
+			return err
+		}
+		if in.Status.DataDeletion == nil || in.Status.DataDeletion.At == nil {
+			return errors.New("the data is not deleted")
+		}
+		return nil
+	},
+	check: func(t *testing.T, v *victim) {
+		t.Helper()
+		v.deleted(t, v.name(), meetingsOfVictim)
+		if err := v.empty(t.Context()); err != nil {
+			t.Error(err)
+		}
+		v.reinstalls(t)
+	},
+}
+
+var revocation = scenario{
+	name: "revocation",
+	prepare: func(t *testing.T, v *victim) {
+		t.Helper()
+		v.prepared(t)
+	},
+	begin: func(ctx context.Context, v *victim) error {
+		in, err := v.installation(ctx, v.name())
+		if err != nil {
+			return err
+		}
+		return system.Client.Delete(ctx, in)
+	},
+	over: func(ctx context.Context, v *victim) error {
+		in, err := v.installation(ctx, v.name())
+		if err == nil && in != nil {
+			err = errors.New("it is still there")
+		}
+		return err
+	},
+	check: func(t *testing.T, v *victim) {
+		t.Helper()
+		v.goes(t, v.name())
+		if err := v.empty(t.Context()); err != nil {
+			t.Error(err)
+		}
+		if v.zoom.Installed(v.clientID, ana.Account.ID, ana.User.ID) {
+			t.Errorf("killed %s: the app is still installed at Zoom", v.where)
+		}
+		v.reinstalls(t)
+	},
+}
+
+var refresh = scenario{
+	name: "refresh",
+	prepare: func(t *testing.T, v *victim) {
+		t.Helper()
+		in := v.install(t, ana)
+		passed(t, in.Status.Token.RefreshedAt.Time) // so that the status tells the next token from this one
+		v.makeDue(t, in)
+	},
+	// Whatever changes in the app makes its installations be looked at.
+	begin: func(ctx context.Context, v *victim) error {
+		app := &v1alpha1.ZoomApp{}
+		if err := system.Client.Get(ctx, v.key, app); err != nil {
+			return err
+		}
+		before := app.DeepCopy()
+		app.Spec.MaxEventAgeSeconds++
+		return system.Client.Patch(ctx, app, client.MergeFrom(before))
+	},
+	over: func(ctx context.Context, v *victim) error { return v.refreshed(ctx) },
+	check: func(t *testing.T, v *victim) {
+		t.Helper()
+		within(t, recoverWithin, v.refreshed)
+		in, err := v.installation(t.Context(), v.name())
+		if err != nil {
+			t.Fatal(err)
+		}
+		reused := v.reused()
+		switch got := verdict(in, v1alpha1.ConditionReady); {
+		case got == ready && reused == 0:
+			v.healthy(t, in)
+		case got == "False RefreshLost" && reused == 1:
+			t.Logf("killed %s: the token is lost, and the installation says so", v.where)
+		default:
+			t.Errorf("killed %s: the installation is %q, and %d spent tokens were tried", v.where, got, reused)
+		}
+		v.reinstalls(t)
+	},
+}
+
+// makeDue makes it unknown when the token was issued, so that it is refreshed as soon as the installation is looked at.
+func (a *oauthApp) makeDue(t *testing.T, in *v1alpha1.ZoomInstallation) {
+	t.Helper()
+	stored, err := tokens.Load(t.Context(), system.Client, in)
+	if err != nil {
+		t.Fatal(err)
+	}
+	stored.IssuedAt = time.Time{}
+	if err := tokens.Save(t.Context(), system.Client, in, stored.Token); err != nil {
+		t.Fatal(err)
+	}
+}
+
+// refreshed returns an error until a token that was due has been refreshed, or given up, and the status says so.
+func (v *victim) refreshed(ctx context.Context) error {
+	in, err := v.installation(ctx, v.name())
+	if err != nil {
+		return err
+	}
+	stored, err := tokens.Load(ctx, system.Client, in)
+	switch got := verdict(in, v1alpha1.ConditionReady); {
+	case err != nil:
+		return err
+	case stored == nil:
+		return errors.New("there is no token")
+	case stored.Refusal == tokens.RefusedLost && got == "False RefreshLost":
+		return nil
+	case stored.Refusal == "" && !stored.IssuedAt.IsZero() && stored.RefreshStartedAt.IsZero() && got == ready &&
+		in.Status.Token != nil && in.Status.Token.RefreshedAt != nil && in.Status.Token.RefreshedAt.Time.Equal(stored.IssuedAt.Truncate(time.Second)):
+		return nil
+	default:
+		return fmt.Errorf("the installation is %q, with refusal %q, and began to be refreshed at %v", got, stored.Refusal, stored.RefreshStartedAt)
+	}
+}
+
+// reused counts the attempts to spend a token of the app's a second time.
+func (a *oauthApp) reused() int {
+	var n int
+	for _, r := range a.zoom.Stats().Refreshes {
+		if r.ClientID == a.clientID && r.Outcome == zoomtest.Reused {
+			n++
+		}
+	}
+	return n
+}

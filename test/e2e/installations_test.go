@@ -1,0 +1,695 @@
+package e2e
+
+import (
+	"context"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"net/http"
+	"os"
+	"slices"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/google/go-cmp/cmp"
+	corev1 "k8s.io/api/core/v1"
+	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+
+	"github.com/zoom-operator/zoom-operator/api/v1alpha1"
+	"github.com/zoom-operator/zoom-operator/internal/tokens"
+	"github.com/zoom-operator/zoom-operator/zoom/zoomtest"
+)
+
+// TestInstallations has two operators serve customers who come and go. In the end nothing of a token is where it should not be.
+func TestInstallations(t *testing.T) {
+	c := hire(t, 2)
+	t.Run("roads", func(t *testing.T) {
+		t.Run("the customer removes the app", c.removedByCustomer)
+		t.Run("one of several users removes the app", c.removedByOneUser)
+		t.Run("one of several admins removes the app", c.removedByAdmin)
+		t.Run("the developer deletes the installation", c.deletedByDeveloper)
+		t.Run("the app needs more scopes", c.scopesChanged)
+		t.Run("the account goes silent", c.accountSilent)
+		t.Run("the webhook URL is not validated", c.validationOverdue)
+		t.Run("the consent dies at Zoom", c.consentDies)
+		t.Run("an unknown account is recorded", c.unknownRecorded)
+		t.Run("an unknown account is ignored", c.unknownIgnored)
+		t.Run("invitations to a private app", c.invitations)
+		t.Run("an app of one account, whoever comes first", c.boundToFirst)
+		t.Run("an app of one account, which is known", c.boundToAccount)
+		t.Run("an app that keeps no token", c.keepsNoToken)
+		t.Run("an app that shares access tokens", c.sharesAccessTokens)
+		t.Run("a consent that began at Zoom needs a click", c.beganAtZoom)
+		t.Run("a refusal at Zoom's question installs nothing", c.refusedAtZoom)
+		t.Run("a removal that is older than the consent", c.olderRemoval)
+		t.Run("an event of a customer who left changes nothing", c.lateEvent)
+		t.Run("any replica finishes what another one began", c.acrossReplicas)
+		t.Run("a callback of another app", c.mixedUpApps)
+		t.Run("a forged Host", c.forgedHost)
+		t.Run("a Zoom that answers with anything", c.hostileZoom)
+	})
+	t.Run("a thousand meetings", c.thousandMeetings)
+	t.Run("a fleet in fast-forward", c.fleet)
+	t.Run("privacy", c.nothingOfTokensElsewhere)
+}
+
+var (
+	ana    = person("AccA_0001", "uAna")
+	anders = person("AccA_0001", "uAnders")
+	bea    = person("AccB_0002", "uBea")
+)
+
+// stage is an app whose Zoom keeps Zoom's own pace.
+func (c *crew) stage(t *testing.T, change func(*v1alpha1.ZoomAppSpec)) *oauthApp {
+	t.Helper()
+	server, at := newOAuthServer(t, 1, ana, anders, bea)
+	return c.newOAuthApp(t, server, at, change)
+}
+
+// says checks what kubectl describe tells of an installation.
+func (a *oauthApp) says(t *testing.T, name string, want ...string) {
+	t.Helper()
+	within(t, settleWithin, func(ctx context.Context) error {
+		text, err := a.ask(ctx, "describe", "zi", name)
+		if err != nil {
+			return err
+		}
+		for _, w := range want {
+			if !strings.Contains(text, w) {
+				return fmt.Errorf("kubectl describe does not say %q:\n%s", w, text)
+			}
+		}
+		return nil
+	})
+}
+
+func (c *crew) removedByCustomer(t *testing.T) {
+	t.Parallel()
+	a := c.stage(t, nil)
+	in := a.install(t, ana)
+	a.healthy(t, in)
+	a.hosts(t, ana, 3)
+	within(t, settleWithin, func(ctx context.Context) error {
+		text, err := a.ask(ctx, "get", "zi")
+		if err != nil {
+			return err
+		}
+		lines := strings.Split(text, "\n")
+		if diff := cmp.Diff([]string{"NAME", "ACCOUNT", "READY", "REASON", "TOKEN-EXPIRES", "LAST-EVENT", "AGE"}, strings.Fields(lines[0])); diff != "" {
+			return fmt.Errorf("columns (-want +got):\n%s", diff)
+		}
+		row := strings.Fields(lines[1])
+		if len(row) != 7 { // it is shorter until the first event is reported
+			return fmt.Errorf("kubectl get zi prints %q", lines[1])
+		}
+		if _, err := time.Parse(time.RFC3339, row[4]); err != nil {
+			return fmt.Errorf("TOKEN-EXPIRES: %w", err)
+		}
+		if diff := cmp.Diff([]string{in.Name, ana.Account.ID, "True", "Consented"}, row[:4]); diff != "" {
+			return fmt.Errorf("kubectl get zi (-want +got):\n%s", diff)
+		}
+		return nil
+	})
+
+	a.removes(t, ana, in)
+	a.kubectl(t, "wait", "zi/"+in.Name, "--for=condition=Authorized=False", "--timeout=30s")
+	in = a.becomes(t, in.Name, "False Deauthorized")
+	within(t, settleWithin, a.empty)
+	a.deleted(t, in.Name, 3)
+	a.says(t, in.Name, "removed the app", "DataDeleted", "the token and 3 meetings were deleted")
+
+	a.healthy(t, a.install(t, ana))
+	a.hosts(t, ana, 1)
+	if n, err := a.meetings(t.Context()); err != nil || n != 1 {
+		t.Errorf("after another consent there are %d meetings (%v), want the new one", n, err)
+	}
+}
+
+// deleted waits for the proof that a removed customer's meetings are gone.
+func (a *oauthApp) deleted(t *testing.T, name string, meetings int32) {
+	t.Helper()
+	within(t, recoverWithin, func(ctx context.Context) error {
+		in, err := a.is(ctx, name, "False Deauthorized")
+		if err != nil {
+			return err
+		}
+		d := in.Status.DataDeletion
+		if d == nil || d.At == nil || d.Meetings == nil || *d.Meetings != meetings {
+			return fmt.Errorf("the proof is %s, want %d meetings", encoded(d), meetings)
+		}
+		return nil
+	})
+}
+
+// encoded is a value for people.
+func encoded(v any) string {
+	text, err := json.Marshal(v)
+	if err != nil {
+		return err.Error()
+	}
+	return string(text)
+}
+
+func (c *crew) removedByOneUser(t *testing.T) {
+	t.Parallel()
+	a := c.stage(t, nil)
+	in, other := a.install(t, ana), a.install(t, anders)
+	a.hosts(t, ana, 2)
+	a.hosts(t, anders, 1)
+	a.removes(t, ana, in)
+	a.deleted(t, in.Name, 2)
+	a.healthy(t, a.becomes(t, other.Name, ready))
+	if n, err := a.meetings(t.Context()); err != nil || n != 1 {
+		t.Errorf("there are %d meetings (%v), want that of the user who stays", n, err)
+	}
+}
+
+func (c *crew) removedByAdmin(t *testing.T) {
+	t.Parallel()
+	a := c.stage(t, func(spec *v1alpha1.ZoomAppSpec) { spec.ManagedBy = v1alpha1.ManagedByAdmin })
+	if err := a.register(v1alpha1.ManagedByAdmin); err != nil {
+		t.Fatal(err)
+	}
+	account := zoomtest.Login{Account: ana.Account}
+	for _, admin := range []zoomtest.Login{ana, anders} {
+		if err := a.consent(t.Context(), a.page("install"), admin.User.ID); err != nil {
+			t.Fatal(err)
+		}
+	}
+	in := a.becomes(t, a.nameFor(account), ready)
+	if in.Spec.UserID != "" {
+		t.Errorf("the consent for the account is user %s's", in.Spec.UserID)
+	}
+	a.hosts(t, bea, 0)
+	a.hosts(t, zoomtest.Login{Account: ana.Account, User: zoomtest.User{ID: "uSomebody"}}, 2) // one consent covers everybody
+	a.removes(t, ana, in)
+	a.deleted(t, in.Name, 2)
+	within(t, settleWithin, a.empty)
+}
+
+func (c *crew) deletedByDeveloper(t *testing.T) {
+	t.Parallel()
+	a := c.stage(t, nil)
+	in := a.install(t, ana)
+	a.hosts(t, ana, 3)
+	a.kubectl(t, "delete", "zi", in.Name, "--timeout=60s")
+	if a.zoom.Installed(a.clientID, ana.Account.ID, ana.User.ID) {
+		t.Error("the app is still installed at Zoom")
+	}
+	within(t, settleWithin, a.empty)
+	within(t, settleWithin, func(ctx context.Context) error {
+		text, err := a.ask(ctx, "get", "events")
+		if err == nil && !strings.Contains(text, "Revoked") {
+			err = fmt.Errorf("no Event tells of the revocation:\n%s", text)
+		}
+		return err
+	})
+	a.webhooks.Wait() // Zoom reports the removal to whoever asked for it
+	if in, err := a.installation(t.Context(), in.Name); err != nil || in != nil {
+		t.Errorf("the removal that Zoom reports has brought back %v (%v)", in, err)
+	}
+	a.healthy(t, a.install(t, ana))
+}
+
+func (c *crew) scopesChanged(t *testing.T) {
+	t.Parallel()
+	a := c.stage(t, nil)
+	in := a.install(t, ana)
+	a.kubectl(t, "patch", "zapp", a.key.Name, "--type=json", `--patch=[{"op":"add","path":"/spec/scopes/-","value":"recording:read:recording"}]`)
+	a.kubectl(t, "wait", "zi/"+in.Name, "--for=condition=Ready=False", "--timeout=30s")
+	in = a.becomes(t, in.Name, "False ScopesChanged")
+	a.says(t, in.Name, "The app needs recording:read:recording, which the customer has not consented to", "ScopesChanged")
+	a.hosts(t, ana, 1) // Zoom sends on
+
+	a.scopes = append(slices.Clip(a.scopes), "recording:read:recording")
+	if err := a.register(""); err != nil {
+		t.Fatal(err)
+	}
+	if err := a.consent(t.Context(), in.Status.InstallURL, ana.User.ID); err != nil {
+		t.Fatalf("consenting again at %s: %v", in.Status.InstallURL, err)
+	}
+	a.healthy(t, a.becomes(t, in.Name, ready))
+}
+
+// past is a time in a patch.
+func past(d time.Duration) string {
+	return `"` + now().Add(-d).Format(time.RFC3339) + `"`
+}
+
+const day = 24 * time.Hour
+
+func (c *crew) accountSilent(t *testing.T) {
+	t.Parallel()
+	a := c.stage(t, nil)
+	in := a.install(t, ana)
+	a.kubectl(t, "patch", "zi", in.Name, "--subresource=status", "--type=merge", `--patch={"status":{"lastEventAt":`+past(36*day)+`}}`)
+	a.kubectl(t, "patch", "zi", in.Name, "--type=merge", `--patch={"spec":{"consent":{"at":`+past(50*day)+`}}}`)
+	a.kubectl(t, "wait", "zi/"+in.Name, "--for=condition=EventsFlowing=False", "--timeout=30s")
+	in = a.becomes(t, in.Name, "False Silent")
+	a.says(t, in.Name, "look at the app's event subscription at Zoom")
+
+	a.hosts(t, ana, 1)
+	a.healthy(t, a.becomes(t, in.Name, ready))
+}
+
+func (c *crew) validationOverdue(t *testing.T) {
+	t.Parallel()
+	a := c.stage(t, nil)
+	in := a.install(t, ana)
+	a.kubectl(t, "patch", "zapp", a.key.Name, "--subresource=status", "--type=merge",
+		`--patch={"status":{"endpointValidatedAt":`+past(7*day)+`,"lastEventAt":`+past(4*day)+`}}`)
+	a.kubectl(t, "wait", "zapp/"+a.key.Name, "--for=condition=EndpointValidated=False", "--timeout=30s")
+	in = a.becomes(t, in.Name, "False ValidationOverdue")
+	a.says(t, in.Name, "has probably disabled the event subscription", "EndpointValidated of ZoomApp "+a.key.Name)
+
+	if err := a.webhooks.Validate(t.Context()); err != nil {
+		t.Fatal(err)
+	}
+	a.becomes(t, in.Name, ready)
+}
+
+func (c *crew) consentDies(t *testing.T) {
+	t.Parallel()
+	server, at := newOAuthServer(t, 600, ana) // an access token lives for six seconds
+	a := c.newOAuthApp(t, server, at, nil)
+	in := a.install(t, ana)
+	const userDeleted = 4735
+	if err := server.Kill(a.clientID, ana.Account.ID, ana.User.ID, userDeleted); err != nil {
+		t.Fatal(err)
+	}
+	in = a.becomes(t, in.Name, "False TokenRevoked")
+	a.says(t, in.Name, "Zoom no longer takes the refresh token", "install the app again at status.installURL")
+	if err := a.consent(t.Context(), in.Status.InstallURL, ana.User.ID); err != nil {
+		t.Fatal(err)
+	}
+	a.healthy(t, a.becomes(t, in.Name, ready))
+}
+
+func (c *crew) unknownRecorded(t *testing.T) {
+	t.Parallel()
+	a := c.stage(t, nil)
+	a.hosts(t, bea, 1)
+	in := a.becomes(t, a.nameFor(bea), "False NeverAuthorized")
+	if n, err := a.meetings(t.Context()); err != nil || n != 1 {
+		t.Errorf("there are %d meetings (%v), want one", n, err)
+	}
+	a.says(t, in.Name, "nobody of it has installed the app here", "NeverAuthorized")
+	if err := a.consent(t.Context(), in.Status.InstallURL, bea.User.ID); err != nil {
+		t.Fatal(err)
+	}
+	a.healthy(t, a.becomes(t, in.Name, ready))
+}
+
+func (c *crew) unknownIgnored(t *testing.T) {
+	t.Parallel()
+	a := c.stage(t, func(spec *v1alpha1.ZoomAppSpec) { spec.UnknownAccounts = v1alpha1.UnknownAccountsIgnore })
+	a.hosts(t, bea, 3) // answered as if they were stored
+	a.hosts(t, ana, 3)
+	if text := a.kubectl(t, "get", "zi,zm", "--output=name"); text != "" {
+		t.Errorf("of unknown accounts there is %s", text)
+	}
+	a.install(t, ana)
+	a.hosts(t, ana, 1)
+	if n, err := a.meetings(t.Context()); err != nil || n != 1 {
+		t.Errorf("after the consent there are %d meetings (%v), want one", n, err)
+	}
+}
+
+// invited applies an invitation and returns its link.
+func (a *oauthApp) invited(t *testing.T, name, more string) string {
+	t.Helper()
+	a.apply(t, `
+apiVersion: zoom-operator.io/v1alpha1
+kind: ZoomInstallation
+metadata:
+  name: `+name+`
+spec:
+  appRef:
+    name: `+a.key.Name+more)
+	a.kubectl(t, "wait", "zi/"+name, "--for=jsonpath={.status.installURL}", "--timeout=30s")
+	in := a.becomes(t, name, "False Invited")
+	return in.Status.InstallURL
+}
+
+func (c *crew) invitations(t *testing.T) {
+	t.Parallel()
+	a := c.stage(t, func(spec *v1alpha1.ZoomAppSpec) { spec.Distribution = v1alpha1.DistributionPrivate })
+	a.refused(t, a.page("install"), bea, http.StatusForbidden)
+	if text := a.kubectl(t, "get", "zi", "--output=name"); text != "" {
+		t.Errorf("somebody who was not invited left %s", text)
+	}
+
+	link := a.invited(t, "grace", "")
+	if err := a.consent(t.Context(), link, ana.User.ID); err != nil {
+		t.Fatal(err)
+	}
+	in := a.becomes(t, "grace", ready)
+	if in.Spec.AccountID != ana.Account.ID || in.Spec.UserID != ana.User.ID {
+		t.Errorf("the invitation was filled with %+v", in.Spec)
+	}
+	a.healthy(t, in)
+	a.refused(t, link, bea, http.StatusForbidden) // an invitation is one person's
+	a.refused(t, a.page("install"), bea, http.StatusForbidden)
+	a.healthy(t, a.becomes(t, "grace", ready))
+
+	// One that names the account is for nobody else, and a withdrawn one for nobody.
+	named := a.invited(t, "named", "\n  accountID: "+bea.Account.ID)
+	a.refused(t, named, anders, http.StatusForbidden)
+	if err := a.consent(t.Context(), named, bea.User.ID); err != nil {
+		t.Fatal(err)
+	}
+	a.becomes(t, "named", ready)
+	withdrawn := a.invited(t, "withdrawn", "")
+	a.kubectl(t, "delete", "zi", "withdrawn", "--timeout=60s")
+	err := a.consent(t.Context(), withdrawn, anders.User.ID)
+	if status, ok := errors.AsType[statusError](err); !ok || status != http.StatusGone {
+		t.Errorf("a withdrawn invitation leads to %v, want status %d", err, http.StatusGone)
+	}
+
+	// Whoever was invited comes back without an invitation.
+	a.removes(t, ana, in)
+	a.becomes(t, "grace", "False Deauthorized")
+	if err := a.consent(t.Context(), a.page("install"), ana.User.ID); err != nil {
+		t.Fatal(err)
+	}
+	a.healthy(t, a.becomes(t, "grace", ready))
+}
+
+func (c *crew) boundToFirst(t *testing.T) {
+	t.Parallel()
+	a := c.stage(t, func(spec *v1alpha1.ZoomAppSpec) { spec.Distribution = v1alpha1.DistributionAccount })
+	a.install(t, ana)
+	a.refused(t, a.page("install"), bea, http.StatusForbidden)
+	a.install(t, anders) // of the same account
+}
+
+func (c *crew) boundToAccount(t *testing.T) {
+	t.Parallel()
+	a := c.stage(t, func(spec *v1alpha1.ZoomAppSpec) {
+		spec.Distribution, spec.AccountID = v1alpha1.DistributionAccount, bea.Account.ID
+	})
+	a.refused(t, a.page("install"), ana, http.StatusForbidden)
+	a.healthy(t, a.install(t, bea))
+}
+
+func (c *crew) keepsNoToken(t *testing.T) {
+	t.Parallel()
+	a := c.stage(t, func(spec *v1alpha1.ZoomAppSpec) { spec.TokenPolicy = v1alpha1.TokenPolicyNone })
+	in := a.install(t, ana)
+	if secrets, err := a.secrets(t.Context()); err != nil || len(secrets) > 0 {
+		t.Errorf("there are the Secrets %q (%v), want none", secrets, err)
+	}
+	if !a.zoom.Installed(a.clientID, ana.Account.ID, ana.User.ID) {
+		t.Error("the app is not installed at Zoom")
+	}
+	a.hosts(t, ana, 2)
+	a.removes(t, ana, in)
+	a.deleted(t, in.Name, 2)
+}
+
+func (c *crew) sharesAccessTokens(t *testing.T) {
+	t.Parallel()
+	a := c.stage(t, func(spec *v1alpha1.ZoomAppSpec) { spec.AccessTokens = v1alpha1.AccessTokensShared })
+	in := a.install(t, ana)
+	shared := &corev1.Secret{}
+	within(t, settleWithin, func(ctx context.Context) error {
+		shared.Name, shared.Namespace = tokens.AccessSecretName(in), in.Namespace
+		return system.Client.Get(ctx, a.object(shared.Name), shared)
+	})
+	held, err := tokens.Load(t.Context(), system.Client, in)
+	if err != nil {
+		t.Fatal(err)
+	}
+	var has bool
+	for _, value := range shared.Data {
+		has = has || string(value) == held.AccessToken
+		if strings.Contains(string(value), held.RefreshToken) {
+			t.Error("the Secret for other programs holds the refresh token")
+		}
+	}
+	if !has || shared.Type != tokens.AccessSecretType {
+		t.Error("the Secret for other programs does not hold the access token")
+	}
+	a.removes(t, ana, in)
+	a.deleted(t, in.Name, 0)
+	within(t, settleWithin, a.empty)
+}
+
+func (c *crew) beganAtZoom(t *testing.T) {
+	t.Parallel()
+	a := c.stage(t, nil)
+	b := newBrowser()
+	callback, err := a.zoom.Consent("http://zoom.test/oauth/authorize?response_type=code&client_id="+a.clientID+"&redirect_uri="+a.page("callback"), ana.User.ID)
+	if err != nil {
+		t.Fatal(err)
+	}
+	page, err := b.open(t.Context(), http.MethodGet, callback, http.StatusOK)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if a.zoom.Installed(a.clientID, ana.Account.ID, ana.User.ID) {
+		t.Error("the code was spent before anybody clicked")
+	}
+	if err := b.confirm(t.Context(), callback, page); err != nil {
+		t.Fatal(err)
+	}
+	a.healthy(t, a.becomes(t, a.nameFor(ana), ready))
+}
+
+func (c *crew) refusedAtZoom(t *testing.T) {
+	t.Parallel()
+	a := c.stage(t, nil)
+	b := newBrowser()
+	authorizeURL, err := b.toZoom(t.Context(), a.page("install"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	callback, err := a.zoom.Refuse(authorizeURL)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if _, err := b.open(t.Context(), http.MethodGet, callback, http.StatusForbidden); err != nil {
+		t.Error(err)
+	}
+	if text := a.kubectl(t, "get", "zi", "--output=name"); text != "" {
+		t.Errorf("a refusal left %s", text)
+	}
+}
+
+func (c *crew) olderRemoval(t *testing.T) {
+	t.Parallel()
+	a := c.stage(t, nil)
+	in := a.install(t, ana)
+	a.hosts(t, ana, 2)
+	late := ana.Account.AppDeauthorized(in.Spec.Consent.At.Add(-time.Hour), a.clientID, ana.User.ID, zoomtest.TimeAtTop)
+	if err := a.hand(t.Context(), late); err != nil {
+		t.Fatal(err)
+	}
+	in = a.becomes(t, in.Name, ready) // the controller has seen it by then
+	if in.Spec.Deauthorization == nil {
+		t.Error("the older removal was not recorded")
+	}
+	a.healthy(t, in)
+	if n, err := a.meetings(t.Context()); err != nil || n != 2 {
+		t.Errorf("there are %d meetings (%v), want both", n, err)
+	}
+}
+
+func (c *crew) lateEvent(t *testing.T) {
+	t.Parallel()
+	a := c.stage(t, nil)
+	in := a.install(t, ana)
+	meeting := a.hosts(t, ana, 1)[0]
+	a.removes(t, ana, in)
+	a.deleted(t, in.Name, 1)
+	live := meeting.Instance(now().Add(-time.Hour))
+	for _, e := range []zoomtest.Event{meeting.Created(now().Add(-2 * time.Hour)), live.Started(), live.Ended(now())} {
+		if err := a.hand(t.Context(), e); err != nil {
+			t.Fatal(err)
+		}
+	}
+	if err := a.empty(t.Context()); err != nil {
+		t.Error(err)
+	}
+	a.deleted(t, in.Name, 1)
+}
+
+func (c *crew) acrossReplicas(t *testing.T) {
+	t.Parallel()
+	a := c.stage(t, nil)
+	operators := c.service.operators()
+	b := newBrowser() // whose cookies do not depend on the port
+	authorizeURL, err := b.toZoom(t.Context(), strings.Replace(a.page("install"), c.door.URL, operators[0].URL, 1))
+	if err != nil {
+		t.Fatal(err)
+	}
+	callback, err := a.zoom.Consent(authorizeURL, ana.User.ID)
+	if err != nil {
+		t.Fatal(err)
+	}
+	callback = strings.Replace(callback, c.door.URL, operators[1].URL, 1)
+	if _, err := b.open(t.Context(), http.MethodGet, callback, http.StatusOK); err != nil {
+		t.Fatal(err)
+	}
+	a.healthy(t, a.becomes(t, a.nameFor(ana), ready))
+	if _, err := b.open(t.Context(), http.MethodGet, callback, http.StatusConflict); err != nil {
+		t.Errorf("the same callback again: %v", err)
+	}
+	a.healthy(t, a.becomes(t, a.nameFor(ana), ready))
+}
+
+func (c *crew) mixedUpApps(t *testing.T) {
+	t.Parallel()
+	a, other := c.stage(t, nil), c.stage(t, nil)
+	b := newBrowser()
+	authorizeURL, err := b.toZoom(t.Context(), a.page("install"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	if _, err := b.toZoom(t.Context(), other.page("install")); err != nil {
+		t.Fatal(err)
+	}
+	callback, err := a.zoom.Consent(authorizeURL, ana.User.ID)
+	if err != nil {
+		t.Fatal(err)
+	}
+	at := strings.Replace(callback, a.page("callback"), other.page("callback"), 1)
+	if _, err := b.open(t.Context(), http.MethodGet, at, http.StatusBadRequest); err != nil {
+		t.Errorf("at another app: %v", err)
+	}
+	if _, err := newBrowser().open(t.Context(), http.MethodGet, callback, http.StatusBadRequest); err != nil {
+		t.Errorf("in another browser: %v", err)
+	}
+	if n := other.zoom.Stats().Requests[zoomtest.StepExchange] + a.zoom.Stats().Requests[zoomtest.StepExchange]; n > 0 {
+		t.Errorf("%d codes were spent", n)
+	}
+	if _, err := b.open(t.Context(), http.MethodGet, callback, http.StatusOK); err != nil {
+		t.Errorf("where it belongs: %v", err)
+	}
+	a.healthy(t, a.becomes(t, a.nameFor(ana), ready))
+}
+
+func (c *crew) forgedHost(t *testing.T) {
+	t.Parallel()
+	a := c.stage(t, nil)
+	at := strings.Replace(a.page("install/start"), c.door.URL, c.service.operators()[0].URL, 1)
+	req, err := http.NewRequestWithContext(t.Context(), http.MethodGet, at, http.NoBody)
+	if err != nil {
+		t.Fatal(err)
+	}
+	req.Host = "evil.example.net"
+	for _, header := range []string{"X-Forwarded-Host", "X-Original-Host", "Forwarded"} {
+		req.Header.Set(header, "host=evil.example.net")
+	}
+	resp, err := newBrowser().Do(req)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if err := resp.Body.Close(); err != nil {
+		t.Error(err)
+	}
+	leads, err := resp.Location()
+	if err != nil {
+		t.Fatal(err)
+	}
+	if got, want := leads.Query().Get("redirect_uri"), a.page("callback"); got != want {
+		t.Errorf("Zoom is told to send the browser to %s, want %s", got, want)
+	}
+	if strings.Contains(encoded(resp.Header), "evil") {
+		t.Errorf("the answer repeats the forged host: %s", encoded(resp.Header))
+	}
+}
+
+func (c *crew) hostileZoom(t *testing.T) {
+	t.Parallel()
+	a := c.stage(t, nil)
+	elsewhere := http.RedirectHandler(c.door.URL+"/oauth/token", http.StatusTemporaryRedirect).ServeHTTP
+	for _, step := range []zoomtest.Step{zoomtest.StepExchange, zoomtest.StepMe} {
+		for name, answer := range map[string]http.HandlerFunc{
+			"nothing":         zoomtest.Dropped,
+			"16 MB":           zoomtest.Huge,
+			"a page":          zoomtest.Page(http.StatusOK),
+			"an error page":   zoomtest.Page(http.StatusInternalServerError),
+			"empty JSON":      zoomtest.Answer(http.StatusOK, "{}"),
+			"a redirect":      elsewhere,
+			"a refused login": zoomtest.Answer(http.StatusUnauthorized, "{}"),
+		} {
+			a.zoom.Inject(step, -1, zoomtest.Before(answer))
+			err := a.consent(t.Context(), a.page("install"), ana.User.ID)
+			if status, ok := errors.AsType[statusError](err); !ok || status != http.StatusBadGateway {
+				t.Errorf("when %s is answered with %s, the customer gets %v, want status %d", step, name, err, http.StatusBadGateway)
+			}
+			a.zoom.Heal()
+		}
+	}
+	if text := a.kubectl(t, "get", "zi", "--output=name"); text != "" {
+		t.Errorf("there is %s", text)
+	}
+	if err := a.empty(t.Context()); err != nil {
+		t.Error(err)
+	}
+	a.healthy(t, a.install(t, ana))
+}
+
+// nothingOfTokensElsewhere looks for tokens, codes, secrets and people in everything that the operators wrote.
+func (c *crew) nothingOfTokensElsewhere(t *testing.T) {
+	ctx := t.Context()
+	kept := map[string]string{}
+	for _, what := range []string{"zoomapps,zoominstallations,zoommeetings", "events", "configmaps", "leases"} {
+		text, err := system.Kubectl(ctx, "get", what, "--all-namespaces", "--output=yaml")
+		if err != nil {
+			t.Fatal(err)
+		}
+		kept[what] = text
+	}
+	for _, o := range c.service.operators() {
+		text, err := read(ctx, o.MetricsURL)
+		if err != nil {
+			t.Fatal(err)
+		}
+		kept["metrics of "+o.URL] = text
+	}
+	for _, path := range system.Folder.Logs() {
+		text, err := os.ReadFile(path)
+		if err != nil {
+			t.Fatal(err)
+		}
+		kept[path] = string(text)
+	}
+	for where, text := range kept {
+		for what, marked := range map[string]string{"a code or a token": zoomtest.Mark, "a secret or a person": mark} {
+			if i := strings.Index(text, marked); i >= 0 {
+				t.Errorf("%s holds %s: …%s…", where, what, text[max(0, i-200):i])
+			}
+		}
+	}
+
+	var secrets corev1.SecretList
+	if err := system.Client.List(ctx, &secrets); err != nil {
+		t.Fatal(err)
+	}
+	var found int
+	for i := range secrets.Items {
+		s := &secrets.Items[i]
+		if !strings.Contains(encoded(s.Annotations)+encoded(s.Labels), zoomtest.Mark) && !holds(s, zoomtest.Mark) {
+			continue
+		}
+		found++
+		if s.Type != tokens.SecretType && s.Type != tokens.AccessSecretType || metav1.GetControllerOf(s) == nil || s.Labels[tokens.AppLabel] == "" {
+			t.Errorf("a token is in Secret %s/%s of type %s", s.Namespace, s.Name, s.Type)
+		}
+	}
+	if found == 0 {
+		t.Error("no Secret holds a token, so this looks for the wrong thing")
+	}
+}
+
+func holds(s *corev1.Secret, text string) bool {
+	for _, value := range s.Data {
+		if strings.Contains(string(value), text) {
+			return true
+		}
+	}
+	return false
+}

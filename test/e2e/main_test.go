@@ -1,0 +1,479 @@
+// Package e2e tests the whole: two replicas of the operator's binary with the rights that the manifests give them, against a
+// real API server, and a Zoom that sends webhooks over HTTP.
+package e2e
+
+import (
+	"context"
+	"errors"
+	"flag"
+	"fmt"
+	"io"
+	"net/http"
+	"os"
+	"path/filepath"
+	"regexp"
+	"runtime"
+	"slices"
+	"strconv"
+	"strings"
+	"sync"
+	"sync/atomic"
+	"testing"
+	"time"
+
+	"github.com/go-logr/logr"
+	"golang.org/x/sync/errgroup"
+	corev1 "k8s.io/api/core/v1"
+	apierrors "k8s.io/apimachinery/pkg/api/errors"
+	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+	"k8s.io/apimachinery/pkg/types"
+	"k8s.io/klog/v2"
+	"sigs.k8s.io/controller-runtime/pkg/client"
+	"sigs.k8s.io/controller-runtime/pkg/log"
+
+	"github.com/zoom-operator/zoom-operator/api/v1alpha1"
+	"github.com/zoom-operator/zoom-operator/hack/local/cluster"
+	"github.com/zoom-operator/zoom-operator/internal/record"
+	"github.com/zoom-operator/zoom-operator/zoom/zoomtest"
+)
+
+const (
+	// replicas is how many operators run, of which one leads.
+	replicas = 2
+	// settleWithin is how long controllers may take to follow, on a machine that does other things as well.
+	settleWithin = 30 * time.Second
+	// takeOverWithin is how long it takes until a replica leads after the leader was killed: a lease is good for 15 s.
+	takeOverWithin = 60 * time.Second
+)
+
+// system is what all tests of the package share.
+var system struct {
+	*cluster.Cluster
+	service service
+	// onMain are calls for the main goroutine, which alone starts processes: Linux ends a child with the thread that
+	// started it.
+	onMain  chan func()
+	started int             // operators so far
+	failed  context.Context //nolint:containedctx // it lasts as long as the package's tests
+}
+
+func init() { runtime.LockOSThread() }
+
+func TestMain(m *testing.M) {
+	log.SetLogger(logr.Discard())
+	klog.SetLogger(logr.Discard())
+	// One check is a batch of histories that takes seconds; -rapid.checks still asks for more of them.
+	if err := flag.Set("rapid.checks", "5"); err != nil {
+		panic(err)
+	}
+	os.Exit(run(m))
+}
+
+func run(m *testing.M) (code int) {
+	root := filepath.Join("..", "..")
+	binaries, err := cluster.FindBinaries(root)
+	if err != nil {
+		return fail(err)
+	}
+	path, err := os.MkdirTemp("", "zoom-operator-e2e-")
+	if err != nil {
+		return fail(err)
+	}
+	folder, err := cluster.OpenFolder(path)
+	if err != nil {
+		return fail(err)
+	}
+	ctx, cancel := context.WithCancelCause(context.Background())
+	defer cancel(nil)
+	children := &cluster.Processes{Folder: path, Patience: 15 * time.Second, Failed: func(err error) {
+		// A leader that cannot reach the API server gives up leading by ending, and its Deployment starts it again.
+		if !strings.HasSuffix(err.Error(), "leader election lost") {
+			cancel(err)
+		}
+	}}
+	system.Cluster = &cluster.Cluster{Root: root, Binaries: binaries, Folder: folder, Children: children, Namespace: "default"}
+	system.onMain = make(chan func())
+	system.failed = ctx //nolint:fatcontext // it is not nested in anything
+	defer func() {
+		err := context.Cause(ctx)
+		// The operators before the API server, which waits for those who watch.
+		for _, o := range system.service.operators() {
+			err = errors.Join(err, o.Stop(children.Patience))
+		}
+		err = errors.Join(err, children.Stop(), folder.Close())
+		if code == 0 && err == nil {
+			err = os.RemoveAll(path)
+		} else {
+			fmt.Fprintln(os.Stderr, "the logs of all processes are in", path)
+		}
+		if err != nil {
+			code = fail(err)
+		}
+	}()
+	for _, step := range []func(context.Context) error{system.Start, system.Install, startReplicas} {
+		if err := step(ctx); err != nil {
+			return fail(err)
+		}
+	}
+	done := make(chan int)
+	go func() { done <- m.Run() }()
+	for {
+		select {
+		case call := <-system.onMain:
+			call()
+		case code := <-done:
+			return code
+		}
+	}
+}
+
+func fail(err error) int {
+	fmt.Fprintln(os.Stderr, err)
+	return 1
+}
+
+// onMain calls f in the main goroutine.
+func onMain(t *testing.T, f func() error) {
+	t.Helper()
+	done := make(chan error)
+	system.onMain <- func() { done <- f() }
+	if err := <-done; err != nil {
+		t.Fatal(err)
+	}
+}
+
+// startReplicas starts operators until there are as many as there should be, as a Deployment does.
+func startReplicas(ctx context.Context) error {
+	system.service.forgetEnded()
+	for len(system.service.operators()) < replicas {
+		system.started++
+		o, err := cluster.StartOperator(ctx, system.Cluster, fmt.Sprintf("operator-%d", system.started))
+		if err != nil {
+			return err
+		}
+		system.service.add(o)
+	}
+	return nil
+}
+
+// service leads each request to the next of the operators that run, as a Service does.
+type service struct {
+	mu      sync.Mutex
+	running []*cluster.Operator
+	next    atomic.Uint64
+}
+
+// connections is enough for every request of these tests to have one of its own.
+var connections = &http.Transport{MaxIdleConnsPerHost: 512}
+
+func (s *service) RoundTrip(req *http.Request) (*http.Response, error) {
+	s.forgetEnded()
+	running := s.operators()
+	if len(running) == 0 {
+		return nil, errors.New("no operator runs")
+	}
+	req = req.Clone(req.Context())
+	req.URL.Host = strings.TrimPrefix(running[s.next.Add(1)%uint64(len(running))].URL, "http://")
+	return connections.RoundTrip(req)
+}
+
+func (s *service) add(o *cluster.Operator) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	s.running = append(s.running, o)
+}
+
+func (s *service) operators() []*cluster.Operator {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	return slices.Clone(s.running)
+}
+
+func (s *service) forgetEnded() {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	s.running = slices.DeleteFunc(s.running, func(o *cluster.Operator) bool {
+		select {
+		case <-o.Ended():
+			return true
+		default:
+			return false
+		}
+	})
+}
+
+// failer is a test, or one check of a property.
+type failer interface {
+	Helper()
+	Fatal(args ...any)
+	Fatalf(format string, args ...any)
+}
+
+// within asks until there is no error.
+func within(t failer, d time.Duration, ready func(context.Context) error) {
+	t.Helper()
+	ctx, cancel := context.WithTimeout(system.failed, d)
+	defer cancel()
+	tick := time.NewTicker(50 * time.Millisecond)
+	defer tick.Stop()
+	for {
+		err := ready(ctx)
+		if err == nil {
+			return
+		}
+		select {
+		case <-ctx.Done():
+			t.Fatalf("after %s: %v", d, err)
+		case <-tick.C:
+		}
+	}
+}
+
+const (
+	// mark is in everything that must not be shown, and in nothing else.
+	mark = "zq7x"
+	// confidential is in everything in the events of meetings that must not even be stored.
+	confidential = "payload" + mark
+)
+
+const (
+	appName = "circles"
+	token   = "the-secret-token"
+)
+
+// app is a ZoomApp in a namespace of its own, and the Zoom that sends its events.
+type app struct {
+	namespace string
+	zoom      *zoomtest.Zoom
+}
+
+// newApp creates an app and returns when every replica knows it.
+func newApp(t *testing.T, change func(*v1alpha1.ZoomAppSpec)) *app {
+	t.Helper()
+	ctx := t.Context()
+	ns := &corev1.Namespace{ObjectMeta: metav1.ObjectMeta{GenerateName: "e2e-"}}
+	if err := system.Client.Create(ctx, ns); err != nil {
+		t.Fatal(err)
+	}
+	credentials := &corev1.Secret{
+		ObjectMeta: metav1.ObjectMeta{Namespace: ns.Name, Name: "credentials"},
+		StringData: map[string]string{"clientSecret": "the-client-secret", "secretToken": token},
+	}
+	obj := &v1alpha1.ZoomApp{
+		ObjectMeta: metav1.ObjectMeta{Namespace: ns.Name, Name: appName},
+		Spec: v1alpha1.ZoomAppSpec{
+			ClientID:             "client",
+			CredentialsSecretRef: v1alpha1.SecretReference{Name: credentials.Name},
+			ManagedBy:            v1alpha1.ManagedByAdmin,
+			Distribution:         v1alpha1.DistributionMarketplace,
+			TokenPolicy:          v1alpha1.TokenPolicyNone,
+		},
+	}
+	if change != nil {
+		change(&obj.Spec)
+	}
+	for _, o := range []client.Object{credentials, obj} {
+		if err := system.Client.Create(ctx, o); err != nil {
+			t.Fatal(err)
+		}
+	}
+	a := &app{namespace: ns.Name}
+	a.zoom = a.newZoom(t, zoomtest.Config{})
+	a.known(t)
+	return a
+}
+
+// known returns when every replica knows the app and its secret token.
+func (a *app) known(t *testing.T) {
+	t.Helper()
+	for _, o := range system.service.operators() {
+		z, err := zoomtest.New(zoomtest.Config{Endpoint: o.WebhookURL(a.namespace, appName), SecretToken: token})
+		if err != nil {
+			t.Fatal(err)
+		}
+		within(t, settleWithin, z.Validate)
+	}
+}
+
+// newZoom is a Zoom that sends the app's events to the service.
+func (a *app) newZoom(t *testing.T, config zoomtest.Config) *zoomtest.Zoom {
+	t.Helper()
+	config.Endpoint = "http://operator.test/webhooks/" + a.namespace + "/" + appName
+	config.SecretToken = token
+	config.Transport = &system.service
+	z, err := zoomtest.New(config)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return z
+}
+
+// hand sends an event until it is taken. Only a refusal that asks to come again is followed by another try.
+func (a *app) hand(ctx context.Context, e zoomtest.Event) error {
+	for range 50 {
+		status, err := a.zoom.Send(ctx, e)
+		switch {
+		case err != nil:
+			return fmt.Errorf("%s was not answered: %w", e.Name, err)
+		case status == http.StatusNoContent:
+			return nil
+		case status != http.StatusServiceUnavailable:
+			return fmt.Errorf("%s was answered with %d", e.Name, status)
+		}
+	}
+	return fmt.Errorf("%s was not taken", e.Name)
+}
+
+// tell hands over events one after the other, in this order.
+func (a *app) tell(t failer, events ...zoomtest.Event) {
+	t.Helper()
+	for _, e := range events {
+		if err := a.hand(system.failed, e); err != nil {
+			t.Fatal(err)
+		}
+	}
+}
+
+// tellAtOnce hands over events in no order, up to limit at the same time.
+func (a *app) tellAtOnce(t failer, limit int, events []zoomtest.Event) {
+	t.Helper()
+	group, ctx := errgroup.WithContext(system.failed)
+	group.SetLimit(limit)
+	for _, e := range events {
+		group.Go(func() error { return a.hand(ctx, e) })
+	}
+	if err := group.Wait(); err != nil {
+		t.Fatal(err)
+	}
+}
+
+// get reads a meeting; the error is nil and the meeting too when there is none.
+func (a *app) get(ctx context.Context, name string) (*v1alpha1.ZoomMeeting, error) {
+	m := &v1alpha1.ZoomMeeting{}
+	err := system.Client.Get(ctx, types.NamespacedName{Namespace: a.namespace, Name: name}, m)
+	switch {
+	case apierrors.IsNotFound(err):
+		return nil, nil
+	case err != nil:
+		return nil, err
+	default:
+		return m, nil
+	}
+}
+
+// until returns the meeting once a condition holds for it.
+func (a *app) until(t failer, name, what string, holds func(*v1alpha1.ZoomMeeting) bool) (m *v1alpha1.ZoomMeeting) {
+	t.Helper()
+	within(t, settleWithin, func(ctx context.Context) (err error) {
+		if m, err = a.get(ctx, name); err != nil {
+			return err
+		}
+		if m == nil {
+			return fmt.Errorf("ZoomMeeting %s is not there, want it %s", name, what)
+		}
+		if !holds(m) {
+			return fmt.Errorf("ZoomMeeting %s is not %s: its status is %+v", name, what, m.Status)
+		}
+		return nil
+	})
+	return m
+}
+
+func inState(s v1alpha1.MeetingState) func(*v1alpha1.ZoomMeeting) bool {
+	return func(m *v1alpha1.ZoomMeeting) bool { return m.Status.State == s }
+}
+
+// gone returns when there is no such meeting any more.
+func (a *app) gone(t failer, name string) {
+	t.Helper()
+	within(t, settleWithin, func(ctx context.Context) error {
+		m, err := a.get(ctx, name)
+		if err == nil && m != nil {
+			err = fmt.Errorf("ZoomMeeting %s is still there", name)
+		}
+		return err
+	})
+}
+
+func nameOf(m zoomtest.Meeting) string {
+	return record.MeetingName(appName, strconv.FormatInt(m.Number, 10))
+}
+
+// now is the time with the precision of Zoom's payloads.
+func now() time.Time { return time.Now().UTC().Truncate(time.Second) }
+
+// numbers makes every meeting of these tests another one.
+var numbers atomic.Int64
+
+// plan is a meeting of that account with what must not be kept in it.
+func plan(account string) zoomtest.Meeting {
+	number := 83_000_000_000 + numbers.Add(1)
+	m := zoomtest.Meeting{
+		Account:  zoomtest.Account{ID: account},
+		Number:   number,
+		Host:     zoomtest.User{ID: "host-of-" + account, Name: "Host " + confidential, Email: confidential + "@host.example.org"},
+		Topic:    "Weekly circle",
+		Type:     zoomtest.TypeScheduled,
+		Start:    now().Add(-time.Hour),
+		Duration: 60,
+		Timezone: "Europe/Madrid",
+		Passcode: "pass" + confidential,
+	}
+	m.UUID = m.Instance(time.Time{}).UUID
+	return m
+}
+
+// planInRoom is a meeting that is to be held in its host's personal room. Zoom names the room after the host, and a topic is
+// stored, so the host's name is not confidential.
+func planInRoom(account string) zoomtest.Meeting {
+	m := plan(account)
+	m.Host.Name = "Ana"
+	m.PersonalRoom = 5_550_000_000 + numbers.Add(1)
+	return m
+}
+
+// guest is the ith stay of anybody.
+func guest(i int) zoomtest.Participant {
+	return zoomtest.Participant{
+		UserID: strconv.Itoa(16_778_240 + 1024*i),
+		UUID:   fmt.Sprintf("4A%06d-67C1-A429", i),
+		User:   zoomtest.User{ID: fmt.Sprintf("user-%d-%s", i, confidential), Name: fmt.Sprintf("Guest %d %s", i, confidential), Email: fmt.Sprintf("guest%d@%s.example.org", i, confidential)},
+	}
+}
+
+// read is the body of a GET.
+func read(ctx context.Context, url string) (string, error) {
+	req, err := http.NewRequestWithContext(ctx, http.MethodGet, url, http.NoBody)
+	if err != nil {
+		return "", err
+	}
+	resp, err := http.DefaultClient.Do(req)
+	if err != nil {
+		return "", err
+	}
+	body, err := io.ReadAll(resp.Body)
+	return string(body), errors.Join(err, resp.Body.Close())
+}
+
+// leader is the replica that leads; nil when none does.
+func leader(ctx context.Context) *cluster.Operator {
+	for _, o := range system.service.operators() {
+		metrics, err := read(ctx, o.MetricsURL)
+		if err == nil && regexp.MustCompile(`(?m)^leader_election_master_status\{.*\} 1$`).MatchString(metrics) {
+			return o
+		}
+	}
+	return nil
+}
+
+// aLeader waits until a replica leads.
+func aLeader(t *testing.T) (o *cluster.Operator) {
+	t.Helper()
+	within(t, takeOverWithin, func(ctx context.Context) error {
+		if o = leader(ctx); o == nil {
+			return errors.New("no replica leads")
+		}
+		return nil
+	})
+	return o
+}

@@ -1,0 +1,504 @@
+package e2e
+
+import (
+	"context"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"math"
+	"net/http"
+	"slices"
+	"strconv"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/google/go-cmp/cmp"
+	"github.com/google/go-cmp/cmp/cmpopts"
+	"golang.org/x/sync/errgroup"
+	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+	"k8s.io/client-go/discovery"
+	"pgregory.net/rapid"
+	"sigs.k8s.io/controller-runtime/pkg/client"
+
+	"github.com/zoom-operator/zoom-operator/api/v1alpha1"
+	"github.com/zoom-operator/zoom-operator/internal/record"
+	"github.com/zoom-operator/zoom-operator/zoom"
+	"github.com/zoom-operator/zoom-operator/zoom/zoomtest"
+)
+
+// instances is how many instances the apps of these tests keep.
+const instances = 3
+
+func keepFew(s *v1alpha1.ZoomAppSpec) { s.Retention.Instances = instances }
+
+// fold is what a history makes of a meeting, computed without any operator; nil when nothing in it is about the meeting.
+func fold(t testing.TB, m zoomtest.Meeting, history []zoomtest.Event) *v1alpha1.ZoomMeetingSpec {
+	t.Helper()
+	spec := &v1alpha1.ZoomMeetingSpec{
+		AppRef:    v1alpha1.AppReference{Name: appName},
+		AccountID: m.Account.ID,
+		MeetingID: strconv.FormatInt(m.Number, 10),
+	}
+	known := false
+	for _, e := range history {
+		ev, err := zoom.ParseEvent(e.Body)
+		if err != nil {
+			t.Fatalf("%s cannot be decoded: %v", e.Name, err)
+		}
+		if ev.Meeting == nil || !record.HasEffect(ev.Name) {
+			continue
+		}
+		known = true
+		record.Apply(spec, ev, record.InstallationName(appName, m.Account.ID, ""), record.Policy{Participants: true, Instances: instances})
+	}
+	if !known {
+		return nil
+	}
+	return spec
+}
+
+// stored is the spec of a meeting as stored; nil when there is none.
+func (a *app) stored(t testing.TB, m zoomtest.Meeting) *v1alpha1.ZoomMeetingSpec {
+	t.Helper()
+	obj, err := a.get(system.failed, nameOf(m))
+	if err != nil {
+		t.Fatal(err)
+	}
+	if obj == nil {
+		return nil
+	}
+	return &obj.Spec
+}
+
+// status is the status of a meeting once it is that of the spec that is stored; nil when there is no meeting.
+func (a *app) status(ctx context.Context, m zoomtest.Meeting) (*v1alpha1.ZoomMeetingStatus, error) {
+	obj, err := a.get(ctx, nameOf(m))
+	if err != nil || obj == nil {
+		return nil, err
+	}
+	if len(obj.Status.Conditions) == 0 || obj.Status.Conditions[0].ObservedGeneration != obj.Generation {
+		return nil, fmt.Errorf("the status of ZoomMeeting %s is behind its spec", obj.Name)
+	}
+	return &obj.Status, nil
+}
+
+// sameStatus waits until the statuses of a meeting with two apps are the same. When conditions changed, and how often the
+// spec was written, may differ.
+func sameStatus(t failer, m zoomtest.Meeting, ordered, arrived *app) {
+	t.Helper()
+	within(t, settleWithin, func(ctx context.Context) error {
+		want, err := ordered.status(ctx, m)
+		got, other := arrived.status(ctx, m)
+		if err := errors.Join(err, other); err != nil {
+			return err
+		}
+		diff := cmp.Diff(want, got, cmpopts.EquateEmpty(), cmpopts.IgnoreFields(metav1.Condition{}, "LastTransitionTime", "ObservedGeneration"))
+		if diff != "" {
+			return fmt.Errorf("status of %s (-told in order +arrived):\n%s", nameOf(m), diff)
+		}
+		return nil
+	})
+}
+
+// The promise: a meeting's state depends on which events happened, never on the order, the number of times or the replica in
+// which they arrived.
+func TestTruthDoesNotDependOnOrder(t *testing.T) {
+	ordered, arrived := newApp(t, keepFew), newApp(t, keepFew)
+	begin := now().Add(-historyAge)
+	histories, events := 0, 0
+	rapid.Check(t, func(rt *rapid.T) {
+		batch := rapid.SliceOfN(scripts(), 4, 8).Draw(rt, "histories")
+		var group errgroup.Group
+		meetings := make([]zoomtest.Meeting, len(batch))
+		told := make([][]zoomtest.Event, len(batch))
+		for i, s := range batch {
+			meetings[i] = plan("account" + strconv.FormatInt(numbers.Add(1), 10))
+			told[i] = s.history(meetings[i], begin)
+			histories, events = histories+1, events+len(told[i])
+			group.Go(func() error {
+				for _, e := range told[i] {
+					if err := ordered.hand(system.failed, e); err != nil {
+						return err
+					}
+				}
+				return nil
+			})
+			for _, e := range s.arriving(told[i]) {
+				group.Go(func() error { return arrived.hand(system.failed, e) })
+			}
+		}
+		if err := group.Wait(); err != nil {
+			rt.Fatal(err)
+		}
+		for i, m := range meetings {
+			want := fold(t, m, told[i])
+			for how, a := range map[string]*app{"told in order": ordered, "arrived": arrived} {
+				// At once, for what was answered is stored.
+				if diff := cmp.Diff(want, a.stored(t, m), cmpopts.EquateEmpty()); diff != "" {
+					rt.Fatalf("history %d, %s (-folded +stored):\n%s", i, how, diff)
+				}
+			}
+			sameStatus(rt, m, ordered, arrived)
+		}
+	})
+	t.Logf("%d histories with %d events", histories, events)
+}
+
+// retryScale turns Zoom's retries after 5, 25 and 85 minutes into 2, 10 and 34 seconds.
+const retryScale = 150
+
+// answerWithin is how fast every answer is, also when nothing can be stored: Zoom gives up after three seconds.
+const answerWithin = 2500 * time.Millisecond
+
+func TestOutageChangesNothing(t *testing.T) {
+	undisturbed, disturbed := newApp(t, keepFew), newApp(t, keepFew)
+	z := disturbed.newZoom(t, zoomtest.Config{Scale: retryScale})
+	m := plan("outage")
+	begin := now().Add(-time.Hour)
+	after := func(minutes int) time.Time { return begin.Add(time.Duration(minutes) * time.Minute) }
+	renamed := m
+	renamed.Topic = "Circle of the week"
+	first, second := m.Instance(after(2)), renamed.Instance(after(40))
+	before := []zoomtest.Event{
+		m.Created(begin), first.Started(), first.ParticipantJoined(after(3), guest(1)), first.ParticipantJoined(after(4), guest(2)),
+		first.SharingStarted(after(5), guest(1)),
+	}
+	during := []zoomtest.Event{
+		first.ParticipantLeft(after(6), guest(2)), m.Updated(after(7), renamed, ""), first.ParticipantJoined(after(8), guest(3)),
+		first.Alert(after(9), "High CPU occupation"), first.ParticipantLeft(after(20), guest(1)), first.Ended(after(30)),
+		renamed.Deleted(after(31)), renamed.Recovered(after(32)),
+	}
+	later := []zoomtest.Event{second.Started(), second.ParticipantJoined(after(41), guest(4))}
+	history := slices.Concat(before, during, later)
+	undisturbed.tell(t, history...)
+
+	ctx := t.Context()
+	for _, e := range before {
+		z.Deliver(ctx, e)
+	}
+	system.StopAPIServer()
+	var group errgroup.Group
+	for _, e := range during {
+		group.Go(func() error { z.Deliver(ctx, e); return nil })
+	}
+	if err := z.Validate(ctx); err != nil {
+		t.Errorf("without the API server: %v", err)
+	}
+	if err := group.Wait(); err != nil {
+		t.Fatal(err)
+	}
+	refused := z.Deliveries()[len(before):]
+	onMain(t, system.StartAPIServer)
+	if err := system.Ready(ctx); err != nil {
+		t.Fatal(err)
+	}
+	z.Wait() // for the retries
+	disturbed.tell(t, later...)
+	for _, d := range refused {
+		if d.Acknowledged() {
+			t.Errorf("%s was answered with %d while nothing could be stored", d.Event.Name, d.Status)
+		}
+	}
+	checkAnswers(t, z.Deliveries())
+	if diff := cmp.Diff(fold(t, m, history), disturbed.stored(t, m), cmpopts.EquateEmpty()); diff != "" {
+		t.Errorf("(-folded +stored):\n%s", diff)
+	}
+	sameStatus(t, m, undisturbed, disturbed)
+	onMain(t, func() error { return startReplicas(ctx) })
+	aLeader(t)
+}
+
+// checkAnswers makes sure that every event was taken in the end, and that every answer was a timely one that Zoom understands.
+// A replica that ended has no answer.
+func checkAnswers(t *testing.T, deliveries []zoomtest.Delivery) {
+	t.Helper()
+	type key struct {
+		body string
+		copy int
+	}
+	taken := map[key]bool{}
+	for _, d := range deliveries {
+		k := key{string(d.Event.Body), d.Copy}
+		taken[k] = taken[k] || d.Acknowledged()
+		if d.Err == nil && !d.Acknowledged() && d.Status != http.StatusServiceUnavailable {
+			t.Errorf("%s was answered with %d", d.Event.Name, d.Status)
+		}
+		if d.Latency > answerWithin {
+			t.Errorf("%s was answered with %d only after %s", d.Event.Name, d.Status, d.Latency)
+		}
+	}
+	for _, d := range deliveries {
+		if k := (key{string(d.Event.Body), d.Copy}); !taken[k] {
+			t.Errorf("%s was lost", d.Event.Name)
+			taken[k] = true
+		}
+	}
+}
+
+// The burst is as many joins of one meeting, sent by so many senders at once.
+const (
+	burst        = 5000
+	burstSenders = 256
+	// eventsPerWrite is how many of them go into one write at least.
+	eventsPerWrite = 20
+	// maxObject is how many bytes of JSON an object may have.
+	maxObject = 10 << 10
+	// estimateError is twice the deviation of an estimate from 320 stays.
+	estimateError = 0.12
+)
+
+func TestBurstOfJoins(t *testing.T) {
+	a := newApp(t, keepFew)
+	m := plan("burst")
+	// The same stays are the sample in every run.
+	in := zoomtest.Instance{Meeting: m, UUID: "qW3rT5yUQk2mN9pLr5tUvw==", Start: m.Start}
+	history := []zoomtest.Event{m.Created(m.Start.Add(-time.Minute)), in.Started()}
+	a.tell(t, history...)
+	started := a.until(t, nameOf(m), "live", inState(v1alpha1.MeetingLive))
+	var joins []zoomtest.Event
+	for i := range burst {
+		joins = append(joins, in.ParticipantJoined(m.Start.Add(time.Duration(i)*time.Millisecond), guest(i)))
+	}
+
+	before := writes(t)
+	began := time.Now()
+	a.tellAtOnce(t, burstSenders, joins)
+	took := time.Since(began)
+	obj, err := a.get(t.Context(), nameOf(m)) // at once, for what was answered is stored
+	if err != nil {
+		t.Fatal(err)
+	}
+	during := writes(t)
+	if diff := cmp.Diff(fold(t, m, slices.Concat(history, joins)), &obj.Spec, cmpopts.EquateEmpty()); diff != "" {
+		t.Errorf("(-folded +stored):\n%s", diff)
+	}
+	records, statuses := during.specs-before.specs, during.statuses-before.statuses
+	refused := len(a.zoom.Deliveries()) - len(history) - burst
+	slowest := slices.MaxFunc(a.zoom.Deliveries(), func(a, b zoomtest.Delivery) int { return int(a.Latency - b.Latency) })
+	t.Logf("%d joins in %s: %d writes of the record, of which %d took hold, and %d of the status; %d refused; the slowest answer took %s",
+		burst, took.Round(time.Millisecond), records, obj.Generation-started.Generation, statuses, refused, slowest.Latency.Round(time.Millisecond))
+	if records*eventsPerWrite > burst {
+		t.Errorf("%d events took %d writes, want one for %d at least", burst, records, eventsPerWrite)
+	}
+	checkAnswers(t, a.zoom.Deliveries())
+
+	obj = a.until(t, nameOf(m), "counted", func(m *v1alpha1.ZoomMeeting) bool {
+		return m.Status.Live != nil && m.Status.Conditions[0].ObservedGeneration == m.Generation
+	})
+	live := obj.Status.Live
+	if live.Precision != v1alpha1.PrecisionEstimated || live.Participants == nil ||
+		math.Abs(float64(*live.Participants)-burst) > burst*estimateError {
+		t.Errorf("participants %v, %s; want an estimate near %d", live.Participants, live.Precision, burst)
+	}
+	raw, err := json.Marshal(obj)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if len(raw) >= maxObject {
+		t.Errorf("the object has %d bytes, want less than %d", len(raw), maxObject)
+	}
+}
+
+// counted are the writes of ZoomMeetings that the API server has seen.
+type counted struct{ specs, statuses int }
+
+func writes(t *testing.T) (n counted) {
+	t.Helper()
+	d, err := discovery.NewDiscoveryClientForConfig(system.Config)
+	if err != nil {
+		t.Fatal(err)
+	}
+	metrics, err := d.RESTClient().Get().AbsPath("/metrics").DoRaw(t.Context())
+	if err != nil {
+		t.Fatal(err)
+	}
+	for line := range strings.Lines(string(metrics)) {
+		if !strings.HasPrefix(line, "apiserver_request_total{") || !strings.Contains(line, `resource="zoommeetings"`) {
+			continue
+		}
+		value, err := strconv.ParseFloat(strings.TrimSpace(line[strings.LastIndex(line, " ")+1:]), 64)
+		if err != nil {
+			t.Fatal(err)
+		}
+		switch {
+		case strings.Contains(line, `subresource="status"`):
+			n.statuses += int(value)
+		case strings.Contains(line, `verb="PUT"`) || strings.Contains(line, `verb="POST"`):
+			n.specs += int(value)
+		}
+	}
+	return n
+}
+
+// describe is what kubectl describe prints of a meeting.
+func (a *app) describe(t failer, m zoomtest.Meeting) string {
+	t.Helper()
+	out, err := system.Kubectl(system.failed, "describe", "zm", nameOf(m), "--namespace", a.namespace)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return out
+}
+
+// told waits until kubectl describe tells each of the notes, once.
+func (a *app) told(t *testing.T, m zoomtest.Meeting, notes ...string) {
+	t.Helper()
+	within(t, settleWithin, func(context.Context) error {
+		out := a.describe(t, m)
+		_, events, found := strings.Cut(out, "\nEvents:")
+		if !found {
+			return errors.New("kubectl describe shows no Events")
+		}
+		for _, note := range notes {
+			if n := strings.Count(events, note); n != 1 {
+				return fmt.Errorf("kubectl describe tells %d times %q:%s", n, note, events)
+			}
+		}
+		if n := strings.Count(events, " Meeting"); n != len(notes) || strings.Contains(events, "(x") {
+			return fmt.Errorf("kubectl describe tells of %d transitions, want each of %d once:%s", n, len(notes), events)
+		}
+		return nil
+	})
+}
+
+func TestDescribeTellsTheStory(t *testing.T) {
+	a := newApp(t, nil)
+	m := plan("story")
+	begin := now().Add(-40 * time.Minute)
+	at := func(minutes int) time.Time { return begin.Add(time.Duration(minutes) * time.Minute) }
+	zulu := func(minutes int) string { return at(minutes).Format(time.RFC3339) }
+	m.Start = at(0)
+	in := m.Instance(at(1))
+	old := aLeader(t)
+
+	opening := []zoomtest.Event{m.Created(begin), in.Started(), in.ParticipantJoined(at(2), guest(1)), in.ParticipantJoined(at(3), guest(2))}
+	a.tell(t, opening...)
+	started := "Started at " + zulu(1)
+	a.told(t, m, started)
+
+	old.Kill()
+	a.tell(t, slices.Concat(opening, opening)...)
+	closing := []zoomtest.Event{in.Ended(at(31)), m.Deleted(at(32))}
+	a.tell(t, closing[0])
+	onMain(t, func() error { return startReplicas(t.Context()) })
+	aLeader(t)
+	ended := "Ended at " + zulu(31) + " after 30m, with at most 2 participants at once"
+	a.told(t, m, started, ended)
+	a.tell(t, slices.Concat(opening, closing, opening, closing)...)
+	deleted := "Deleted at Zoom at " + zulu(32)
+	a.told(t, m, started, ended, deleted)
+	a.tell(t, m.Recovered(at(33)))
+	recovered := "Recovered from Zoom's trash at " + zulu(33)
+	a.told(t, m, started, ended, deleted, recovered)
+
+	// Whatever the controllers still had to do is done when they have told of another meeting.
+	other := plan("story")
+	a.tell(t, other.Instance(at(34)).Started())
+	a.told(t, other, "Started at "+zulu(34))
+	a.told(t, m, started, ended, deleted, recovered)
+	out := a.describe(t, m)
+	for _, want := range []string{"Weekly circle", "State:", "Ended", "30m", zulu(31), "Peak Participants:  2"} {
+		if !strings.Contains(out, want) {
+			t.Errorf("kubectl describe does not show %q:\n%s", want, out)
+		}
+	}
+}
+
+func TestNumberOfAnotherAccount(t *testing.T) {
+	a := newApp(t, nil)
+	m := plan("first")
+	other := m
+	other.Account.ID, other.Topic = "second", "Another circle"
+	others := record.ReassignedMeetingName(appName, strconv.FormatInt(m.Number, 10), other.Account.ID)
+	first, second := m.Instance(m.Start), other.Instance(m.Start.Add(10*time.Minute))
+	a.tell(t, m.Created(m.Start.Add(-time.Hour)), first.Started(), first.Ended(m.Start.Add(5*time.Minute)))
+	a.tell(t, other.Created(m.Start.Add(8*time.Minute)), second.Started(), second.ParticipantJoined(m.Start.Add(11*time.Minute), guest(1)))
+	late := first.ParticipantJoined(m.Start.Add(time.Minute), guest(2))
+	a.tell(t, late)
+
+	mine := a.until(t, nameOf(m), "over", inState(v1alpha1.MeetingEnded))
+	its := a.until(t, others, "live", inState(v1alpha1.MeetingLive))
+	for _, tc := range []struct {
+		obj            *v1alpha1.ZoomMeeting
+		account, topic string
+		uuid           string
+	}{
+		{mine, "first", "Weekly circle", first.UUID},
+		{its, "second", "Another circle", second.UUID},
+	} {
+		s := tc.obj.Spec
+		if s.AccountID != tc.account || s.Schedule.Topic != tc.topic || len(s.Instances) != 1 || s.Instances[0].UUID != tc.uuid {
+			t.Errorf("ZoomMeeting %s mixes two meetings: %+v", tc.obj.Name, s)
+		}
+	}
+
+	// The second one keeps its object when the first one's is gone.
+	if err := system.Client.Delete(t.Context(), mine); err != nil {
+		t.Fatal(err)
+	}
+	a.gone(t, nameOf(m))
+	a.tell(t, second.Ended(m.Start.Add(30*time.Minute)))
+	a.until(t, others, "over", inState(v1alpha1.MeetingEnded))
+	if m, err := a.get(t.Context(), nameOf(m)); m != nil || err != nil {
+		t.Errorf("the number has a second object: %v %v", m, err)
+	}
+}
+
+func TestMeetingInPersonalRoom(t *testing.T) {
+	a := newApp(t, nil)
+	m := planInRoom("room")
+	m.Start = now().Add(-20 * time.Minute)
+	a.tell(t, m.Created(m.Start.Add(-time.Hour)))
+	a.until(t, nameOf(m), "scheduled", inState(v1alpha1.MeetingScheduled))
+	in := m.Instance(m.Start.Add(time.Minute))
+	a.tell(t, in.Started(), in.ParticipantJoined(m.Start.Add(2*time.Minute), guest(1)))
+	a.until(t, nameOf(m), "live, with one participant", func(m *v1alpha1.ZoomMeeting) bool {
+		return inState(v1alpha1.MeetingLive)(m) && m.Status.Live.UUID == in.UUID && *m.Status.Live.Participants == 1
+	})
+	a.tell(t, in.Ended(m.Start.Add(10*time.Minute)))
+	obj := a.until(t, nameOf(m), "over", inState(v1alpha1.MeetingEnded))
+	if len(obj.Spec.Instances) > 0 || obj.Spec.Schedule.Topic != m.Topic {
+		t.Errorf("the room's instances or topic were written into the meeting: %+v", obj.Spec)
+	}
+	a.until(t, record.MeetingName(appName, strconv.FormatInt(m.PersonalRoom, 10)), "over", inState(v1alpha1.MeetingEnded))
+}
+
+func TestRetentionIsHonouredWhenChanged(t *testing.T) {
+	a := newApp(t, nil)
+	change := func(change func(*v1alpha1.Retention)) {
+		t.Helper()
+		obj := &v1alpha1.ZoomApp{ObjectMeta: metav1.ObjectMeta{Namespace: a.namespace, Name: appName}}
+		if err := system.Client.Get(t.Context(), client.ObjectKeyFromObject(obj), obj); err != nil {
+			t.Fatal(err)
+		}
+		before := obj.DeepCopy()
+		change(&obj.Spec.Retention)
+		if err := system.Client.Patch(t.Context(), obj, client.MergeFrom(before)); err != nil {
+			t.Fatal(err)
+		}
+	}
+	over, planned, held := plan("retention"), plan("retention"), plan("retention")
+	over.Start, planned.Start = now().Add(-30*time.Minute), now().Add(time.Hour)
+	over.Duration = 10
+	in := over.Instance(over.Start)
+	a.tell(t, over.Created(over.Start.Add(-time.Hour)), in.Started(), in.Ended(over.Start.Add(10*time.Minute)), planned.Created(over.Start))
+	for i := range 4 {
+		in := held.Instance(now().Add(time.Duration(i-10) * time.Minute))
+		a.tell(t, in.Started(), in.Ended(in.Start.Add(30*time.Second)))
+	}
+	newest := held.Instance(now().Add(-5 * time.Minute))
+	a.tell(t, newest.Started())
+	a.until(t, nameOf(over), "over", inState(v1alpha1.MeetingEnded))
+	a.until(t, nameOf(held), "kept with all instances", func(m *v1alpha1.ZoomMeeting) bool { return len(m.Spec.Instances) == 5 })
+
+	change(func(r *v1alpha1.Retention) { r.Instances = 2 })
+	obj := a.until(t, nameOf(held), "kept with two instances", func(m *v1alpha1.ZoomMeeting) bool { return len(m.Spec.Instances) == 2 })
+	if !slices.ContainsFunc(obj.Spec.Instances, func(in v1alpha1.MeetingInstance) bool { return in.UUID == newest.UUID }) {
+		t.Errorf("the newest instance is not among those that were kept: %+v", obj.Spec.Instances)
+	}
+	change(func(r *v1alpha1.Retention) { r.EndedSeconds = 60 })
+	a.gone(t, nameOf(over))
+	a.until(t, nameOf(planned), "kept", inState(v1alpha1.MeetingScheduled))
+	a.until(t, nameOf(held), "kept", inState(v1alpha1.MeetingLive))
+}
