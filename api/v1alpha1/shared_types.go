@@ -34,5 +34,5 @@ type SecretReference struct {
 //
 // +kubebuilder:validation:MinLength=1
 // +kubebuilder:validation:MaxLength=128
-// +kubebuilder:validation:Pattern=`^[A-Za-z0-9_:.-]+$`
+// +kubebuilder:validation:XValidation:rule="self.matches('^[A-Za-z0-9_:.-]*$')",message="a scope is one word as Zoom spells it, for example meeting:read:meeting"
 type Scope string

@@ -24,6 +24,8 @@ func TestMain(m *testing.M) { controlplane.Main(m) }
 // leaves it and then updated by change.
 type write[T client.Object] struct {
 	stored, change func(T)
+	// found sets the status that a stored object has.
+	found func(T)
 	// want is a part of the refusal; empty when the write is allowed.
 	want string
 }
@@ -41,8 +43,17 @@ func check[T client.Object](t *testing.T, valid func() T, writes map[string]writ
 			send := func() error { return c.Create(t.Context(), obj, client.DryRunAll) }
 			if tc.stored != nil {
 				tc.stored(obj)
+				found := obj.DeepCopyObject().(T) //nolint:forcetypeassert // a copy
 				if err := c.Create(t.Context(), obj); err != nil {
 					t.Fatalf("the object before the update: %v", err)
+				}
+				if tc.found != nil {
+					found.SetResourceVersion(obj.GetResourceVersion())
+					tc.found(found)
+					if err := c.Status().Update(t.Context(), found); err != nil {
+						t.Fatalf("the status before the update: %v", err)
+					}
+					obj.SetResourceVersion(found.GetResourceVersion())
 				}
 				send = func() error { return c.Update(t.Context(), obj, client.DryRunAll) }
 			}
@@ -120,6 +131,11 @@ func validApp() *v1alpha1.ZoomApp {
 
 func nothing[T client.Object](T) {}
 
+const (
+	anAccountID = "accountID is Zoom's ID of an account: one word of letters, digits, - and _"
+	aScope      = "a scope is one word as Zoom spells it, for example meeting:read:meeting"
+)
+
 func TestZoomAppValidation(t *testing.T) {
 	type app = *v1alpha1.ZoomApp
 	scopes := func(n int) []v1alpha1.Scope {
@@ -129,7 +145,11 @@ func TestZoomAppValidation(t *testing.T) {
 		}
 		return list
 	}
-	const accountIDIsSet = "accountID cannot be changed once it is set; create another ZoomApp"
+	const (
+		accountIDIsSet = "accountID cannot be changed once it is set; create another ZoomApp"
+		webURL         = "webURL is a scheme and a host, with no path and no slash at the end, for example https://zoom.us"
+	)
+	installations := func(n int32) func(app) { return func(a app) { a.Status.AuthorizedInstallations = &n } }
 	ofAccount := func(a app) { a.Spec.Distribution, a.Spec.AccountID = v1alpha1.DistributionAccount, "account" }
 	check(t, validApp, map[string]write[app]{
 		"the least that an app needs": {change: nothing[app]},
@@ -151,7 +171,7 @@ func TestZoomAppValidation(t *testing.T) {
 			want:   "the name of a ZoomApp has at most 40 characters, because the names of its meetings begin with it",
 		},
 		"no client ID":                         {change: func(a app) { a.Spec.ClientID = "" }, want: "spec.clientID: Required value"},
-		"a client ID that Zoom would not give": {change: func(a app) { a.Spec.ClientID = "a b" }, want: "spec.clientID"},
+		"a client ID that Zoom would not give": {change: func(a app) { a.Spec.ClientID = "a b" }, want: "clientID is one word of letters, digits, - and _, as App Credentials in Zoom's build flow shows it"},
 		"a client ID that is too long":         {change: func(a app) { a.Spec.ClientID = strings.Repeat("a", 129) }, want: "spec.clientID: Too long"},
 		"no Secret":                            {change: func(a app) { a.Spec.CredentialsSecretRef.Name = "" }, want: "spec.credentialsSecretRef"},
 		"no distribution":                      {change: func(a app) { a.Spec.Distribution = "" }, want: "spec.distribution: Required value"},
@@ -165,18 +185,20 @@ func TestZoomAppValidation(t *testing.T) {
 		"as many scopes as there may be":       {change: func(a app) { a.Spec.Scopes = scopes(64) }},
 		"more scopes than there may be":        {change: func(a app) { a.Spec.Scopes = scopes(65) }, want: "spec.scopes: Too many"},
 		"a scope twice":                        {change: func(a app) { a.Spec.Scopes = []v1alpha1.Scope{"a", "a"} }, want: "spec.scopes[1]: Duplicate value"},
-		"a scope with a space":                 {change: func(a app) { a.Spec.Scopes = []v1alpha1.Scope{"a b"} }, want: "spec.scopes[0]"},
+		"a scope with a space":                 {change: func(a app) { a.Spec.Scopes = []v1alpha1.Scope{"a b"} }, want: aScope},
 		"events that may be very old":          {change: func(a app) { a.Spec.MaxEventAgeSeconds = 86401 }, want: "should be less than or equal to 86400"},
 		"events that may not be a minute old":  {change: func(a app) { a.Spec.MaxEventAgeSeconds = 59 }, want: "should be greater than or equal to 60"},
 		"retention of less than a minute":      {change: func(a app) { a.Spec.Retention.EndedSeconds = 59 }, want: "should be greater than or equal to 60"},
 		"retention of more than a year":        {change: func(a app) { a.Spec.Retention.EndedSeconds = 31536001 }, want: "should be less than or equal to 31536000"},
 		"more instances than an object holds":  {change: func(a app) { a.Spec.Retention.Instances = 21 }, want: "should be less than or equal to 20"},
 		"less than one instance":               {change: func(a app) { a.Spec.Retention.Instances = -1 }, want: "should be greater than or equal to 1"},
-		"a URL of Zoom with a path":            {change: func(a app) { a.Spec.Zoom.WebURL = "https://zoom.us/oauth" }, want: "spec.zoom.webURL"},
-		"a URL of Zoom with a password":        {change: func(a app) { a.Spec.Zoom.WebURL = "https://me:pass@zoom.us" }, want: "spec.zoom.webURL"},
-		"a URL of Zoom that is no web address": {change: func(a app) { a.Spec.Zoom.APIURL = "file:///etc/passwd" }, want: "spec.zoom.apiURL"},
+		"a URL of Zoom with a path":            {change: func(a app) { a.Spec.Zoom.WebURL = "https://zoom.us/oauth" }, want: webURL},
+		"a URL of Zoom with a password":        {change: func(a app) { a.Spec.Zoom.WebURL = "https://me:pass@zoom.us" }, want: webURL},
+		"a URL of Zoom with a slash":           {change: func(a app) { a.Spec.Zoom.WebURL = "https://zoom.us/" }, want: webURL},
+		"a URL of Zoom with a space":           {change: func(a app) { a.Spec.Zoom.WebURL = "https://zoom.us " }, want: webURL},
+		"a URL of Zoom that is no web address": {change: func(a app) { a.Spec.Zoom.APIURL = "file:///etc/passwd" }, want: "apiURL is a scheme and a host, with no path and no slash at the end, for example https://api.zoom.us"},
 		"an account for an app of one account": {change: ofAccount},
-		"an account that Zoom would not give":  {change: func(a app) { ofAccount(a); a.Spec.AccountID = "a/b" }, want: "spec.accountID"},
+		"an account that Zoom would not give":  {change: func(a app) { ofAccount(a); a.Spec.AccountID = "a/b" }, want: anAccountID},
 		"an account for an app of many": {
 			change: func(a app) { a.Spec.AccountID = "account" },
 			want:   "accountID goes with distribution Account; an app for several accounts has none",
@@ -198,6 +220,14 @@ func TestZoomAppValidation(t *testing.T) {
 		"another account": {stored: ofAccount, change: func(a app) { a.Spec.AccountID = "another" }, want: accountIDIsSet},
 		"no account any more": {
 			stored: ofAccount, change: func(a app) { a.Spec.AccountID, a.Spec.Distribution = "", v1alpha1.DistributionPrivate }, want: accountIDIsSet,
+		},
+		"another client ID while customers have the app installed": {
+			stored: nothing[app], found: installations(1), change: func(a app) { a.Spec.ClientID = "other" },
+			want: "clientID cannot be changed while customers have the app installed, because their tokens belong to it; create another ZoomApp",
+		},
+		"another client ID after all customers have left": {stored: nothing[app], found: installations(0), change: func(a app) { a.Spec.ClientID = "other" }},
+		"another Secret while customers have the app installed": {
+			stored: nothing[app], found: installations(1), change: func(a app) { a.Spec.CredentialsSecretRef.Name = "other" },
 		},
 		"another client ID, Secret and retention": {stored: nothing[app], change: func(a app) {
 			a.Spec.ClientID, a.Spec.CredentialsSecretRef.Name, a.Spec.Retention.EndedSeconds = "other", "other", 3600
@@ -250,11 +280,17 @@ func TestZoomInstallationValidation(t *testing.T) {
 		"an invitation":                       {change: invitation},
 		"no app":                              {change: func(in installation) { in.Spec.AppRef.Name = "" }, want: "spec.appRef"},
 		"an app whose name is too long":       {change: func(in installation) { in.Spec.AppRef.Name = strings.Repeat("n", 41) }, want: "spec.appRef.name: Too long"},
-		"an account that Zoom would not give": {change: func(in installation) { in.Spec.AccountID = "a/b" }, want: "spec.accountID"},
-		"a user that Zoom would not give":     {change: func(in installation) { in.Spec.UserID = "a/b" }, want: "spec.userID"},
+		"an account that Zoom would not give": {change: func(in installation) { in.Spec.AccountID = "a/b" }, want: anAccountID},
+		"a user that Zoom would not give":     {change: func(in installation) { in.Spec.UserID = "a/b" }, want: "userID is Zoom's ID of a user: one word of letters, digits, -, _ and ."},
 		"a user of no account":                {change: func(in installation) { in.Spec.AccountID = "" }, want: userOfAccount},
 		"a consent at no time":                {change: func(in installation) { in.Spec.Consent = &v1alpha1.Consent{} }, want: "spec.consent.at: Required value"},
-		"a name of 240 characters":            {change: func(in installation) { in.Name = strings.Repeat("n", 240) }},
+		"a consent to something with a space": {
+			change: func(in installation) {
+				in.Spec.Consent = &v1alpha1.Consent{At: metav1.Now(), Scopes: []v1alpha1.Scope{"a b"}}
+			},
+			want: aScope,
+		},
+		"a name of 240 characters": {change: func(in installation) { in.Name = strings.Repeat("n", 240) }},
 		"a name of 241 characters": {
 			change: func(in installation) { in.Name = strings.Repeat("n", 241) },
 			want:   "the name of a ZoomInstallation has at most 240 characters, because the names of its Secrets begin with it",

@@ -16,6 +16,7 @@ import metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 // +kubebuilder:printcolumn:name="Distribution",type=string,priority=1,JSONPath=`.spec.distribution`
 // +kubebuilder:printcolumn:name="Webhook-URL",type=string,priority=1,JSONPath=`.status.webhookURL`
 // +kubebuilder:validation:XValidation:rule="self.metadata.name.size() <= 40",message="the name of a ZoomApp has at most 40 characters, because the names of its meetings begin with it"
+// +kubebuilder:validation:XValidation:rule="self.spec.clientID == oldSelf.spec.clientID || !has(oldSelf.status) || !has(oldSelf.status.authorizedInstallations) || oldSelf.status.authorizedInstallations == 0",message="clientID cannot be changed while customers have the app installed, because their tokens belong to it; create another ZoomApp"
 type ZoomApp struct {
 	metav1.TypeMeta `json:",inline"`
 
@@ -61,7 +62,7 @@ type ZoomAppSpec struct {
 	// +required
 	// +kubebuilder:validation:MinLength=1
 	// +kubebuilder:validation:MaxLength=128
-	// +kubebuilder:validation:Pattern=`^[A-Za-z0-9_-]+$`
+	// +kubebuilder:validation:XValidation:rule="self.matches('^[A-Za-z0-9_-]*$')",message="clientID is one word of letters, digits, - and _, as App Credentials in Zoom's build flow shows it"
 	ClientID string `json:"clientID,omitempty"`
 
 	// credentialsSecretRef names the Secret with the keys `clientSecret` and `secretToken`, and `verificationToken` when
@@ -89,7 +90,7 @@ type ZoomAppSpec struct {
 	// +optional
 	// +kubebuilder:validation:MinLength=1
 	// +kubebuilder:validation:MaxLength=128
-	// +kubebuilder:validation:Pattern=`^[A-Za-z0-9_-]+$`
+	// +kubebuilder:validation:XValidation:rule="self.matches('^[A-Za-z0-9_-]*$')",message="accountID is Zoom's ID of an account: one word of letters, digits, - and _"
 	AccountID string `json:"accountID,omitempty"`
 
 	// scopes are what the app needs. An installation that was granted less is reported.
@@ -281,7 +282,7 @@ type ZoomEndpoints struct {
 	// +default="https://zoom.us"
 	// +kubebuilder:validation:MinLength=1
 	// +kubebuilder:validation:MaxLength=253
-	// +kubebuilder:validation:Pattern=`^https?://[^/?#@\s]+$`
+	// +kubebuilder:validation:XValidation:rule="self == '' || self.matches('^https?://[^/?#@[:space:]]+$')",message="webURL is a scheme and a host, with no path and no slash at the end, for example https://zoom.us"
 	WebURL string `json:"webURL,omitempty"`
 
 	// apiURL is the base of Zoom's REST API, without the version.
@@ -290,7 +291,7 @@ type ZoomEndpoints struct {
 	// +default="https://api.zoom.us"
 	// +kubebuilder:validation:MinLength=1
 	// +kubebuilder:validation:MaxLength=253
-	// +kubebuilder:validation:Pattern=`^https?://[^/?#@\s]+$`
+	// +kubebuilder:validation:XValidation:rule="self == '' || self.matches('^https?://[^/?#@[:space:]]+$')",message="apiURL is a scheme and a host, with no path and no slash at the end, for example https://api.zoom.us"
 	APIURL string `json:"apiURL,omitempty"`
 }
 

@@ -73,7 +73,7 @@ type ZoomInstallationSpec struct {
 	// +optional
 	// +kubebuilder:validation:MinLength=1
 	// +kubebuilder:validation:MaxLength=128
-	// +kubebuilder:validation:Pattern=`^[A-Za-z0-9_-]+$`
+	// +kubebuilder:validation:XValidation:rule="self.matches('^[A-Za-z0-9_-]*$')",message="accountID is Zoom's ID of an account: one word of letters, digits, - and _"
 	AccountID string `json:"accountID,omitempty"`
 
 	// userID is the Zoom user who installed a user-managed app.
@@ -81,7 +81,7 @@ type ZoomInstallationSpec struct {
 	// +optional
 	// +kubebuilder:validation:MinLength=1
 	// +kubebuilder:validation:MaxLength=128
-	// +kubebuilder:validation:Pattern=`^[A-Za-z0-9_.-]+$`
+	// +kubebuilder:validation:XValidation:rule="self.matches('^[A-Za-z0-9_.-]*$')",message="userID is Zoom's ID of a user: one word of letters, digits, -, _ and ."
 	UserID string `json:"userID,omitempty"`
 
 	// consent is the latest consent.

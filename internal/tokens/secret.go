@@ -21,9 +21,9 @@ func fill(secret *corev1.Secret, in *v1alpha1.ZoomInstallation, name string, dat
 		secret.Labels = map[string]string{}
 	}
 	secret.Labels[AppLabel] = in.Spec.AppRef.Name
-	secret.OwnerReferences = []metav1.OwnerReference{
-		*metav1.NewControllerRef(in, v1alpha1.SchemeGroupVersion.WithKind("ZoomInstallation")),
-	}
+	owner := metav1.NewControllerRef(in, v1alpha1.SchemeGroupVersion.WithKind("ZoomInstallation"))
+	owner.BlockOwnerDeletion = nil // where the API server checks it, that takes a right which nothing else here needs
+	secret.OwnerReferences = []metav1.OwnerReference{*owner}
 	secret.Data = data
 	return secret
 }
