@@ -25,6 +25,7 @@ import (
 	"sigs.k8s.io/controller-runtime/pkg/cache"
 	"sigs.k8s.io/controller-runtime/pkg/client"
 	"sigs.k8s.io/controller-runtime/pkg/healthz"
+	"sigs.k8s.io/controller-runtime/pkg/leaderelection"
 	"sigs.k8s.io/controller-runtime/pkg/metrics/filters"
 	metricsserver "sigs.k8s.io/controller-runtime/pkg/metrics/server"
 
@@ -32,6 +33,9 @@ import (
 	"github.com/zoom-operator/zoom-operator/controllers"
 	"github.com/zoom-operator/zoom-operator/webhookserver"
 )
+
+// leaderElectionID is the name of the lease.
+const leaderElectionID = "controllers.zoom-operator.io"
 
 func main() {
 	logger := logr.FromSlogHandler(slog.NewJSONHandler(os.Stderr, nil))
@@ -128,7 +132,7 @@ func run(args []string) error {
 	if err != nil {
 		return err
 	}
-	mgr, err := ctrl.NewManager(config, o.manager(namespace))
+	mgr, err := ctrl.NewManager(config, o.manager())
 	if err != nil {
 		return fmt.Errorf("setting up: %w", err)
 	}
@@ -137,7 +141,7 @@ func run(args []string) error {
 		return fmt.Errorf("setting up the webhook server: %w", err)
 	}
 	if o.controllers {
-		if err := controllers.SetupWithManager(mgr, controllers.Options{ExternalURL: o.externalURL, Now: time.Now}); err != nil {
+		if err := o.control(mgr, namespace); err != nil {
 			return fmt.Errorf("setting up the controllers: %w", err)
 		}
 	}
@@ -145,6 +149,26 @@ func run(args []string) error {
 		return err
 	}
 	return mgr.Start(ctrl.SetupSignalHandler())
+}
+
+// control adds the controllers to the manager: at once, or for when this replica leads.
+func (o *options) control(mgr ctrl.Manager, namespace string) error {
+	if err := controllers.Index(mgr.GetFieldIndexer()); err != nil {
+		return err
+	}
+	setUp := func(mgr ctrl.Manager) error {
+		return controllers.SetupWithManager(mgr, controllers.Options{ExternalURL: o.externalURL, Now: time.Now})
+	}
+	if !o.leaderElect {
+		return setUp(mgr)
+	}
+	lock, err := leaderelection.NewResourceLock(mgr.GetConfig(), mgr, leaderelection.Options{
+		LeaderElection: true, LeaderElectionID: leaderElectionID, LeaderElectionNamespace: namespace, RenewDeadline: renewDeadline,
+	})
+	if err != nil {
+		return fmt.Errorf("the lease of the leader: %w", err)
+	}
+	return mgr.Add(&leadership{Manager: mgr, lock: lock, controllers: setUp})
 }
 
 // kubernetes is how to reach the API server, and the namespace that this run is in.
@@ -166,7 +190,7 @@ func kubernetes(kubeconfig string) (*rest.Config, string, error) {
 	return config, namespace, nil
 }
 
-func (o *options) manager(namespace string) ctrl.Options {
+func (o *options) manager() ctrl.Options {
 	scheme := runtime.NewScheme()
 	for _, add := range []func(*runtime.Scheme) error{clientgoscheme.AddToScheme, v1alpha1.AddToScheme} {
 		if err := add(scheme); err != nil {
@@ -174,14 +198,10 @@ func (o *options) manager(namespace string) ctrl.Options {
 		}
 	}
 	options := ctrl.Options{
-		Scheme:                        scheme,
-		HealthProbeBindAddress:        o.probeAddress,
-		Metrics:                       o.metrics,
-		LeaderElection:                o.leaderElect && o.controllers,
-		LeaderElectionID:              "controllers.zoom-operator.io",
-		LeaderElectionNamespace:       namespace,
-		LeaderElectionReleaseOnCancel: true, // main returns as soon as the manager has stopped
-		Cache:                         cache.Options{DefaultTransform: cache.TransformStripManagedFields()},
+		Scheme:                 scheme,
+		HealthProbeBindAddress: o.probeAddress,
+		Metrics:                o.metrics,
+		Cache:                  cache.Options{DefaultTransform: cache.TransformStripManagedFields()},
 		// Secrets are read one by one, so that the operator need not be allowed to list them.
 		Client: client.Options{Cache: &client.CacheOptions{DisableFor: []client.Object{&corev1.Secret{}}}},
 	}

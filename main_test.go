@@ -110,13 +110,11 @@ func TestWrongFlagsStopItWithASentence(t *testing.T) {
 
 func TestManagerOptions(t *testing.T) {
 	for name, test := range map[string]struct {
-		args                     []string
-		elects, secured, filters bool
-		namespaces               int
+		args             []string
+		secured, filters bool
+		namespaces       int
 	}{
 		"by default, metrics are for those who may":       {secured: true, filters: true},
-		"one of several runs the controllers":             {args: []string{"--leader-elect"}, elects: true, secured: true, filters: true},
-		"who runs no controllers takes part in no vote":   {args: []string{"--leader-elect", "--controllers=false"}, secured: true, filters: true},
 		"metrics in the clear are for everybody":          {args: []string{"--metrics-secure=false"}},
 		"no metrics need no protection":                   {args: []string{"--metrics-bind-address=0"}},
 		"only the namespaces that are watched are cached": {args: []string{"--watch-namespaces=a,b"}, secured: true, filters: true, namespaces: 2},
@@ -127,9 +125,9 @@ func TestManagerOptions(t *testing.T) {
 			if err != nil {
 				t.Fatal(err)
 			}
-			got := o.manager("here")
-			if got.LeaderElection != test.elects || got.Metrics.SecureServing != test.secured || (got.Metrics.FilterProvider != nil) != test.filters {
-				t.Errorf("leader election %v, secure metrics %v, filter %v", got.LeaderElection, got.Metrics.SecureServing, got.Metrics.FilterProvider != nil)
+			got := o.manager()
+			if got.Metrics.SecureServing != test.secured || (got.Metrics.FilterProvider != nil) != test.filters {
+				t.Errorf("secure metrics %v, filter %v", got.Metrics.SecureServing, got.Metrics.FilterProvider != nil)
 			}
 			if len(got.Cache.DefaultNamespaces) != test.namespaces {
 				t.Errorf("cached are %v", got.Cache.DefaultNamespaces)

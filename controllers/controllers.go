@@ -40,11 +40,8 @@ type Options struct {
 	Now func() time.Time
 }
 
-// SetupWithManager adds every controller, and the indexes that they need, to a manager.
+// SetupWithManager adds every controller to a manager that has what Index adds.
 func SetupWithManager(mgr ctrl.Manager, o Options) error {
-	if err := index(mgr.GetFieldIndexer()); err != nil {
-		return err
-	}
 	events := mgr.GetEventRecorder("zoom-operator")
 	app := &AppReconciler{Client: mgr.GetClient(), Live: mgr.GetAPIReader(), ExternalURL: o.ExternalURL, Now: o.Now}
 	if err := app.SetupWithManager(mgr); err != nil {
@@ -63,7 +60,8 @@ func SetupWithManager(mgr ctrl.Manager, o Options) error {
 	return nil
 }
 
-func index(indexer client.FieldIndexer) error {
+// Index adds what the controllers find objects by to a cache, which takes it only once.
+func Index(indexer client.FieldIndexer) error {
 	installation := func(obj client.Object) []string {
 		return []string{obj.(*v1alpha1.ZoomInstallation).Spec.AppRef.Name} //nolint:forcetypeassert // the indexer passes the type it was asked to index
 	}

@@ -75,6 +75,9 @@ func (w *world) run(t *testing.T, now func() time.Time) (stop func()) {
 	if err != nil {
 		t.Fatal(err)
 	}
+	if err := Index(mgr.GetFieldIndexer()); err != nil {
+		t.Fatal(err)
+	}
 	if err := SetupWithManager(mgr, Options{ExternalURL: externalURL, Now: now}); err != nil {
 		t.Fatal(err)
 	}

@@ -160,6 +160,9 @@ func (s *stage) startReplica(t *testing.T, leads bool) *url.URL {
 		t.Fatal(err)
 	}
 	if leads {
+		if err := controllers.Index(mgr.GetFieldIndexer()); err != nil {
+			t.Fatal(err)
+		}
 		if err := controllers.SetupWithManager(mgr, controllers.Options{ExternalURL: s.address, Now: time.Now}); err != nil {
 			t.Fatal(err)
 		}
