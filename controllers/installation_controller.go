@@ -12,6 +12,7 @@ import (
 	apierrors "k8s.io/apimachinery/pkg/api/errors"
 	"k8s.io/apimachinery/pkg/api/meta"
 	"k8s.io/apimachinery/pkg/types"
+	"k8s.io/client-go/util/retry"
 	ctrl "sigs.k8s.io/controller-runtime"
 	"sigs.k8s.io/controller-runtime/pkg/builder"
 	"sigs.k8s.io/controller-runtime/pkg/client"
@@ -150,6 +151,9 @@ func (r *InstallationReconciler) Reconcile(ctx context.Context, in *v1alpha1.Zoo
 	}
 	now := r.Now()
 	reportErr := r.report(ctx, in, installationStatus(now, in, seen))
+	if p.step != stepWait && apierrors.IsConflict(reportErr) {
+		reportErr = r.reportAnew(ctx, in, seen)
+	}
 	return result(now, next(now, in, seen), errors.Join(actErr, reportErr))
 }
 
@@ -267,6 +271,30 @@ func (r *InstallationReconciler) oauth(f *installationFacts) *zoom.OAuth {
 		APIURL:        f.app.Spec.Zoom.APIURL,
 		HTTP:          r.Zoom,
 	}
+}
+
+// reportAnew reports what came of acting although the status has changed since it was read, as it does when an event arrives
+// while Zoom is asked, or when the cache was behind. What Zoom said is known nowhere else, and would be lost.
+func (r *InstallationReconciler) reportAnew(ctx context.Context, in *v1alpha1.ZoomInstallation, f *installationFacts) error {
+	return retry.RetryOnConflict(retry.DefaultRetry, func() error {
+		live, err := r.live(ctx, in)
+		if err != nil {
+			return client.IgnoreNotFound(err)
+		}
+		if live.UID != in.UID || live.Generation != in.Generation {
+			return errChanged // what was done holds for another spec
+		}
+		return r.report(ctx, live, installationStatus(r.Now(), live, f))
+	})
+}
+
+// live is an installation as the API server has it.
+func (r *InstallationReconciler) live(ctx context.Context, in *v1alpha1.ZoomInstallation) (*v1alpha1.ZoomInstallation, error) {
+	var live v1alpha1.ZoomInstallation
+	if err := r.Live.Get(ctx, client.ObjectKeyFromObject(in), &live); err != nil {
+		return nil, fmt.Errorf("reading ZoomInstallation %s/%s: %w", in.Namespace, in.Name, err)
+	}
+	return &live, nil
 }
 
 // report writes a status if it differs from the one that stands, and tells what changed. As with meetings, the write holds

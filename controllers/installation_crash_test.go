@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"net/http"
 	"runtime"
+	"strings"
 	"sync/atomic"
 	"testing"
 	"time"
@@ -262,6 +263,40 @@ func TestARefreshIsSeenThrough(t *testing.T) {
 	}
 	if !z.settleDown(t, z.installationReconciler(), in.Name) || z.zoom.Stats().SpentTwice != 0 {
 		t.Error("the spent token was presented again")
+	}
+}
+
+// An event that arrives while Zoom is asked changes the status meanwhile. What Zoom said is reported all the same, and whoever
+// has not seen it yet does not ask Zoom again before its time.
+func TestARefreshIsReportedWhateverHappensMeanwhile(t *testing.T) {
+	z := newZoomWorld(t, nil)
+	in := z.installed(t)
+	if !z.settleDown(t, z.installationReconciler(), in.Name) {
+		t.Fatal("the consent was not reconciled")
+	}
+	if err := z.get(t, in); err != nil {
+		t.Fatal(err)
+	}
+	behind := in.DeepCopy()
+	z.clock.set(noon.Add(50 * time.Minute))
+	z.zoom.Inject(zoomtest.StepRefresh, 1, zoomtest.Before(func(w http.ResponseWriter, r *http.Request) {
+		live := behind.DeepCopy()
+		live.Status.LastEventAt = stamp(z.clock.Now())
+		if err := z.Status().Update(r.Context(), live); err != nil {
+			t.Error(err)
+		}
+		zoomtest.RateLimited("120")(w, r)
+	}))
+	if _, err := z.installationReconciler().Reconcile(t.Context(), in); err != nil {
+		t.Fatal(err)
+	}
+	reported := z.isReady(t, in, "RefreshFailing")
+	if at := in.Status.Token.NextRefreshAt; !strings.Contains(reported.Message, "rate limit") || !at.Time.Equal(noon.Add(52*time.Minute)) || in.Status.LastEventAt == nil {
+		t.Errorf("Ready says %q, the next refresh is at %v, the last event came at %v", reported.Message, at, in.Status.LastEventAt)
+	}
+	result, err := z.installationReconciler().Reconcile(t.Context(), behind)
+	if asked := z.zoom.Stats().Requests[zoomtest.StepRefresh]; err != nil || asked != 1 || result.RequeueAfter != afterConflict {
+		t.Errorf("with what it knew before, Reconcile returned %+v, %v, and Zoom was asked %d times", result, err, asked)
 	}
 }
 

@@ -42,7 +42,7 @@ func init() {
 // refresh spends the refresh token: mark, ask, store. Whenever the operator ends in between, the mark says that the token may
 // be spent.
 func (r *InstallationReconciler) refresh(ctx context.Context, in *v1alpha1.ZoomInstallation, f *installationFacts) error {
-	if err := ctx.Err(); err != nil {
+	if err := r.current(ctx, in); err != nil {
 		return err
 	}
 	leftBehind := !f.token.RefreshStartedAt.IsZero()
@@ -71,6 +71,20 @@ func (r *InstallationReconciler) refresh(ctx context.Context, in *v1alpha1.ZoomI
 		return f.token.Unmark(ctx, r.Client)
 	}
 	return nil
+}
+
+// current asks the API server whether the installation is the version that was read. A cache that is behind may not know yet
+// that Zoom was asked a moment ago, and wants to be left alone for a while.
+func (r *InstallationReconciler) current(ctx context.Context, in *v1alpha1.ZoomInstallation) error {
+	live, err := r.live(ctx, in)
+	switch {
+	case err != nil:
+		return err
+	case live.UID != in.UID || live.ResourceVersion != in.ResourceVersion:
+		return errChanged
+	default:
+		return nil
+	}
 }
 
 // outcome is what became of a refresh that failed for a cause that may pass.

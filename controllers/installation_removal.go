@@ -24,7 +24,7 @@ const (
 	concurrentDeletions = 8
 )
 
-// errChanged means that an installation is no longer as it was when its end was decided on: the customer may have
+// errChanged means that an installation is no longer as it was when it was decided what to do: the customer may have
 // installed the app again a moment ago, and the cache not know it yet. What is there now must not be touched.
 var errChanged = errors.New("the ZoomInstallation has changed since it was read")
 
@@ -152,11 +152,10 @@ func (r *InstallationReconciler) eachPage(ctx context.Context, in *v1alpha1.Zoom
 // unchanged asks the API server whether the installation is what it was when it was read: its spec, and whether it is being
 // deleted.
 func (r *InstallationReconciler) unchanged(ctx context.Context, in *v1alpha1.ZoomInstallation) error {
-	var live v1alpha1.ZoomInstallation
-	err := r.Live.Get(ctx, client.ObjectKeyFromObject(in), &live)
+	live, err := r.live(ctx, in)
 	switch {
 	case err != nil:
-		return fmt.Errorf("reading ZoomInstallation %s/%s: %w", in.Namespace, in.Name, err)
+		return err
 	case live.UID != in.UID || live.Generation != in.Generation:
 		return errChanged
 	default:
