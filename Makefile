@@ -113,7 +113,15 @@ docker-build: ## Build the container image IMG with docker.
 
 # The manifests, with the image IMG and the address EXTERNAL_URL in them.
 MANIFESTS = $(KUSTOMIZE) build config/default | sed -e 's|image: $(IMAGE):.*|image: $(IMG)|' \
-	$(if $(EXTERNAL_URL),-e 's|https://zoom-operator.example.com|$(EXTERNAL_URL)|')
+	-e 's|--external-url=$$|--external-url=$(EXTERNAL_URL)|'
+
+# Your own kubectl; where there is none, one is built.
+KUBECTL := $(or $(shell command -v kubectl),$(ASSETS)/kubectl)
+NEEDS_KUBECTL = $(if $(filter $(ASSETS)/kubectl,$(KUBECTL)),kubernetes)
+
+.PHONY: docker-push
+docker-push: ## Push the container image IMG.
+	docker push $(IMG)
 
 .PHONY: build-installer
 build-installer: $(KUSTOMIZE) ## Write dist/install.yaml: CRDs, RBAC and the operator in one file.
@@ -121,25 +129,23 @@ build-installer: $(KUSTOMIZE) ## Write dist/install.yaml: CRDs, RBAC and the ope
 	@$(MANIFESTS) >dist/install.yaml
 	@echo "dist/install.yaml is written"
 
-.PHONY: install
-install: kubernetes $(KUSTOMIZE) ## Install the CRDs into the cluster of the current kubeconfig context.
-	$(KUSTOMIZE) build config/crd | "$(ASSETS)/kubectl" apply --server-side -f -
-
-.PHONY: uninstall
-uninstall: kubernetes $(KUSTOMIZE) ## Delete the CRDs and with them every Zoom resource; the operator has to run to revoke tokens.
-	$(KUSTOMIZE) build config/crd | "$(ASSETS)/kubectl" delete --ignore-not-found -f -
-
 .PHONY: deploy
-deploy: kubernetes build-installer ## Deploy the operator. EXTERNAL_URL=https://... is the address that Zoom reaches it at.
-	@if [ -z "$(EXTERNAL_URL)" ]; then echo "EXTERNAL_URL is not set: make deploy EXTERNAL_URL=https://zoom.your.org (the address that Zoom and browsers reach)" >&2; exit 1; fi
-	"$(ASSETS)/kubectl" apply --server-side -f dist/install.yaml
+deploy: external-url $(NEEDS_KUBECTL) build-installer ## Deploy the operator. EXTERNAL_URL=https://... is the address that Zoom reaches it at.
+	"$(KUBECTL)" apply --server-side -f dist/install.yaml
 
+.PHONY: external-url
+external-url:
+	@if [ -z "$(EXTERNAL_URL)" ]; then echo "EXTERNAL_URL is not set: make deploy EXTERNAL_URL=https://zoom.your.org (the address that Zoom and browsers reach)" >&2; exit 1; fi
+
+# The operator has to be there still: an installation goes when its token is revoked, or could not be for five minutes. The
+# apps go next, so that no late event brings an installation back, and then those that one brought back in between.
 .PHONY: undeploy
-undeploy: kubernetes build-installer ## Delete every Zoom resource (which revokes its tokens at Zoom), then the operator and the CRDs.
-	@# The operator has to be there still: an installation goes when its token is revoked.
-	@if "$(ASSETS)/kubectl" get customresourcedefinition zoominstallations.zoom-operator.io >/dev/null; then \
-		"$(ASSETS)/kubectl" delete zoominstallations --all --all-namespaces --timeout=5m; fi
-	"$(ASSETS)/kubectl" delete --ignore-not-found -f dist/install.yaml
+undeploy: $(NEEDS_KUBECTL) build-installer ## Delete every Zoom resource (which removes the app at Zoom), then the operator and the CRDs.
+	@if "$(KUBECTL)" get customresourcedefinition zoominstallations.zoom-operator.io >/dev/null; then \
+		"$(KUBECTL)" delete zoominstallations --all --all-namespaces --timeout=10m && \
+		"$(KUBECTL)" delete zoomapps --all --all-namespaces --timeout=1m && \
+		"$(KUBECTL)" delete zoominstallations --all --all-namespaces --timeout=1m; fi
+	"$(KUBECTL)" delete --ignore-not-found -f dist/install.yaml
 
 ##@ Tools
 

@@ -9,8 +9,5 @@ for script in $(find hack .ci -name '*.sh' -o -path '.ci/run'); do
 		echo "$script is not executable: chmod +x $script" >&2
 		exit 1
 	fi
-	case $(head -n 1 "$script") in
-	*bash*) bash -n "$script" ;;
-	*) sh -n "$script" ;;
-	esac
+	sh -n "$script"
 done
