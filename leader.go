@@ -24,6 +24,8 @@ const (
 	leaseDuration = 15 * time.Second
 	renewDeadline = 10 * time.Second
 	retryPeriod   = 2 * time.Second
+	// pause is how long this replica lets others lead after its controllers ended by themselves.
+	pause = 10 * time.Second
 )
 
 // leadership runs the controllers while this replica leads, for as many terms as there are. The manager's own leader election
@@ -47,6 +49,10 @@ func (l *leadership) Start(ctx context.Context) error {
 	for ctx.Err() == nil {
 		if err := l.term(ctx); err != nil {
 			log.FromContext(ctx).Error(err, "The controllers ended; they start again after another election")
+			select {
+			case <-ctx.Done():
+			case <-time.After(pause):
+			}
 		}
 	}
 	return nil

@@ -3,13 +3,16 @@
 package main
 
 import (
+	"crypto/tls"
 	"errors"
 	"flag"
 	"fmt"
+	"io"
 	"log/slog"
 	"net"
 	"net/url"
 	"os"
+	"strconv"
 	"strings"
 	"time"
 
@@ -74,7 +77,12 @@ func parse(args []string) (*options, error) {
 	flags.BoolVar(&o.controllers, "controllers", true, "run controllers; false for replicas that only receive")
 	flags.StringVar(&o.namespaces, "watch-namespaces", "", "namespaces to work in, separated by commas; empty for all")
 	flags.StringVar(&o.kubeconfig, "kubeconfig", "", "kubeconfig for a run outside a cluster")
+	flags.SetOutput(io.Discard) // main prints the error, once
 	if err := flags.Parse(args); err != nil {
+		if errors.Is(err, flag.ErrHelp) {
+			flags.SetOutput(os.Stderr)
+			flags.PrintDefaults()
+		}
 		return nil, err
 	}
 	if flags.NArg() > 0 {
@@ -86,24 +94,25 @@ func parse(args []string) (*options, error) {
 // check finds what would otherwise only fail later, at the first use.
 func (o *options) check() error {
 	var errs []error
-	for name, address := range map[string]string{
-		"webhook-bind-address":      o.webhooks.BindAddress,
-		"health-probe-bind-address": o.probeAddress,
-		"metrics-bind-address":      o.metrics.BindAddress,
+	for _, address := range []struct{ flag, value string }{
+		{"webhook-bind-address", o.webhooks.BindAddress},
+		{"health-probe-bind-address", o.probeAddress},
+		{"metrics-bind-address", o.metrics.BindAddress},
 	} {
-		if _, _, err := net.SplitHostPort(address); err != nil && (address != "0" || name != "metrics-bind-address") {
-			errs = append(errs, fmt.Errorf("--%s must be host:port or :port, not %q", name, address))
+		if !listenable(address.value) && (address.value != "0" || address.flag != "metrics-bind-address") {
+			errs = append(errs, fmt.Errorf("--%s must be host:port or :port, not %q", address.flag, address.value))
 		}
 	}
 	if o.externalURL != "" {
 		u, err := url.Parse(o.externalURL)
-		if err != nil || u.Host == "" || u.User != nil || u.RawQuery != "" || u.Fragment != "" || (u.Scheme != "https" && u.Scheme != "http") || strings.Trim(u.Path, "/") != "" {
+		if err != nil || u.Hostname() == "" || u.User != nil || u.RawQuery != "" || u.Fragment != "" || (u.Scheme != "https" && u.Scheme != "http") || strings.Trim(u.Path, "/") != "" {
 			errs = append(errs, fmt.Errorf("--external-url must be a scheme and a host, for example https://zoom.example.org, not %q", o.externalURL))
 		}
 		o.externalURL = strings.TrimRight(o.externalURL, "/")
 	}
-	if (o.webhooks.TLSCertFile == "") != (o.webhooks.TLSKeyFile == "") {
-		errs = append(errs, errors.New("--tls-cert-file and --tls-key-file go together: set both or neither"))
+	errs = append(errs, o.checkTLS())
+	if o.namespaces != "" && len(o.watched()) == 0 {
+		errs = append(errs, fmt.Errorf("--watch-namespaces names no namespace: %q; leave it out to work in all of them", o.namespaces))
 	}
 	for _, ns := range o.watched() {
 		if msgs := validation.IsDNS1123Label(ns); len(msgs) > 0 {
@@ -111,6 +120,30 @@ func (o *options) check() error {
 		}
 	}
 	return errors.Join(errs...)
+}
+
+// listenable says whether an address is one that can be listened on.
+func listenable(address string) bool {
+	_, port, err := net.SplitHostPort(address)
+	if err != nil {
+		return false
+	}
+	_, err = strconv.ParseUint(port, 10, 16)
+	return err == nil
+}
+
+func (o *options) checkTLS() error {
+	cert, key := o.webhooks.TLSCertFile, o.webhooks.TLSKeyFile
+	switch {
+	case cert == "" && key == "":
+		return nil
+	case cert == "" || key == "":
+		return errors.New("--tls-cert-file and --tls-key-file go together: set both or neither")
+	}
+	if _, err := tls.LoadX509KeyPair(cert, key); err != nil {
+		return fmt.Errorf("--tls-cert-file and --tls-key-file must be a certificate chain and its key, in PEM: %w", err)
+	}
+	return nil
 }
 
 func (o *options) watched() []string {

@@ -3,6 +3,8 @@ package main
 import (
 	"errors"
 	"flag"
+	"os"
+	"path/filepath"
 	"reflect"
 	"slices"
 	"strings"
@@ -10,6 +12,7 @@ import (
 
 	"github.com/google/go-cmp/cmp"
 	corev1 "k8s.io/api/core/v1"
+	certutil "k8s.io/client-go/util/cert"
 	"sigs.k8s.io/controller-runtime/pkg/client"
 	metricsserver "sigs.k8s.io/controller-runtime/pkg/metrics/server"
 
@@ -36,9 +39,26 @@ func TestDefaults(t *testing.T) {
 	}
 }
 
+// keyPair writes a certificate and its key.
+func keyPair(t *testing.T) (cert, key string) {
+	t.Helper()
+	chain, private, err := certutil.GenerateSelfSignedCertKey("zoom.example.org", nil, nil)
+	if err != nil {
+		t.Fatal(err)
+	}
+	cert, key = filepath.Join(t.TempDir(), "tls.crt"), filepath.Join(t.TempDir(), "tls.key")
+	for file, content := range map[string][]byte{cert: chain, key: private} {
+		if err := os.WriteFile(file, content, 0o600); err != nil {
+			t.Fatal(err)
+		}
+	}
+	return cert, key
+}
+
 func TestFlags(t *testing.T) {
+	cert, key := keyPair(t)
 	o, err := parse([]string{
-		"--webhook-bind-address=127.0.0.1:1", "--external-url=https://zoom.example.org/", "--tls-cert-file=crt", "--tls-key-file=key",
+		"--webhook-bind-address=127.0.0.1:1", "--external-url=https://zoom.example.org/", "--tls-cert-file=" + cert, "--tls-key-file=" + key,
 		"--health-probe-bind-address=[::1]:2", "--metrics-bind-address=0", "--metrics-secure=false", "--leader-elect",
 		"--controllers=false", "--watch-namespaces= b,a,,", "--kubeconfig=file",
 	})
@@ -53,7 +73,7 @@ func TestFlags(t *testing.T) {
 		namespaces:   " b,a,,",
 		kubeconfig:   "file",
 		webhooks: webhookserver.Options{
-			BindAddress: "127.0.0.1:1", TLSCertFile: "crt", TLSKeyFile: "key",
+			BindAddress: "127.0.0.1:1", TLSCertFile: cert, TLSKeyFile: key,
 		},
 	}
 	if diff := cmp.Diff(want, o, cmp.AllowUnexported(options{}), wholeMetrics); diff != "" {
@@ -75,18 +95,25 @@ func TestWrongFlagsStopItWithASentence(t *testing.T) {
 		"a webhook address without port":  {[]string{"--webhook-bind-address=localhost"}, []string{`--webhook-bind-address must be host:port or :port, not "localhost"`}},
 		"a webhook address of 0":          {[]string{"--webhook-bind-address=0"}, []string{`--webhook-bind-address must be host:port or :port, not "0"`}},
 		"no webhook address":              {[]string{"--webhook-bind-address="}, []string{`--webhook-bind-address must be host:port or :port, not ""`}},
+		"a webhook address of a word":     {[]string{"--webhook-bind-address=:web"}, []string{`--webhook-bind-address must be host:port or :port, not ":web"`}},
+		"a webhook address beyond ports":  {[]string{"--webhook-bind-address=:65536"}, []string{`--webhook-bind-address must be host:port or :port, not ":65536"`}},
 		"a probe address without port":    {[]string{"--health-probe-bind-address=8081"}, []string{`--health-probe-bind-address must be host:port or :port, not "8081"`}},
 		"a metrics address without port":  {[]string{"--metrics-bind-address=8443"}, []string{`--metrics-bind-address must be host:port or :port, not "8443"`}},
 		"an external URL without scheme":  {[]string{"--external-url=zoom.example.org"}, []string{external + `"zoom.example.org"`}},
 		"an external URL of another kind": {[]string{"--external-url=ftp://zoom.example.org"}, []string{external + `"ftp://zoom.example.org"`}},
 		"an external URL without host":    {[]string{"--external-url=https://"}, []string{external + `"https://"`}},
+		"an external URL of a port":       {[]string{"--external-url=https://:8443"}, []string{external + `"https://:8443"`}},
 		"an external URL with a path":     {[]string{"--external-url=https://zoom.example.org/zoom"}, []string{external + `"https://zoom.example.org/zoom"`}},
 		"an external URL with a query":    {[]string{"--external-url=https://zoom.example.org?a=b"}, []string{external + `"https://zoom.example.org?a=b"`}},
 		"an external URL with a user":     {[]string{"--external-url=https://ana@zoom.example.org"}, []string{external + `"https://ana@zoom.example.org"`}},
 		"an external URL with a fragment": {[]string{"--external-url=https://zoom.example.org#a"}, []string{external + `"https://zoom.example.org#a"`}},
 		"a certificate without its key":   {[]string{"--tls-cert-file=crt"}, []string{"--tls-cert-file and --tls-key-file go together: set both or neither"}},
 		"a key without its certificate":   {[]string{"--tls-key-file=key"}, []string{"--tls-cert-file and --tls-key-file go together: set both or neither"}},
-		"a namespace that cannot be":      {[]string{"--watch-namespaces=a,B_c"}, []string{`--watch-namespaces holds "B_c", which is not the name of a namespace`}},
+		"files that are not there": {[]string{"--tls-cert-file=crt", "--tls-key-file=key"}, []string{
+			"--tls-cert-file and --tls-key-file must be a certificate chain and its key, in PEM: open crt: no such file or directory",
+		}},
+		"namespaces without a name":  {[]string{"--watch-namespaces= ,"}, []string{`--watch-namespaces names no namespace: " ,"; leave it out to work in all of them`}},
+		"a namespace that cannot be": {[]string{"--watch-namespaces=a,B_c"}, []string{`--watch-namespaces holds "B_c", which is not the name of a namespace`}},
 		"several at once": {[]string{"--tls-key-file=key", "--external-url=x", "--webhook-bind-address=y"}, []string{
 			`--webhook-bind-address must be host:port or :port, not "y"`, external + `"x"`, "--tls-cert-file and --tls-key-file go together: set both or neither",
 		}},
