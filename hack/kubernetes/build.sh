@@ -9,7 +9,7 @@ here=$(cd "$(dirname "$0")" && pwd)
 root=$(cd "$here/../.." && pwd)
 
 if [ -n "${KUBEBUILDER_ASSETS:-}" ]; then
-	for name in kube-apiserver etcd kubectl; do
+	for name in kube-apiserver kube-controller-manager etcd kubectl; do
 		if [ ! -x "$KUBEBUILDER_ASSETS/$name" ]; then
 			echo "KUBEBUILDER_ASSETS is $KUBEBUILDER_ASSETS, but $name is not there: put it there, or unset the variable to build one." >&2
 			exit 1
