@@ -71,8 +71,9 @@ test: build kubernetes $(GOTESTSUM) ## Run the tests, against a real API server;
 	@if [ -n "$(CI)" ]; then hack/verify-no-skips.sh; fi
 
 .PHONY: test-browser
-test-browser: kubernetes $(GOTESTSUM) ## Go through the consent pages in Chromium, which has to be installed.
-	@$(GO_TEST) ./test/e2e/browser
+test-browser: kubernetes $(GOTESTSUM) ## Go through the consent pages in Chromium, which has to be installed; pictures are in bin/browser.
+	@mkdir -p "$(BIN)/browser"
+	@$(GO_TEST) -artifacts -outputdir "$(BIN)/browser" ./test/e2e/browser
 	@if [ -n "$(CI)" ]; then hack/verify-no-skips.sh; fi
 
 .PHONY: smoke
