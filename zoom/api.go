@@ -1,12 +1,13 @@
 package zoom
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
 	"net/http"
 	"net/url"
-	"slices"
+	"regexp"
 	"strings"
 )
 
@@ -20,7 +21,6 @@ type User struct {
 var restCodes = map[string]error{
 	"4711": ErrScope,
 	"4700": ErrScope, // the older number
-	"124":  ErrToken,
 }
 
 // Me asks whom accessToken belongs to. That needs the scope user:read:user, or user:read:user:admin in an admin-managed
@@ -34,6 +34,8 @@ func (o *OAuth) Me(ctx context.Context, accessToken, apiURL string) (*User, erro
 }
 
 func (o *OAuth) me(ctx context.Context, accessToken, apiURL string) (*User, error) {
+	ctx, cancel := context.WithTimeout(ctx, answerTimeout)
+	defer cancel()
 	req, err := http.NewRequestWithContext(ctx, http.MethodGet, o.apiBase(apiURL)+"/v2/users/me", http.NoBody)
 	if err != nil {
 		return nil, err
@@ -44,45 +46,63 @@ func (o *OAuth) me(ctx context.Context, accessToken, apiURL string) (*User, erro
 		return nil, err
 	}
 	if status != http.StatusOK {
-		err := refusal(status, header, body, restCodes)
+		err := refusal(status, header, body, restCodes, accessCodes)
 		if e, ok := errors.AsType[*StatusError](err); ok && e.Status == http.StatusUnauthorized {
 			return nil, ErrToken
 		}
 		return nil, err
 	}
 	fields, _ := parseObject(body)
-	var failure error
-	answer := object{fields: fields, failure: &failure}
+	answer := object{fields: fields}.lenient()
 	user := &User{ID: answer.identifier("id"), AccountID: answer.identifier("account_id")}
-	if failure != nil || user.ID == "" || user.AccountID == "" {
+	if user.ID == "" || user.AccountID == "" {
 		return nil, errUnusable
 	}
 	return user, nil
 }
 
-// regions are the domains whose hosts are Zoom's. A token stays in the one that the app was registered in: the
-// government's cloud is not the public one.
-var regions = []string{".zoom.us", ".zoomgov.com"}
+// apiHost is what the hosts of Zoom's REST API are called: api.zoom.us, and api-eu.zoom.us of a region. The other domain is
+// the cloud of the government, which is not the public one.
+var apiHost = regexp.MustCompile(`^api(?:-[a-z0-9]+)*\.(zoom\.us|zoomgov\.com)$`)
 
-// apiBase returns where an access token may be sent. The token's own base, which keeps requests in the account's region,
-// comes out of an answer: it counts only if it is the configured host, or one of Zoom's where the configured one is, too.
-// Otherwise whoever could forge an answer would get the token, and could point this client at hosts inside the cluster.
+// apiBase returns where an access token may be sent: to the region, if apiURL names one, or else where this client is
+// configured to send it.
 func (o *OAuth) apiBase(apiURL string) string {
-	base := strings.TrimRight(o.APIURL, "/")
-	configured, err := url.Parse(base)
+	return cmp.Or(o.region(apiURL), o.api())
+}
+
+// region returns the base that an answer names, as far as it may be sent a token, and otherwise nothing. It keeps requests
+// in the account's region, but comes out of an answer: it counts only if it is the configured host, or one of Zoom's for
+// this API in the domain of the configured one. Otherwise whoever could forge an answer would get the token, and could
+// point this client at hosts inside the cluster.
+func (o *OAuth) region(apiURL string) string {
+	configured, err := url.Parse(o.api())
 	if err != nil {
-		return base
+		return ""
 	}
 	u, err := url.Parse(apiURL)
-	if err != nil || u.Scheme != "https" || u.User != nil {
-		return base
+	if err != nil || u.User != nil {
+		return ""
 	}
-	// A port would be part of the suffix: a region is reached at 443 only.
+	// A port would be part of the host: a region is reached at 443 only.
 	own, host := strings.ToLower(configured.Host), strings.ToLower(u.Host)
-	if host == own || slices.ContainsFunc(regions, func(domain string) bool {
-		return strings.HasSuffix(own, domain) && strings.HasSuffix(host, domain)
-	}) {
+	switch {
+	case host == own:
+		return o.api()
+	case u.Scheme == "https" && apiDomain(host) != "" && apiDomain(host) == apiDomain(own):
 		return "https://" + host
 	}
-	return base
+	return ""
+}
+
+// apiDomain is the domain of a host of Zoom's REST API, and empty for any other host.
+func apiDomain(host string) string {
+	if match := apiHost.FindStringSubmatch(host); match != nil {
+		return match[1]
+	}
+	return ""
+}
+
+func (o *OAuth) api() string {
+	return strings.TrimRight(o.APIURL, "/")
 }

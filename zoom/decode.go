@@ -1,7 +1,7 @@
 package zoom
 
 import (
-	"bytes"
+	"cmp"
 	"encoding/json"
 	"fmt"
 	"math"
@@ -59,9 +59,10 @@ func Known(name string) bool {
 // ParseEvent decodes the body of a webhook. Verify the signature first.
 //
 // Fields that Zoom left out, set to null or to an empty string are absent; fields unknown to this package are ignored.
-// A known event with a field of the wrong type, without its account or without its meeting number is refused with an
-// error that wraps ErrMalformed. Of an unknown event only the name, the time and the account are returned, the latter
-// two as far as they can be understood.
+// A known event is refused with an error that wraps ErrMalformed when its account or its meeting number is missing, or
+// when a field cannot be understood that says what happened to whom and when. A field that merely describes is absent
+// then: Zoom gives an event up that is refused again and again, and the event is worth more. Of an unknown event only the
+// name, the time and the account are returned, the latter two as far as they can be understood.
 func ParseEvent(body []byte) (*Event, error) {
 	fields, ok := parseObject(body)
 	if !ok {
@@ -85,25 +86,33 @@ func ParseEvent(body []byte) (*Event, error) {
 		return e, nil
 	}
 	decode(e, payload)
+	if e.Meeting != nil && e.Time.IsZero() && root.raw("event_ts") != nil {
+		// What is recorded of a meeting is ordered by this time, so that one which is wrong cannot pass for missing.
+		root.refuse("event_ts", "is neither a date nor a time in milliseconds")
+	}
 	if failure != nil {
 		return nil, failure
 	}
 	return e, nil
 }
 
-// eventTime finds the time of the event. The sources differ in where Zoom puts it and in which form: at the top in
-// milliseconds, of app_deauthorized also in the payload, as a number or as a date.
+// eventTime finds the time of the event, as far as it can be understood. The sources differ in where Zoom puts it and in
+// which form: at the top in milliseconds, of app_deauthorized also in the payload, as a number or as a date. The date in
+// the payload of Zoom's sample names no zone, so deauthorization_time, which does, is believed before it.
 func eventTime(root, payload object) time.Time {
-	for _, t := range []*time.Time{
-		root.instant("event_ts"),
-		payload.instant("event_ts"),
-		payload.instant("time_stamp"),
-	} {
-		if t != nil {
-			return *t
-		}
+	root, payload = root.lenient(), payload.lenient()
+	t := cmp.Or(
+		root.millis("event_ts"),
+		payload.millis("event_ts"),
+		payload.time("deauthorization_time"),
+		root.time("event_ts"),
+		payload.time("event_ts"),
+		payload.millis("time_stamp"),
+	)
+	if t == nil {
+		return time.Time{}
 	}
-	return time.Time{}
+	return *t
 }
 
 func decodeChallenge(e *Event, payload object) {
@@ -114,20 +123,17 @@ func decodeChallenge(e *Event, payload object) {
 	e.Challenge = &Challenge{PlainToken: token}
 }
 
+// decodeDeauthorization refuses no time: whenever it was, the customer has removed the app.
 func decodeDeauthorization(e *Event, payload object) {
 	payload.require("account_id", e.AccountID)
-	d := &Deauthorization{
+	e.Deauthorization = &Deauthorization{
 		ClientID: payload.identifier("client_id"),
 		UserID:   payload.identifier("user_id"),
 		At:       e.Time,
 	}
-	if at := payload.time("deauthorization_time"); at != nil {
-		d.At = *at
-		if e.Time.IsZero() {
-			e.Time = *at
-		}
+	if at := payload.lenient().time("deauthorization_time"); at != nil {
+		e.Deauthorization.At = *at
 	}
-	e.Deauthorization = d
 }
 
 func decodeMeeting(e *Event, payload object) {
@@ -137,19 +143,20 @@ func decodeMeeting(e *Event, payload object) {
 	e.Scope = payload.oneOf("scope", OperationAll, OperationSingle)
 
 	o := payload.object("object")
+	description := o.lenient()
 	e.Meeting = &Meeting{
 		ID:          o.digits("id"),
 		UUID:        o.identifier("uuid"),
 		HostID:      o.identifier("host_id"),
-		Topic:       o.optionalText("topic"),
-		Type:        o.count("type"),
+		Topic:       description.optionalText("topic"),
+		Type:        description.count("type"),
 		StartTime:   o.time("start_time"),
 		EndTime:     o.time("end_time"),
-		Duration:    o.count("duration"),
-		Timezone:    o.optionalText("timezone"),
+		Duration:    description.count("duration"),
+		Timezone:    description.optionalText("timezone"),
 		Occurrences: decodeOccurrences(o),
-		UsePMI:      o.object("settings").boolean("use_pmi"),
-		PMI:         o.digits("pmi"),
+		UsePMI:      description.object("settings").boolean("use_pmi"),
+		PMI:         description.digits("pmi"),
 	}
 	o.require("id", e.Meeting.ID)
 }
@@ -164,7 +171,7 @@ func decodeOccurrences(meeting object) *[]Occurrence {
 		occurrences = append(occurrences, Occurrence{
 			ID:        o.identifier("occurrence_id"),
 			StartTime: o.time("start_time"),
-			Duration:  o.count("duration"),
+			Duration:  o.lenient().count("duration"),
 			Status:    o.oneOf("status", OccurrenceAvailable, OccurrenceDeleted),
 		})
 	}
@@ -183,7 +190,7 @@ func decodeParticipant(e *Event, payload object) {
 		DateTime:  p.time("date_time"),
 	}
 	if e.Participant.DateTime == nil {
-		e.Participant.DateTime = p.object("sharing_details").time("date_time")
+		e.Participant.DateTime = p.lenient().object("sharing_details").time("date_time")
 	}
 }
 
@@ -200,6 +207,12 @@ type object struct {
 func parseObject(raw []byte) (fields map[string]json.RawMessage, ok bool) {
 	err := json.Unmarshal(raw, &fields)
 	return fields, err == nil && fields != nil // nil: the document is "null"
+}
+
+// lenient returns the same object, of which malformed fields are absent and nothing else.
+func (o object) lenient() object {
+	o.failure = new(error)
+	return o
 }
 
 func (o object) refuse(key, why string) {
@@ -361,9 +374,10 @@ func (o object) time(key string) *time.Time {
 	return nil
 }
 
-// parseDate reads a date in RFC 3339, with or without a fraction. One without a zone, too, is in UTC, as Zoom's are.
+// parseDate reads a date in RFC 3339, with or without a fraction. One without a zone, too, is in UTC, as Zoom's are; the
+// one in Zoom's sample of app_deauthorized has a space for the T besides.
 func parseDate(s string) (time.Time, bool) {
-	for _, layout := range []string{time.RFC3339, "2006-01-02T15:04:05"} {
+	for _, layout := range []string{time.RFC3339, "2006-01-02T15:04:05", time.DateTime} {
 		if t, err := time.Parse(layout, s); err == nil && 1 <= t.UTC().Year() && t.UTC().Year() <= 9999 {
 			return t.UTC(), true
 		}
@@ -371,19 +385,15 @@ func parseDate(s string) (time.Time, bool) {
 	return time.Time{}, false
 }
 
-// instant reads milliseconds since 1970, as a number or in a string, or a date.
-func (o object) instant(key string) *time.Time {
-	raw := o.raw(key)
-	if raw == nil {
+// millis reads milliseconds since 1970, as a number or in a string.
+func (o object) millis(key string) *time.Time {
+	s := o.scalar(key)
+	if s == "" {
 		return nil
 	}
-	digits := string(bytes.Trim(raw, `"`))
-	if raw[0] == '"' && !decimal(digits, len(digits)) {
-		return o.time(key)
-	}
-	ms, err := strconv.ParseInt(digits, 10, 64)
+	ms, err := strconv.ParseInt(s, 10, 64)
 	if err != nil || ms <= 0 || ms > maxMillis {
-		o.refuse(key, "is neither a date nor a time in milliseconds")
+		o.refuse(key, "is not a time in milliseconds")
 		return nil
 	}
 	return new(time.UnixMilli(ms).UTC())

@@ -53,8 +53,8 @@ type Event struct {
 	// Name is Zoom's name of the event, at most 128 bytes, for instance "meeting.started".
 	Name string
 
-	// Time is when the event happened at Zoom, with milliseconds. It is zero when Zoom sent no time; the timestamp of
-	// the signature is then the best one known.
+	// Time is when the event happened at Zoom, with milliseconds. It is zero when Zoom sent no time, or with
+	// app_deauthorized none that can be understood; the timestamp of the signature is then the best one known.
 	Time time.Time
 
 	// AccountID is the account of the user who owns the meeting. It is case-sensitive, and the only thing that tells
@@ -172,6 +172,6 @@ type Deauthorization struct {
 	// UserID is who removed it.
 	UserID string
 
-	// At is when. It is the Event's Time when Zoom left it out, and may be zero like that.
+	// At is when. It is the Event's Time when Zoom left it out or garbled it, and may be zero like that.
 	At time.Time
 }

@@ -1,6 +1,7 @@
 package zoom
 
 import (
+	"cmp"
 	"context"
 	"crypto/tls"
 	"errors"
@@ -30,7 +31,8 @@ var (
 	// disabled. No code and no token was spent.
 	ErrClient = errors.New("the app's client ID or client secret is wrong at Zoom, or the app is disabled")
 
-	// ErrScope means the access token is good, but does not allow the request.
+	// ErrScope means the access token is good, but does not allow the request. Together with ErrGrant it means that a
+	// refresh token has other scopes than the app by now, so that the app has to be installed again.
 	ErrScope = errors.New("the token lacks a scope that the request needs, such as user:read:user")
 
 	// ErrToken means the access token is invalid or has expired.
@@ -92,7 +94,8 @@ type Token struct {
 	// AccessToken is good for ExpiresIn.
 	AccessToken string `json:"-"`
 
-	// RefreshToken can be spent once. Zoom's documentation gives it 90 days, older editions more.
+	// RefreshToken can be spent once. Zoom's documentation gives it 90 days, older editions more. After a refresh that was
+	// answered without a new one it is the one that was passed in, for then nothing took its place.
 	RefreshToken string `json:"-"`
 
 	// ExpiresIn counts from the moment Zoom answered.
@@ -101,7 +104,8 @@ type Token struct {
 	// Scopes are the granted ones, which need not be all that the app asks for.
 	Scopes []string `json:"-"`
 
-	// APIURL is the base of the REST API in the account's region. Empty when Zoom did not say.
+	// APIURL is the base of the REST API in the account's region. Empty when Zoom did not say, or named a host that is
+	// not to be sent a token.
 	APIURL string `json:"-"`
 }
 
@@ -146,22 +150,32 @@ func (o OAuth) GoString() string { return o.String() }
 func (o OAuth) LogValue() slog.Value { return slog.StringValue(o.String()) }
 
 const (
-	// answerTimeout bounds one request from the dial to the last byte of the answer.
+	// answerTimeout bounds a call from the dial to the last byte of the answer.
 	answerTimeout = 10 * time.Second
+
+	// refreshTimeout does so for a refresh, which is given longer: when its answer is lost, so is the installation.
+	refreshTimeout = 20 * time.Second
+
+	// dialTimeout is shorter than both, so that it can be told that nothing was sent.
+	dialTimeout = 3 * time.Second
 
 	// maxAnswer bounds an answer. Zoom does not bound its tokens; they are 1 to 2 KB long.
 	maxAnswer = 64 << 10
 )
 
-// NewHTTPClient returns a client for OAuth.HTTP that a hostile server cannot hold on to: a request ends after 10 seconds,
+// NewHTTPClient returns a client for OAuth.HTTP that a hostile server cannot hold on to: a request ends after 20 seconds,
 // an answer after 64 KiB, and redirects are not followed, since they would carry tokens elsewhere. A request is never
 // sent twice.
 func NewHTTPClient() *http.Client {
+	// Package net/http sends a request again when an HTTP/2 server refuses its stream.
+	protocols := new(http.Protocols)
+	protocols.SetHTTP1(true)
 	return &http.Client{
-		Timeout: answerTimeout,
+		Timeout: refreshTimeout,
 		Transport: boundedTransport{&http.Transport{
 			Proxy:                  http.ProxyFromEnvironment,
-			ForceAttemptHTTP2:      true,
+			DialContext:            (&net.Dialer{Timeout: dialTimeout}).DialContext,
+			Protocols:              protocols,
 			MaxResponseHeaderBytes: maxAnswer,
 			// A connection that was kept alive may turn out dead, and package net/http then sends a request again.
 			DisableKeepAlives: true,
@@ -188,19 +202,24 @@ func (t boundedTransport) RoundTrip(r *http.Request) (*http.Response, error) {
 // that the app registered, with a code that is good for 5 minutes, and with state. The verifier of PKCE stays with the
 // caller until the exchange; the URL carries its SHA-256 alone. Scopes are chosen in the app's registration.
 func (o *OAuth) AuthorizeURL(redirectURL, state, verifier string) string {
-	return o.config("", redirectURL).AuthCodeURL(state, oauth2.S256ChallengeOption(verifier))
+	c := oauth2.Config{
+		ClientID:    o.ClientID,
+		RedirectURL: redirectURL,
+		Endpoint:    oauth2.Endpoint{AuthURL: o.web("/oauth/authorize")},
+	}
+	return c.AuthCodeURL(state, oauth2.S256ChallengeOption(verifier))
 }
 
 // Exchange spends an authorization code. redirectURL and verifier are those of AuthorizeURL; a flow that began at Zoom
 // has no verifier, and an empty one is not sent.
 func (o *OAuth) Exchange(ctx context.Context, code, redirectURL, verifier string) (*Token, error) {
-	var options []oauth2.AuthCodeOption
+	ctx, cancel := context.WithTimeout(ctx, answerTimeout)
+	defer cancel()
+	form := url.Values{"grant_type": {"authorization_code"}, "code": {code}, "redirect_uri": {redirectURL}}
 	if verifier != "" {
-		options = append(options, oauth2.VerifierOption(verifier))
+		form.Set("code_verifier", verifier)
 	}
-	token, err := o.token(ctx, redirectURL, func(ctx context.Context, c *oauth2.Config) (*oauth2.Token, error) {
-		return c.Exchange(ctx, code, options...)
-	})
+	token, err := o.token(ctx, form)
 	if e, ok := errors.AsType[*StatusError](err); ok && e.Status == http.StatusBadRequest && e.Code == "invalid_request" {
 		// Seen in the test data of a client library: this, without a number, is how Zoom refuses a code that is
 		// unknown or was used before.
@@ -212,27 +231,32 @@ func (o *OAuth) Exchange(ctx context.Context, code, redirectURL, verifier string
 	return token, nil
 }
 
-// Refresh spends a refresh token with exactly one request: when it returns a token, the one passed in is dead. It is
-// repeated with the next client secret alone, and only after Zoom refused the app and therefore spent nothing.
+// Refresh spends a refresh token with exactly one request: when it returns a token, the one passed in is dead, unless the
+// answer had no other and it is returned again. The request is repeated with the next client secret alone, and only after
+// Zoom refused the app and therefore spent nothing. An error that wraps a *net.OpError of a dial says that nothing was
+// sent.
 func (o *OAuth) Refresh(ctx context.Context, refreshToken string) (*Token, error) {
 	if refreshToken == "" {
 		return nil, fmt.Errorf("zoom: refreshing without a refresh token: %w", ErrGrant)
 	}
-	token, err := o.token(ctx, "", func(ctx context.Context, c *oauth2.Config) (*oauth2.Token, error) {
-		return c.TokenSource(ctx, &oauth2.Token{RefreshToken: refreshToken}).Token()
-	})
+	ctx, cancel := context.WithTimeout(ctx, refreshTimeout)
+	defer cancel()
+	token, err := o.token(ctx, url.Values{"grant_type": {"refresh_token"}, "refresh_token": {refreshToken}})
 	if err != nil {
 		return nil, fmt.Errorf("zoom: refreshing a token: %w", err)
 	}
+	token.RefreshToken = cmp.Or(token.RefreshToken, refreshToken)
 	return token, nil
 }
 
 // Revoke removes the app from the account that accessToken belongs to: at Zoom, revoking is uninstalling, and triggers
-// app_deauthorized. A token that is dead already is no error.
+// app_deauthorized. A token that is dead removes nothing: the error then wraps ErrToken or ErrGrant.
 func (o *OAuth) Revoke(ctx context.Context, accessToken string) error {
-	err := o.eachSecret(func(secret string) error { return o.revoke(ctx, secret, accessToken) })
-	if errors.Is(err, ErrGrant) || errors.Is(err, ErrToken) {
-		return nil
+	ctx, cancel := context.WithTimeout(ctx, answerTimeout)
+	defer cancel()
+	answer, err := o.post(ctx, "/oauth/revoke", url.Values{"token": {accessToken}})
+	if err == nil && answer.text("status") != "success" {
+		err = errUnusable
 	}
 	if err != nil {
 		return fmt.Errorf("zoom: revoking a token: %w", err)
@@ -240,104 +264,92 @@ func (o *OAuth) Revoke(ctx context.Context, accessToken string) error {
 	return nil
 }
 
-func (o *OAuth) revoke(ctx context.Context, secret, accessToken string) error {
-	form := url.Values{"token": {accessToken}}.Encode()
-	req, err := http.NewRequestWithContext(ctx, http.MethodPost, o.web("/oauth/revoke"), strings.NewReader(form))
+func (o *OAuth) web(path string) string {
+	return strings.TrimRight(o.WebURL, "/") + path
+}
+
+// token asks for tokens. Of the answer only the access token has to be understood: a code or a token was spent on it, so
+// nothing beside it is worth losing it.
+func (o *OAuth) token(ctx context.Context, form url.Values) (*Token, error) {
+	answer, err := o.post(ctx, "/oauth/token", form)
 	if err != nil {
-		return err
+		return nil, err
+	}
+	t := &Token{
+		AccessToken:  answer.text("access_token"),
+		RefreshToken: answer.text("refresh_token"),
+		ExpiresIn:    expiresIn(answer),
+		Scopes:       strings.Fields(answer.text("scope")),
+		APIURL:       o.region(answer.text("api_url")),
+	}
+	if t.AccessToken == "" {
+		return nil, errUnusable
+	}
+	return t, nil
+}
+
+const (
+	// lifetime is how long an access token is good for, if the answer does not say.
+	lifetime = time.Hour
+
+	// maxLifetime is the longest that is believed. Zoom's access tokens are good for an hour.
+	maxLifetime = 24 * time.Hour
+)
+
+// expiresIn reads expires_in, a number of seconds that may be in a string.
+func expiresIn(answer object) time.Duration {
+	seconds, err := strconv.ParseFloat(strings.Trim(string(answer.raw("expires_in")), `"`), 64)
+	if err != nil || !(1 <= seconds && seconds <= maxLifetime.Seconds()) { // written so that NaN fails
+		return lifetime
+	}
+	return time.Duration(seconds * float64(time.Second))
+}
+
+// post sends a form to the authorization server, with one client secret after the other until Zoom accepts the app, and
+// returns the answer if it is a success.
+func (o *OAuth) post(ctx context.Context, path string, form url.Values) (answer object, err error) {
+	err = ErrClient
+	for _, secret := range o.ClientSecrets {
+		if answer, err = o.postWith(ctx, secret, path, form); !errors.Is(err, ErrClient) {
+			break
+		}
+	}
+	return answer, err
+}
+
+func (o *OAuth) postWith(ctx context.Context, secret, path string, form url.Values) (object, error) {
+	req, err := http.NewRequestWithContext(ctx, http.MethodPost, o.web(path), strings.NewReader(form.Encode()))
+	if err != nil {
+		return object{}, err
 	}
 	req.Header.Set("Content-Type", "application/x-www-form-urlencoded")
 	req.SetBasicAuth(url.QueryEscape(o.ClientID), url.QueryEscape(secret)) // escaped as RFC 6749 section 2.3.1 wants
 	status, header, body, err := o.do(req)
 	if err != nil {
-		return err
+		return object{}, err
 	}
-	if status != http.StatusOK {
-		return refusal(status, header, body, tokenCodes)
+	if status < 200 || status > 299 {
+		return object{}, refusal(status, header, body, tokenCodes, accessCodes)
 	}
-	return nil
-}
-
-// config leaves the redirect URL out of requests when it is empty. AuthStyleInHeader is not a matter of taste: left to
-// find out, package oauth2 sends a refused request a second time.
-func (o *OAuth) config(secret, redirectURL string) *oauth2.Config {
-	return &oauth2.Config{
-		ClientID:     o.ClientID,
-		ClientSecret: secret,
-		RedirectURL:  redirectURL,
-		Endpoint: oauth2.Endpoint{
-			AuthURL:   o.web("/oauth/authorize"),
-			TokenURL:  o.web("/oauth/token"),
-			AuthStyle: oauth2.AuthStyleInHeader,
-		},
+	fields, ok := parseObject(body)
+	if !ok {
+		return object{}, errUnusable
 	}
-}
-
-func (o *OAuth) web(path string) string {
-	return strings.TrimRight(o.WebURL, "/") + path
-}
-
-// eachSecret calls try with one client secret after the other until Zoom accepts the app.
-func (o *OAuth) eachSecret(try func(secret string) error) error {
-	err := ErrClient
-	for _, secret := range o.ClientSecrets {
-		if err = try(secret); !errors.Is(err, ErrClient) {
-			break
-		}
-	}
-	return err
-}
-
-func (o *OAuth) token(ctx context.Context, redirectURL string,
-	request func(context.Context, *oauth2.Config) (*oauth2.Token, error),
-) (token *Token, _ error) {
-	ctx = context.WithValue(ctx, oauth2.HTTPClient, o.HTTP)
-	err := o.eachSecret(func(secret string) error {
-		answer, err := request(ctx, o.config(secret, redirectURL))
-		if err != nil {
-			return tokenError(ctx, err)
-		}
-		token = newToken(answer)
-		return nil
-	})
-	return token, err
-}
-
-// lifetime is how long an access token is good for, if the answer does not say.
-const lifetime = time.Hour
-
-func newToken(answer *oauth2.Token) *Token {
-	text := func(key string) string { s, _ := answer.Extra(key).(string); return s }
-	t := &Token{
-		AccessToken:  answer.AccessToken,
-		RefreshToken: answer.RefreshToken,
-		ExpiresIn:    time.Duration(answer.ExpiresIn) * time.Second,
-		Scopes:       strings.Fields(text("scope")),
-		APIURL:       text("api_url"),
-	}
-	if t.ExpiresIn <= 0 {
-		t.ExpiresIn = lifetime
-	}
-	return t
+	return object{fields: fields}.lenient(), nil
 }
 
 // errUnusable stands in for errors that may quote what Zoom sent, which may repeat the code or token of the request.
 var errUnusable = errors.New("the connection broke or Zoom's answer cannot be understood")
 
-// tokenError passes on nothing of package oauth2's own errors, which quote whole answers.
-func tokenError(ctx context.Context, err error) error {
-	if e, ok := errors.AsType[*oauth2.RetrieveError](err); ok {
-		return refusal(e.Response.StatusCode, e.Response.Header, e.Body, tokenCodes)
-	}
-	return transportError(ctx, err)
-}
-
-// transportError says why there is no answer, without quoting one that is broken, as net/http does.
+// transportError says why there is no answer, without quoting one that is broken, as net/http does. That nothing was sent
+// is said even when time was up.
 func transportError(ctx context.Context, err error) error {
 	timeout, isNet := errors.AsType[net.Error](err)
 	connection, isConnection := errors.AsType[*net.OpError](err)
 	untrusted, isUntrusted := errors.AsType[*tls.CertificateVerificationError](err)
 	switch {
+	case isConnection && connection.Op == "dial":
+		return fmt.Errorf("no connection to Zoom: %w", connection)
 	case ctx.Err() != nil:
 		return fmt.Errorf("no answer from Zoom: %w", ctx.Err())
 	case isNet && timeout.Timeout():
@@ -345,7 +357,7 @@ func transportError(ctx context.Context, err error) error {
 	case isUntrusted:
 		return fmt.Errorf("no trust in Zoom's server: %w", untrusted)
 	case isConnection:
-		return fmt.Errorf("no connection to Zoom: %w", connection)
+		return fmt.Errorf("the connection to Zoom broke: %w", connection)
 	}
 	return errUnusable
 }
@@ -359,30 +371,36 @@ var tokenCodes = map[string]error{
 	"4717":           ErrClient, // the app is disabled
 
 	"invalid_grant": ErrGrant,
-	"4711":          ErrGrant, // the refresh token's scopes are no longer those of the app
-	"4733":          ErrGrant, // the code has expired
-	"4734":          ErrGrant, // the code is invalid
-	"4735":          ErrGrant, // the token's owner is gone
-	"4737":          ErrGrant, // there is no such authorization
-	"4738":          ErrGrant, // an admin of the account withdrew the approval
-	"4740":          ErrGrant, // an older token was used too often
-	"4741":          ErrGrant, // revoked, for instance by a later consent of the same user
-
-	"invalid_token": ErrToken, // RFC 6750
-	"124":           ErrToken, // the number that the REST API has for it
+	"4711":          fmt.Errorf("%w: %w", ErrGrant, ErrScope), // the refresh token's scopes are no longer those of the app
+	"4733":          ErrGrant,                                 // the code has expired
+	"4734":          ErrGrant,                                 // the code is invalid
+	"4735":          ErrGrant,                                 // the token's owner is gone
+	"4737":          ErrGrant,                                 // there is no such authorization
+	"4738":          ErrGrant,                                 // an admin of the account withdrew the approval
+	"4740":          ErrGrant,                                 // an older token was used too often
+	"4741":          ErrGrant,                                 // revoked, for instance by a later consent of the same user
 }
 
-// refusal classifies an answer that is no success. A code counts only with a status of 400 to 499: behind anything else
-// is a broken server or a stranger, whose word must not end an installation.
-func refusal(status int, header http.Header, body []byte, classes map[string]error) error {
+// accessCodes are the codes for an access token that is dead.
+var accessCodes = map[string]error{
+	"invalid_token": ErrToken, // RFC 6750
+	"124":           ErrToken, // Zoom's number for it
+}
+
+// refusal classifies an answer that is no success, by the first of the classes that knows one of its codes. A code counts
+// only with a status of 400 to 499: behind anything else is a broken server or a stranger, whose word must not end an
+// installation.
+func refusal(status int, header http.Header, body []byte, classes ...map[string]error) error {
 	if status == http.StatusTooManyRequests {
 		return rateLimited(header.Get("Retry-After"))
 	}
 	codes := errorCodes(body)
 	if 400 <= status && status <= 499 {
-		for _, code := range codes {
-			if class, ok := classes[code]; ok {
-				return class
+		for _, known := range classes {
+			for _, code := range codes {
+				if class, ok := known[code]; ok {
+					return class
+				}
 			}
 		}
 	}
@@ -392,7 +410,7 @@ func refusal(status int, header http.Header, body []byte, classes map[string]err
 // standardCodes are the other error codes of RFC 6749, RFC 6750 and RFC 7009.
 var standardCodes = []string{
 	"invalid_request", "unauthorized_client", "unsupported_grant_type", "invalid_scope", "access_denied",
-	"server_error", "temporarily_unavailable", "insufficient_scope", "unsupported_token_type",
+	"server_error", "temporarily_unavailable", "invalid_token", "insufficient_scope", "unsupported_token_type",
 }
 
 // errorCodes finds the codes in the body of a refusal, Zoom's number before the word of RFC 6749. A code is quoted in

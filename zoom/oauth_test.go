@@ -4,6 +4,7 @@ import (
 	"bytes"
 	"compress/gzip"
 	"context"
+	"crypto/tls"
 	"encoding/json"
 	"errors"
 	"fmt"
@@ -13,9 +14,12 @@ import (
 	"net/http"
 	"net/http/httptest"
 	"net/url"
+	"os"
+	"slices"
 	"strings"
 	"sync/atomic"
 	"testing"
+	"testing/synctest"
 	"time"
 
 	"github.com/google/go-cmp/cmp"
@@ -213,20 +217,16 @@ func TestTokenAnswers(t *testing.T) {
 				Scopes: []string{"meeting:read:meeting", "user:read:user"}, APIURL: "https://api-us.zoom.us",
 			},
 		},
-		"a lifetime in a string": {
-			`{"access_token":"a","refresh_token":"r","expires_in":"3600"}`,
-			zoom.Token{AccessToken: "a", RefreshToken: "r", ExpiresIn: time.Hour},
-		},
 		"nothing but tokens": {
 			`{"access_token":"a","refresh_token":"r"}`,
 			zoom.Token{AccessToken: "a", RefreshToken: "r", ExpiresIn: time.Hour},
 		},
-		"a lifetime of less than nothing": {
-			`{"access_token":"a","refresh_token":"r","expires_in":-5}`,
+		"fields of other types where they do not matter": {
+			`{"access_token":"a","refresh_token":"r","token_type":1,"scope":["x"],"api_url":7,"error":{},"error_description":2}`,
 			zoom.Token{AccessToken: "a", RefreshToken: "r", ExpiresIn: time.Hour},
 		},
-		"fields of other types where they do not matter": {
-			`{"access_token":"a","refresh_token":"r","scope":["x"],"api_url":7}`,
+		"a region that is no host of Zoom": {
+			`{"access_token":"a","refresh_token":"r","api_url":"https://10.96.0.1"}`,
 			zoom.Token{AccessToken: "a", RefreshToken: "r", ExpiresIn: time.Hour},
 		},
 		"a token of 30 KB": {
@@ -238,11 +238,9 @@ func TestTokenAnswers(t *testing.T) {
 	} {
 		t.Run(name, func(t *testing.T) {
 			_, o := serve(t, respond(http.StatusOK, tt.body))
-			for method, call := range map[string]func() (*zoom.Token, error){
-				"Refresh":  func() (*zoom.Token, error) { return o.Refresh(t.Context(), refreshToken) },
-				"Exchange": func() (*zoom.Token, error) { return o.Exchange(t.Context(), code, "https://a.example/", "") },
-			} {
-				got, err := call()
+			o.APIURL = "https://api.zoom.us"
+			for method, call := range tokenCalls {
+				got, err := call(t.Context(), o)
 				if err != nil {
 					t.Fatalf("%s: %v", method, err)
 				}
@@ -255,6 +253,74 @@ func TestTokenAnswers(t *testing.T) {
 					!cmp.Equal(got.Scopes, tt.want.Scopes) {
 					t.Errorf("%s returned another token", method)
 				}
+			}
+		})
+	}
+}
+
+// tokenCalls are the methods that return tokens.
+var tokenCalls = map[string]func(context.Context, *zoom.OAuth) (*zoom.Token, error){
+	"Exchange": func(ctx context.Context, o *zoom.OAuth) (*zoom.Token, error) {
+		return o.Exchange(ctx, code, "https://operator.example/callback", verifier)
+	},
+	"Refresh": func(ctx context.Context, o *zoom.OAuth) (*zoom.Token, error) { return o.Refresh(ctx, refreshToken) },
+}
+
+// TestTokensAreNotLostOverTheirLifetime has lifetimes in all forms, beside tokens that one was spent for.
+func TestTokensAreNotLostOverTheirLifetime(t *testing.T) {
+	for name, tt := range map[string]struct {
+		expiresIn string
+		want      time.Duration
+	}{
+		"a number":                       {`3599`, 3599 * time.Second},
+		"a string":                       {`"3600"`, time.Hour},
+		"a number with a decimal point":  {`3599.0`, 3599 * time.Second},
+		"a number with a fraction":       {`1.5`, 1500 * time.Millisecond},
+		"a number with an exponent":      {`3.6e2`, 6 * time.Minute},
+		"a string with a decimal point":  {`"60.0"`, time.Minute},
+		"a day":                          {`86400`, 24 * time.Hour},
+		"more than a day":                {`86401`, time.Hour},
+		"more than can be counted":       {`1e300`, time.Hour},
+		"a number that is no float":      {`1e999`, time.Hour},
+		"zero":                           {`0`, time.Hour},
+		"less than nothing":              {`-5`, time.Hour},
+		"next to nothing":                {`1e-12`, time.Hour},
+		"an empty string":                {`""`, time.Hour},
+		"a word":                         {`"soon"`, time.Hour},
+		"a string that is not a number":  {`"NaN"`, time.Hour},
+		"a string that is without bound": {`"Inf"`, time.Hour},
+		"a truth":                        {`false`, time.Hour},
+		"null":                           {`null`, time.Hour},
+		"a list":                         {`[3599]`, time.Hour},
+	} {
+		t.Run(name, func(t *testing.T) {
+			for _, contentType := range []string{"application/json", "text/plain", "application/x-www-form-urlencoded", ""} {
+				_, o := serve(t, respond(200, `{"access_token":"a","refresh_token":"r","expires_in":`+tt.expiresIn+`}`, "Content-Type", contentType))
+				for method, call := range tokenCalls {
+					got, err := call(t.Context(), o)
+					if err != nil {
+						t.Fatalf("%s of %q: %v", method, contentType, err)
+					}
+					if got.AccessToken != "a" || got.RefreshToken != "r" || got.ExpiresIn != tt.want {
+						t.Errorf("%s of %q returned another token, or one that expires in %v, want %v", method, contentType, got.ExpiresIn, tt.want)
+					}
+				}
+			}
+		})
+	}
+}
+
+func TestWithoutANewRefreshTokenTheOldOneIsKept(t *testing.T) {
+	for name, field := range map[string]string{
+		"none": ``, "null": `,"refresh_token":null`, "an empty one": `,"refresh_token":""`, "a number": `,"refresh_token":7`,
+	} {
+		t.Run(name, func(t *testing.T) {
+			_, o := serve(t, respond(200, `{"access_token":"a"`+field+`}`))
+			if got, err := o.Refresh(t.Context(), refreshToken); err != nil || got.RefreshToken != refreshToken {
+				t.Errorf("Refresh: %v, or another refresh token than the old one", err)
+			}
+			if got, err := o.Exchange(t.Context(), code, "https://operator.example/callback", ""); err != nil || got.RefreshToken != "" {
+				t.Errorf("Exchange: %v, or a refresh token that was not in the answer", err)
 			}
 		})
 	}
@@ -290,36 +356,39 @@ func status(code int, zoomCode string) want {
 }
 
 func TestRefusals(t *testing.T) {
-	grant, client := want{is: zoom.ErrGrant}, want{is: zoom.ErrClient}
-	dead := want{is: nil} // Revoke: the token was dead already, so there is no error
+	grant, client, access := want{is: zoom.ErrGrant}, want{is: zoom.ErrClient}, want{is: zoom.ErrToken}
+	scopes := want{is: errors.Join(zoom.ErrGrant, zoom.ErrScope)}
 	tests := map[string]struct {
 		answer                    http.HandlerFunc
 		exchange, refresh, revoke want
 	}{
 		"a dead refresh token": {
-			respond(400, `{"reason":"Invalid Token!","error":"invalid_grant"}`), grant, grant, dead,
+			respond(400, `{"reason":"Invalid Token!","error":"invalid_grant"}`), grant, grant, grant,
 		},
 		"a dead refresh token, without a reason": {
-			respond(400, `{"error":"invalid_grant"}`), grant, grant, dead,
+			respond(400, `{"error":"invalid_grant"}`), grant, grant, grant,
 		},
 		"a dead refresh token, with the status of before 2022": {
-			respond(401, `{"reason":"Invalid Token!","error":"invalid_grant"}`), grant, grant, dead,
+			respond(401, `{"reason":"Invalid Token!","error":"invalid_grant"}`), grant, grant, grant,
 		},
 		"a dead token, as text": {
-			respond(400, `{"error":"invalid_grant"}`, "Content-Type", "text/plain"), grant, grant, dead,
+			respond(400, `{"error":"invalid_grant"}`, "Content-Type", "text/plain"), grant, grant, grant,
 		},
 		"a code that is unknown or was used": {
 			respond(400, `{"reason":"Invalid authorization code `+code+`","error":"invalid_request"}`),
 			grant, status(400, "invalid_request"), status(400, "invalid_request"),
 		},
-		"a code that has expired": {respond(400, `{"error":"invalid_request","code":4733}`), grant, grant, dead},
-		"a code that is invalid":  {respond(400, `{"error":"invalid_request","code":4734}`), grant, grant, dead},
-		"no owner any more":       {respond(400, `{"code":4735,"reason":"x"}`), grant, grant, dead},
-		"no authorization":        {respond(400, `{"code":"4737"}`), grant, grant, dead},
-		"no approval any more":    {respond(400, `{"code":4738}`), grant, grant, dead},
-		"used beyond tolerance":   {respond(400, `{"code":4740}`), grant, grant, dead},
-		"revoked":                 {respond(400, `{"error":4741}`), grant, grant, dead},
-		"scopes that changed":     {respond(400, `{"code":4711}`), grant, grant, dead},
+		"a code that has expired": {respond(400, `{"error":"invalid_request","code":4733}`), grant, grant, grant},
+		"a code that is invalid":  {respond(400, `{"error":"invalid_request","code":4734}`), grant, grant, grant},
+		"no owner any more":       {respond(400, `{"code":4735,"reason":"x"}`), grant, grant, grant},
+		"no authorization":        {respond(400, `{"code":"4737"}`), grant, grant, grant},
+		"no approval any more":    {respond(400, `{"code":4738}`), grant, grant, grant},
+		"used beyond tolerance":   {respond(400, `{"code":4740}`), grant, grant, grant},
+		"revoked":                 {respond(400, `{"error":4741}`), grant, grant, grant},
+		"scopes that changed":     {respond(400, `{"code":4711}`), scopes, scopes, scopes},
+		"scopes that changed, with the word for a dead token": {
+			respond(400, `{"error":"invalid_grant","code":4711}`), scopes, scopes, scopes,
+		},
 		"an unknown client":       {respond(400, `{"error":"invalid_client"}`), client, client, client},
 		"a wrong secret":          {respond(401, `{"error":"invalid_client","reason":"Invalid client"}`), client, client, client},
 		"a wrong client ID":       {respond(400, `{"code":4702}`), client, client, client},
@@ -329,7 +398,11 @@ func TestRefusals(t *testing.T) {
 			respond(400, `{"error":"invalid_grant","code":4717}`), client, client, client,
 		},
 		"an invalid access token": {
-			respond(401, `{"error":"invalid_token"}`), want{is: zoom.ErrToken}, want{is: zoom.ErrToken}, dead,
+			respond(401, `{"error":"invalid_token"}`), access, access, access,
+		},
+		"an invalid access token's number": {respond(401, `{"code":124}`), access, access, access},
+		"a number that says less than the word": {
+			respond(400, `{"error":"invalid_grant","code":124}`), grant, grant, grant,
 		},
 		"a redirect URL that does not match": {
 			respond(400, `{"error":"invalid_request","code":4709}`),
@@ -367,13 +440,42 @@ func TestRefusals(t *testing.T) {
 					server, o := serve(t, tt.answer)
 					err := calls[method](t.Context(), o)
 					w.check(t, err)
-					if (err == nil) != (w == dead) {
-						t.Errorf("error = %v, want none: %t", err, w == dead)
+					if err == nil {
+						t.Error("no error")
 					}
 					if n := server.requests.Load(); n != 1 {
 						t.Errorf("%d requests, want exactly 1", n)
 					}
 				})
+			}
+		})
+	}
+}
+
+func TestRevokeWantsToBeToldOfItsSuccess(t *testing.T) {
+	for name, tt := range map[string]struct {
+		body string
+		ok   bool
+	}{
+		"success":             {`{"status":"success"}`, true},
+		"success among more":  {`{"status":"success","code":124,"reason":7}`, true},
+		"another status":      {`{"status":"failure"}`, false},
+		"a status in capital": {`{"status":"SUCCESS"}`, false},
+		"a number":            {`{"status":200}`, false},
+		"no status":           {`{}`, false},
+		"no body":             {``, false},
+		"a page":              {`<html>success`, false},
+		"a list":              {`["success"]`, false},
+	} {
+		t.Run(name, func(t *testing.T) {
+			server, o := serve(t, respond(200, tt.body))
+			err := o.Revoke(t.Context(), accessToken)
+			want{}.check(t, err)
+			if (err == nil) != tt.ok {
+				t.Errorf("Revoke: %v, want success: %t", err, tt.ok)
+			}
+			if n := server.requests.Load(); n != 1 {
+				t.Errorf("%d requests, want exactly 1", n)
 			}
 		})
 	}
@@ -455,6 +557,15 @@ func TestMeGoesOnlyWhereTokensBelong(t *testing.T) {
 		"the configured one":                   {"https://zoom.internal:8443/", "https://zoom.internal:8443", "https://zoom.internal:8443"},
 		"the configured one without TLS":       {"http://zoom.internal", "http://zoom.internal", "http://zoom.internal"},
 		"the configured one, downgraded":       {public, "http://api.zoom.us", public},
+		"the configured one, with TLS":         {"http://zoom.internal:8080", "https://zoom.internal:8080", "http://zoom.internal:8080"},
+		"the configured one below a path":      {"https://proxy.internal/zoom", "https://proxy.internal", "https://proxy.internal/zoom"},
+		"a region of several words":            {public, "https://api-us-2.zoom.us", "https://api-us-2.zoom.us"},
+		"a host of Zoom that is not the API's": {public, "https://marketplace.zoom.us", public},
+		"a host below a region":                {public, "https://evil.api-us.zoom.us", public},
+		"a host that begins like the API's":    {public, "https://apis.zoom.us", public},
+		"a region without a name":              {public, "https://api-.zoom.us", public},
+		"the domain itself":                    {public, "https://zoom.us", public},
+		"a region for a host beside the API":   {"https://proxy.zoom.us", "https://api-us.zoom.us", "https://proxy.zoom.us"},
 		"the configured one at another port":   {"https://zoom.internal", "https://zoom.internal:8443", "https://zoom.internal"},
 		"a region without TLS":                 {public, "http://api-us.zoom.us", public},
 		"a region at another port":             {public, "https://api-us.zoom.us:8443", public},
@@ -484,6 +595,21 @@ func TestMeGoesOnlyWhereTokensBelong(t *testing.T) {
 			}
 			if want := tt.want + "/v2/users/me"; got != want {
 				t.Errorf("the token went to %s, want %s", got, want)
+			}
+
+			// Others send tokens where an answer said, so that a Token names no other base than this.
+			answer, err := json.Marshal(map[string]string{"access_token": "a", "api_url": tt.api})
+			if err != nil {
+				t.Fatal(err)
+			}
+			server, o := serve(t, respond(200, string(answer)))
+			o.WebURL, o.APIURL = server.URL, tt.configured
+			token, err := o.Refresh(t.Context(), refreshToken)
+			if err != nil {
+				t.Fatal(err)
+			}
+			if token.APIURL != "" && token.APIURL != tt.want || token.APIURL == "" && tt.want != strings.TrimRight(tt.configured, "/") {
+				t.Errorf("the token names %q, want %q", token.APIURL, tt.want)
 			}
 		})
 	}
@@ -536,48 +662,47 @@ func TestClientSecretsAreTriedInOrder(t *testing.T) {
 				refusal(w, r)
 				return
 			}
-			respond(200, `{"access_token":"a","refresh_token":"r"}`)(w, r)
+			respond(200, `{"access_token":"a","refresh_token":"r","status":"success"}`)(w, r)
 		}
 	}
 	invalid := respond(401, `{"error":"invalid_client"}`)
 	for name, tt := range map[string]struct {
 		secrets  []string
 		answer   http.HandlerFunc
+		ok       bool
 		want     want
 		requests int32
 	}{
-		"the newest is right":  {[]string{clientSecret, oldSecret}, accepting(clientSecret, invalid), want{}, 1},
-		"the older is right":   {[]string{clientSecret, oldSecret}, accepting(oldSecret, invalid), want{}, 2},
-		"none is right":        {[]string{clientSecret, oldSecret}, invalid, want{is: zoom.ErrClient}, 2},
-		"there is none":        {nil, accepting("", invalid), want{is: zoom.ErrClient}, 0},
-		"the code is spent":    {[]string{clientSecret, oldSecret}, respond(400, `{"error":"invalid_grant"}`), want{is: zoom.ErrGrant}, 1},
-		"Zoom is out of order": {[]string{clientSecret, oldSecret}, respond(500, ""), status(500, ""), 1},
-		"Zoom wants a pause":   {[]string{clientSecret, oldSecret}, respond(429, ""), want{limit: &zoom.RateLimited{}}, 1},
+		"the newest is right":  {[]string{clientSecret, oldSecret}, accepting(clientSecret, invalid), true, want{}, 1},
+		"the older is right":   {[]string{clientSecret, oldSecret}, accepting(oldSecret, invalid), true, want{}, 2},
+		"none is right":        {[]string{clientSecret, oldSecret}, invalid, false, want{is: zoom.ErrClient}, 2},
+		"there is none":        {nil, accepting("", invalid), false, want{is: zoom.ErrClient}, 0},
+		"the code is spent":    {[]string{clientSecret, oldSecret}, respond(400, `{"error":"invalid_grant"}`), false, want{is: zoom.ErrGrant}, 1},
+		"Zoom is out of order": {[]string{clientSecret, oldSecret}, respond(500, ""), false, status(500, ""), 1},
+		"Zoom wants a pause":   {[]string{clientSecret, oldSecret}, respond(429, ""), false, want{limit: &zoom.RateLimited{}}, 1},
 		"the connection breaks": {
 			[]string{clientSecret, oldSecret},
 			func(http.ResponseWriter, *http.Request) { panic(http.ErrAbortHandler) },
+			false,
 			want{},
 			1,
 		},
 	} {
 		t.Run(name, func(t *testing.T) {
-			for _, method := range []string{"Exchange", "Refresh"} {
+			for _, method := range []string{"Exchange", "Refresh", "Revoke"} {
 				server, o := serve(t, tt.answer)
 				o.ClientSecrets = tt.secrets
-				tt.want.check(t, calls[method](t.Context(), o))
+				err := calls[method](t.Context(), o)
+				tt.want.check(t, err)
+				if (err == nil) != tt.ok {
+					t.Errorf("%s: %v, want success: %t", method, err, tt.ok)
+				}
 				if n := server.requests.Load(); n != tt.requests {
 					t.Errorf("%s: %d requests, want %d", method, n, tt.requests)
 				}
 			}
 		})
 	}
-	t.Run("revocation", func(t *testing.T) {
-		server, o := serve(t, accepting(oldSecret, invalid))
-		o.ClientSecrets = []string{clientSecret, oldSecret}
-		if err := o.Revoke(t.Context(), accessToken); err != nil || server.requests.Load() != 2 {
-			t.Errorf("Revoke: %v after %d requests, want success after 2", err, server.requests.Load())
-		}
-	})
 }
 
 func zipped(text string) string {
@@ -645,7 +770,6 @@ func TestHostileServer(t *testing.T) {
 		"null":                 respond(200, "null"),
 		"no access token":      respond(200, `{"refresh_token":"`+secrets+`"}`),
 		"an error with 200":    respond(200, `{"error":"`+secrets+`","error_description":"`+secrets+`"}`),
-		"a secret as number":   respond(200, `{"access_token":"a","id":{},"expires_in":"`+secrets+`"}`),
 		"a number as token":    respond(200, `{"access_token":1234}`),
 		"JSON that breaks off": respond(200, `{"access_token":"`+secrets),
 		"more than announced":  respond(200, `{"access_token":"`+secrets, "Content-Length", "4096"),
@@ -671,13 +795,10 @@ func TestHostileServer(t *testing.T) {
 			for method, call := range calls {
 				t.Run(method, func(t *testing.T) {
 					server, o := serve(t, handler)
-					if o.HTTP.Timeout != 10*time.Second {
-						t.Errorf("timeout = %v, want 10s", o.HTTP.Timeout)
-					}
 					o.HTTP.Timeout = 500 * time.Millisecond
 					begin := time.Now()
 					err := call(t.Context(), o)
-					if err == nil && method != "Revoke" { // of a revocation the status says everything
+					if err == nil {
 						t.Error("no error")
 					}
 					if took := time.Since(begin); took > 5*time.Second {
@@ -708,7 +829,7 @@ func TestOneCallIsOneRequest(t *testing.T) {
 				if served.Add(1) > 1 {
 					panic(http.ErrAbortHandler)
 				}
-				respond(200, `{"access_token":"a","refresh_token":"r","id":"u","account_id":"a"}`)(w, r)
+				respond(200, `{"access_token":"a","refresh_token":"r","id":"u","account_id":"a","status":"success"}`)(w, r)
 			})
 			if err := call(t.Context(), o); err != nil {
 				t.Fatal(err)
@@ -767,6 +888,24 @@ func TestNoAnswer(t *testing.T) {
 			silent(t, err)
 		}
 	})
+	t.Run("nobody can be reached", func(t *testing.T) {
+		unreachable := &net.OpError{Op: "dial", Net: "tcp", Err: os.ErrDeadlineExceeded}
+		for name, ctx := range map[string]func(context.Context) (context.Context, context.CancelFunc){
+			"in time":                        context.WithCancel,
+			"until the caller's time was up": func(ctx context.Context) (context.Context, context.CancelFunc) { return context.WithTimeout(ctx, 0) },
+		} {
+			for method, call := range calls {
+				_, o := serve(t, respond(200, ""))
+				o.HTTP.Transport = roundTrip(func(*http.Request) (*http.Response, error) { return nil, unreachable })
+				ctx, cancel := ctx(t.Context())
+				err := call(ctx, o)
+				cancel()
+				if connection, ok := errors.AsType[*net.OpError](err); !ok || connection.Op != "dial" {
+					t.Errorf("%s, %s: %v, want an error of the dial", method, name, err)
+				}
+			}
+		}
+	})
 	t.Run("nobody is trusted", func(t *testing.T) {
 		server := httptest.NewUnstartedServer(respond(200, ""))
 		server.Config.ErrorLog = slog.NewLogLogger(slog.DiscardHandler, slog.LevelError)
@@ -793,18 +932,90 @@ func TestNoAnswer(t *testing.T) {
 	})
 }
 
+// TestCallsEndInTime has a server that takes a request and never answers.
+func TestCallsEndInTime(t *testing.T) {
+	for method, call := range calls {
+		t.Run(method, func(t *testing.T) {
+			synctest.Test(t, func(t *testing.T) {
+				o := &zoom.OAuth{ClientSecrets: []string{clientSecret}, WebURL: "https://zoom.us", APIURL: "https://api.zoom.us"}
+				o.HTTP = &http.Client{Timeout: zoom.NewHTTPClient().Timeout, Transport: roundTrip(func(r *http.Request) (*http.Response, error) {
+					<-r.Context().Done()
+					return nil, r.Context().Err()
+				})}
+				want := 10 * time.Second
+				if method == "Refresh" {
+					want = 20 * time.Second
+				}
+				begin := time.Now()
+				err := call(t.Context(), o)
+				if took := time.Since(begin); took != want || !errors.Is(err, context.DeadlineExceeded) {
+					t.Errorf("%v after %v, want context.DeadlineExceeded after %v", err, took, want)
+				}
+			})
+		})
+	}
+}
+
+// TestARefreshEndsInTimeWithTwoSecrets has a server that takes its time to refuse the first one.
+func TestARefreshEndsInTimeWithTwoSecrets(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		o := &zoom.OAuth{ClientSecrets: []string{clientSecret, oldSecret}, WebURL: "https://zoom.us", APIURL: "https://api.zoom.us"}
+		o.HTTP = &http.Client{Transport: roundTrip(func(r *http.Request) (*http.Response, error) {
+			select {
+			case <-time.After(15 * time.Second):
+				return &http.Response{StatusCode: 401, Body: io.NopCloser(strings.NewReader(`{"error":"invalid_client"}`))}, nil
+			case <-r.Context().Done():
+				return nil, r.Context().Err()
+			}
+		})}
+		begin := time.Now()
+		_, err := o.Refresh(t.Context(), refreshToken)
+		if took := time.Since(begin); took != 20*time.Second || !errors.Is(err, context.DeadlineExceeded) {
+			t.Errorf("%v after %v, want context.DeadlineExceeded after 20s", err, took)
+		}
+	})
+}
+
+// TestRequestsAreHTTP1 listens to what the client offers a server that speaks HTTP/2.
+func TestRequestsAreHTTP1(t *testing.T) {
+	for method, call := range calls {
+		t.Run(method, func(t *testing.T) {
+			offers := make(chan []string, 1)
+			server := httptest.NewUnstartedServer(respond(200, ""))
+			server.Config.ErrorLog = slog.NewLogLogger(slog.DiscardHandler, slog.LevelError)
+			server.EnableHTTP2 = true
+			server.TLS = &tls.Config{GetConfigForClient: func(hello *tls.ClientHelloInfo) (*tls.Config, error) {
+				offers <- hello.SupportedProtos
+				return nil, nil
+			}}
+			server.StartTLS()
+			defer server.Close()
+			o := &zoom.OAuth{ClientSecrets: []string{clientSecret}, WebURL: server.URL, APIURL: server.URL, HTTP: zoom.NewHTTPClient()}
+			if err := call(t.Context(), o); err == nil {
+				t.Error("a server that nobody vouches for was believed")
+			}
+			if offer := <-offers; slices.Contains(offer, "h2") {
+				t.Errorf("the client offers %v, want HTTP/1.1 alone", offer)
+			}
+		})
+	}
+}
+
 func TestSecretsAreNotPrinted(t *testing.T) {
 	token := zoom.Token{AccessToken: accessToken, RefreshToken: refreshToken, Scopes: []string{canary}, APIURL: canary}
 	client := zoom.OAuth{ClientID: "cLiEnT", ClientSecrets: []string{clientSecret, oldSecret}}
+	verified := zoom.Verified{Secret: "secret-token-" + canary, Timestamp: time.Date(2026, 3, 2, 9, 0, 0, 0, time.UTC)}
 	type holder struct {
-		Token *zoom.Token
-		Value zoom.Token
-		OAuth *zoom.OAuth
+		Token    *zoom.Token
+		Value    zoom.Token
+		OAuth    *zoom.OAuth
+		Verified zoom.Verified
 	}
 	for name, v := range map[string]any{
 		"a token": token, "a pointer to a token": &token, "a list of tokens": []zoom.Token{token},
 		"a client": client, "a pointer to a client": &client,
-		"a struct that holds them": holder{&token, token, &client}, "a pointer to it": &holder{&token, token, &client},
+		"what was verified": verified, "a pointer to what was verified": &verified,
+		"a struct that holds them": holder{&token, token, &client, verified}, "a pointer to it": &holder{&token, token, &client, verified},
 	} {
 		t.Run(name, func(t *testing.T) {
 			silent(t, v)

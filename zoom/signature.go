@@ -5,6 +5,7 @@ import (
 	"crypto/sha256"
 	"encoding/hex"
 	"errors"
+	"log/slog"
 	"net/http"
 	"strconv"
 	"strings"
@@ -43,14 +44,25 @@ const (
 	maxTimestampDigits = 18
 )
 
-// Verified is what a genuine request proves.
+// Verified is what a genuine request proves. Printing it in any way shows nothing of the secret.
 type Verified struct {
 	// Secret is the secret token that produced the signature. A challenge has to be answered with the same one.
-	Secret string
+	Secret string `json:"-"`
 
 	// Timestamp is when Zoom sent the request, with a resolution of one second.
 	Timestamp time.Time
 }
+
+// String hides the secret token.
+func (v Verified) String() string {
+	return "zoom.Verified{Timestamp: " + v.Timestamp.Format(time.RFC3339) + "}"
+}
+
+// GoString hides the secret token.
+func (v Verified) GoString() string { return v.String() }
+
+// LogValue hides the secret token.
+func (v Verified) LogValue() slog.Value { return slog.StringValue(v.String()) }
 
 // Verify tells whether Zoom sent body, which must be the raw bytes as received: re-encoded JSON has another signature.
 //
