@@ -15,11 +15,14 @@ var retryWaits = [...]time.Duration{5 * time.Minute, 20 * time.Minute, 60 * time
 // ErrDropped is the Err of an event that Faults lost on the way: it was never sent, and never will be.
 var ErrDropped = errors.New("zoomtest: dropped by a fault")
 
+// ErrDisabled is the Err of an event that was not sent, and never will be, because the event subscription is disabled.
+var ErrDisabled = errors.New("zoomtest: the event subscription is disabled")
+
 // Delivery is one attempt to hand an event to the endpoint.
 type Delivery struct {
 	Event Event
 
-	// Attempt is 1 for the first one and 4 for the last retry. It is 0 for an event that was dropped.
+	// Attempt is 1 for the first one and 4 for the last retry. It is 0 for an event that was not sent.
 	Attempt int
 
 	// Copy is 0, or the number of the duplicate that Faults made of the event. Each copy is retried on its own.
@@ -43,6 +46,11 @@ func (d Delivery) Acknowledged() bool {
 	return d.Err == nil && 200 <= d.Status && d.Status <= 299
 }
 
+// over tells whether Zoom has no reason to send the event again.
+func (d Delivery) over() bool {
+	return d.Acknowledged() || errors.Is(d.Err, ErrDisabled)
+}
+
 // Deliver sends an event until it is acknowledged, as Zoom does: the first attempt, and at most three retries. It
 // returns after the first attempt, so that events delivered one after the other arrive in that order unless Faults or
 // retries change it; the rest happens in the background until Wait. Cancelling ctx ends it.
@@ -55,21 +63,40 @@ func (z *Zoom) Deliver(ctx context.Context, e Event) {
 	for duplicate, delay := range fate.delays {
 		d := Delivery{Event: e, Copy: duplicate}
 		if duplicate > 0 || delay > 0 {
-			z.outstanding.Go(func() { z.deliver(ctx, d, delay) })
+			z.background(func() { z.deliver(ctx, d, delay) })
 		}
 	}
 	if fate.delays[0] > 0 {
 		return
 	}
 	first, requestID := z.first(ctx, Delivery{Event: e})
-	if !first.Acknowledged() {
-		z.outstanding.Go(func() { z.retry(ctx, first, requestID) })
+	if !first.over() {
+		z.background(func() { z.retry(ctx, first, requestID) })
 	}
 }
 
-// Wait returns when every event passed to Deliver is acknowledged, given up, dropped or cancelled.
+// background runs something that Wait waits for.
+func (z *Zoom) background(run func()) {
+	z.mu.Lock()
+	z.outstanding++
+	z.mu.Unlock()
+	go func() {
+		run()
+		z.mu.Lock()
+		defer z.mu.Unlock()
+		if z.outstanding--; z.outstanding == 0 {
+			z.idle.Broadcast()
+		}
+	}()
+}
+
+// Wait returns when every event passed to Deliver is acknowledged, given up, dropped, disabled or cancelled.
 func (z *Zoom) Wait() {
-	z.outstanding.Wait()
+	z.mu.Lock()
+	defer z.mu.Unlock()
+	for z.outstanding > 0 {
+		z.idle.Wait()
+	}
 }
 
 // Deliveries returns the log: every attempt so far, in the order in which they ended.
@@ -83,7 +110,7 @@ func (z *Zoom) deliver(ctx context.Context, d Delivery, delay time.Duration) {
 	if !z.sleep(ctx, delay) {
 		return
 	}
-	if first, requestID := z.first(ctx, d); !first.Acknowledged() {
+	if first, requestID := z.first(ctx, d); !first.over() {
 		z.retry(ctx, first, requestID)
 	}
 }
@@ -105,7 +132,7 @@ func (z *Zoom) retry(ctx context.Context, d Delivery, requestID string) {
 		if !z.config.KeepTimestamp {
 			d.Timestamp = z.config.Clock.Now()
 		}
-		if d = z.attempt(ctx, d, requestID); d.Acknowledged() {
+		if d = z.attempt(ctx, d, requestID); d.over() {
 			return
 		}
 	}
@@ -114,6 +141,11 @@ func (z *Zoom) retry(ctx context.Context, d Delivery, requestID string) {
 // attempt posts d.Event once and returns d with the outcome.
 func (z *Zoom) attempt(ctx context.Context, d Delivery, requestID string) Delivery {
 	d.Status, d.Err = 0, nil
+	if z.Disabled() {
+		d.Attempt, d.Err = 0, ErrDisabled
+		z.log(d)
+		return d
+	}
 	begin := z.config.Clock.Now()
 	req, err := z.Request(ctx, d.Event.Body, SignedAt(d.Timestamp))
 	if err == nil {

@@ -159,6 +159,9 @@ func (m Meeting) removal(name string, at time.Time, occurrences []string) Event 
 	}
 	payload := m.payload(meeting)
 	m.setOperation(payload, occurrences)
+	if name == zoom.EventMeetingDeleted && !m.recurs() {
+		payload["operation"] = zoom.OperationSingle // seen in the test data of a client library, of an instant meeting
+	}
 	return event(name, at, payload)
 }
 
@@ -166,7 +169,7 @@ func (m Meeting) recurs() bool {
 	return m.Type == TypeRecurring || m.Type == TypeRecurringPlanned
 }
 
-// setOperation says whether a series or dates of it are meant. Zoom says so for recurring meetings only.
+// setOperation says whether a series or dates of it are meant.
 func (m Meeting) setOperation(payload object, occurrences []string) {
 	switch {
 	case len(occurrences) > 0:
@@ -239,6 +242,10 @@ type Instance struct {
 	Meeting Meeting
 	UUID    string
 	Start   time.Time
+
+	// NumberInStarted makes meeting.started write the meeting number as a number, which it does anyway for TypeInstant.
+	// Zoom's SDK has a string, a sample of Zoom's a number.
+	NumberInStarted bool
 }
 
 // Instance holds the meeting at the given time. Each start has a new UUID; it follows from the number and the time, so
@@ -266,7 +273,7 @@ type Participant struct {
 // Started is meeting.started.
 func (i Instance) Started() Event {
 	form := idString
-	if i.Meeting.Type == TypeInstant {
+	if i.Meeting.Type == TypeInstant || i.NumberInStarted {
 		form = idNumber
 	}
 	return i.event(zoom.EventMeetingStarted, i.Start, i.object(form))
@@ -477,7 +484,7 @@ const (
 	// TimeInPayload is milliseconds in the payload, as in the types of Zoom's SDK.
 	TimeInPayload
 
-	// DateInPayload is a date in the payload.
+	// DateInPayload is a date in the payload, with a space in it and without a zone, as in Zoom's documentation.
 	DateInPayload
 
 	// TimeMissing is nothing but the deauthorization_time, which the others have too.
@@ -502,7 +509,7 @@ func (a Account) AppDeauthorized(at time.Time, clientID, userID string, form Dea
 	case TimeInPayload:
 		payload["event_ts"] = at.UnixMilli()
 	case DateInPayload:
-		payload["event_ts"] = at.UTC().Format(date)
+		payload["event_ts"] = at.UTC().Format(time.DateTime)
 		payload["user_data_retention"] = "false"
 	case TimeMissing:
 	}

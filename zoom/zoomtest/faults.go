@@ -30,7 +30,7 @@ type Faults struct {
 func (f Faults) validate() error {
 	for name, share := range map[string]float64{"Drop": f.Drop, "Duplicate": f.Duplicate, "Delay": f.Delay} {
 		if !(0 <= share && share <= 1) { // written so that NaN fails
-			return errors.New(name + " is not a share from 0 to 1")
+			return errors.New("faults: " + name + " is not a share from 0 to 1")
 		}
 	}
 	switch {

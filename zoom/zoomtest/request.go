@@ -58,7 +58,9 @@ func (z *Zoom) Request(ctx context.Context, body []byte, options ...RequestOptio
 	}
 	req.Header.Set("Content-Type", "application/json; charset=utf-8")
 	req.Header.Set("User-Agent", "Zoom Marketplace/1.0a")
-	req.Header.Set("Clientid", z.config.ClientID)
+	if z.config.ClientID != "" {
+		req.Header.Set("Clientid", z.config.ClientID)
+	}
 	req.Header.Set("X-Zm-Trackingid", "v=2.0;clid=aw1;rid=WEB_"+rand.Text())
 	req.Header.Set("X-Zm-Request-Id", rand.Text())
 	if !s.unsigned {
@@ -102,6 +104,51 @@ func (z *Zoom) Validate(ctx context.Context) error {
 		return errors.New("zoomtest: validation of the endpoint: the answer does not prove knowledge of the secret token")
 	}
 	return nil
+}
+
+const (
+	// validateEvery is how long Zoom waits between two validations of an endpoint.
+	validateEvery = 72 * time.Hour
+
+	// maxInvalid is how many validations may fail in a row. A translation of Zoom's page has the number.
+	maxInvalid = 6
+)
+
+// KeepValidating validates the endpoint every 72 hours, before Config.Scale shortens them, until ctx is cancelled. After
+// six failures in a row the event subscription is disabled: nothing is sent any more until Enable.
+func (z *Zoom) KeepValidating(ctx context.Context) {
+	for failures := 0; z.sleep(ctx, validateEvery); {
+		failures++
+		if z.Disabled() || z.Validate(ctx) == nil {
+			failures = 0
+		}
+		if failures == maxInvalid {
+			z.setDisabled(true)
+		}
+	}
+}
+
+// Disabled tells whether the event subscription is disabled.
+func (z *Zoom) Disabled() bool {
+	z.mu.Lock()
+	defer z.mu.Unlock()
+	return z.disabled
+}
+
+// Enable is what a developer does at Zoom to have events again: it validates the endpoint and enables the subscription.
+// What happened in between is not sent.
+func (z *Zoom) Enable(ctx context.Context) error {
+	if err := z.Validate(ctx); err != nil {
+		return err
+	}
+	z.setDisabled(false)
+	return nil
+}
+
+func (z *Zoom) setDisabled(disabled bool) {
+	z.mu.Lock()
+	defer z.mu.Unlock()
+	z.disabled = disabled
 }
 
 func (z *Zoom) post(req *http.Request) (status int, body []byte, err error) {

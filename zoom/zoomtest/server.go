@@ -54,6 +54,17 @@ type App struct {
 	// Disabled makes the token endpoint refuse the app.
 	Disabled bool
 
+	// RefuseOldScopes makes the token endpoint refuse to refresh a token whose scopes are not the app's Scopes any more,
+	// with code 4711. Zoom documents the code, but not whether a change of the app's scopes leads to it.
+	RefuseOldScopes bool
+
+	// OneAccessToken makes a refresh end the access token of before. Zoom's staff said so in 2022; the documentation of
+	// today lets several live, of another kind of app.
+	OneAccessToken bool
+
+	// DeauthorizationForm is that of app_deauthorized.
+	DeauthorizationForm DeauthorizationForm
+
 	// Webhooks sends app_deauthorized when the app is removed; nothing is sent without it.
 	Webhooks *Zoom
 }
@@ -181,10 +192,10 @@ func (s *Server) uninstall(ctx context.Context, removed installation) bool {
 	}
 	if app.Webhooks != nil {
 		account := Account{ID: removed.accountID}
-		e := account.AppDeauthorized(s.config.Clock.Now(), removed.clientID, removed.userID, TimeAtTop)
+		e := account.AppDeauthorized(s.config.Clock.Now(), removed.clientID, removed.userID, app.DeauthorizationForm)
 		// In the background, and longer than the request: whoever asked for the removal may have to answer the webhook.
 		ctx = context.WithoutCancel(ctx)
-		app.Webhooks.outstanding.Go(func() { app.Webhooks.Deliver(ctx, e) })
+		app.Webhooks.background(func() { app.Webhooks.Deliver(ctx, e) })
 	}
 	return true
 }

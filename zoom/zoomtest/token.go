@@ -4,6 +4,7 @@ import (
 	"crypto/rand"
 	"crypto/sha256"
 	"encoding/base64"
+	"maps"
 	"net/http"
 	"net/url"
 	"slices"
@@ -47,6 +48,8 @@ func (s *Server) token(w http.ResponseWriter, r *http.Request) {
 	case "refresh_token":
 		defer s.flight(r.FormValue("refresh_token"))()
 		s.step(StepRefresh, s.rotate)(w, r)
+	case "":
+		(&refusal{http.StatusBadRequest, "invalid_request", "missing grant type", 4706}).write(w)
 	default:
 		(&refusal{http.StatusBadRequest, "unsupported_grant_type", "unsupported grant type", 4705}).write(w)
 	}
@@ -170,6 +173,8 @@ func (s *Server) rotate(w http.ResponseWriter, r *http.Request) {
 	case g.dead && g.code != 0:
 		refused.error, refused.reason, refused.code = "invalid_request", "The token can no longer be used", g.code
 	case g.dead || now.After(token.expires):
+	case app.RefuseOldScopes && !sameScopes(g.scopes, app.Scopes):
+		refused.error, refused.reason, refused.code = "invalid_request", "The scopes of the token are not those of the client", 4711
 	default:
 		use.Outcome = Rotated
 		token.spent = true
@@ -182,8 +187,16 @@ func (s *Server) rotate(w http.ResponseWriter, r *http.Request) {
 	writeJSON(w, s.issue(g))
 }
 
-// issue makes a pair of tokens. Access tokens of before stay good until they expire. s.mu is held.
+func sameScopes(a, b []string) bool {
+	return slices.Equal(slices.Sorted(slices.Values(a)), slices.Sorted(slices.Values(b)))
+}
+
+// issue makes a pair of tokens. Access tokens of before stay good until they expire, unless the app has one at most. s.mu
+// is held.
 func (s *Server) issue(g *grant) object {
+	if s.apps[g.clientID].OneAccessToken {
+		maps.DeleteFunc(s.access, func(_ string, t *accessToken) bool { return t.grant == g })
+	}
 	scaled := func(d time.Duration) time.Duration { return time.Duration(float64(d) / s.config.Scale) }
 	// Zoom's answers say 3599 as a rule.
 	expiresIn := max(1, int64(scaled(accessTokenLifetime-time.Second)/time.Second))

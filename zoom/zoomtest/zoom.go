@@ -34,7 +34,7 @@ type Config struct {
 	// SecretToken is the app's secret token, with which every request is signed.
 	SecretToken string
 
-	// ClientID is the app's OAuth client ID, sent as a header.
+	// ClientID is the app's OAuth client ID, sent as a header unless it is empty.
 	ClientID string
 
 	// Transport carries the requests; nil means http.DefaultTransport. Redirects are never followed and an answer has
@@ -44,8 +44,8 @@ type Config struct {
 	// Clock is the time that requests are signed at and that waits are measured in; nil means the real one.
 	Clock Clock
 
-	// Scale shortens the waits between retries and those of Faults: 1 (or 0) is Zoom's own pace, 60000 turns the
-	// 85 minutes until the last retry into 85 ms. Signatures carry the Clock's time at any scale, and the endpoint
+	// Scale shortens the waits between retries, those of Faults and those of KeepValidating: 1 (or 0) is Zoom's own pace,
+	// 60000 turns the 85 minutes until the last retry into 85 ms. Signatures carry the Clock's time at any scale, and the endpoint
 	// always has the full AnswerTimeout, for it runs at its own speed.
 	Scale float64
 
@@ -64,16 +64,16 @@ type Config struct {
 	Observe func(Delivery)
 }
 
-// Zoom sends webhooks to one endpoint. Its methods may be used concurrently, except that Wait must not run while
-// another goroutine calls Deliver.
+// Zoom sends webhooks to one endpoint. Its methods may be used concurrently.
 type Zoom struct {
 	config Config
 	client *http.Client
 
-	outstanding sync.WaitGroup
-
-	mu         sync.Mutex
-	deliveries []Delivery
+	mu          sync.Mutex
+	idle        sync.Cond // outstanding fell to 0
+	outstanding int       // what runs in the background
+	deliveries  []Delivery
+	disabled    bool
 }
 
 // New returns a Zoom, or an error that names what is wrong in the Config.
@@ -84,11 +84,11 @@ func New(config Config) (*Zoom, error) {
 		return nil, errors.New("zoomtest: Endpoint is not an absolute URL")
 	case config.SecretToken == "":
 		return nil, errors.New("zoomtest: SecretToken is empty")
-	case config.Scale < 0:
-		return nil, errors.New("zoomtest: Scale is negative")
+	case !(config.Scale >= 0): // written so that NaN fails
+		return nil, errors.New("zoomtest: Scale is not a positive number")
 	}
 	if err := config.Faults.validate(); err != nil {
-		return nil, fmt.Errorf("zoomtest: Faults: %w", err)
+		return nil, fmt.Errorf("zoomtest: %w", err)
 	}
 	if config.Scale == 0 {
 		config.Scale = 1
@@ -96,7 +96,7 @@ func New(config Config) (*Zoom, error) {
 	if config.Clock == nil {
 		config.Clock = realClock{}
 	}
-	return &Zoom{
+	z := &Zoom{
 		config: config,
 		client: &http.Client{
 			Transport: config.Transport,
@@ -105,7 +105,9 @@ func New(config Config) (*Zoom, error) {
 				return http.ErrUseLastResponse
 			},
 		},
-	}, nil
+	}
+	z.idle.L = &z.mu
+	return z, nil
 }
 
 // Clock is a source of time. A test whose endpoint has a clock of its own passes that one here.

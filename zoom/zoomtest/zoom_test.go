@@ -13,6 +13,7 @@ import (
 	"net/http/httptest"
 	"strconv"
 	"sync"
+	"sync/atomic"
 	"testing"
 	"testing/synctest"
 	"time"
@@ -498,4 +499,69 @@ func TestObserveSeesWhatIsLogged(t *testing.T) {
 	if !bytes.Equal(seen[0].Event.Body, weekly.Created(nine).Body) {
 		t.Error("the log names another event")
 	}
+}
+
+// handled answers requests by a handler, inside a bubble too.
+type handled struct{ http.Handler }
+
+func (h handled) RoundTrip(r *http.Request) (*http.Response, error) {
+	w := httptest.NewRecorder()
+	h.ServeHTTP(w, r)
+	return w.Result(), nil
+}
+
+// An endpoint that cannot be validated six times in a row gets no more events, until somebody enables the subscription.
+func TestKeepValidating(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		var down atomic.Bool
+		var asked atomic.Int32
+		genuine := &endpoint{}
+		z := newZoom(t, zoomtest.Config{Transport: handled{http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+			asked.Add(1)
+			if down.Load() {
+				w.WriteHeader(http.StatusServiceUnavailable)
+				return
+			}
+			genuine.ServeHTTP(w, r)
+		})}})
+		ctx, cancel := context.WithCancel(t.Context())
+		go z.KeepValidating(ctx)
+		pass := func(validations int) {
+			time.Sleep(time.Duration(validations) * 72 * time.Hour)
+			synctest.Wait()
+		}
+		down.Store(true)
+		pass(5)
+		down.Store(false)
+		pass(1) // the sixth is answered, so it begins anew
+		down.Store(true)
+		pass(5)
+		if z.Disabled() {
+			t.Fatal("disabled after five failures")
+		}
+		pass(1)
+		if asked := asked.Load(); !z.Disabled() || asked != 12 {
+			t.Fatalf("disabled: %t, after %d validations", z.Disabled(), asked)
+		}
+		z.Deliver(ctx, weekly.Created(nine))
+		z.Wait()
+		log := z.Deliveries()
+		if len(log) != 1 || !errors.Is(log[0].Err, zoomtest.ErrDisabled) || log[0].Attempt != 0 || asked.Load() != 12 {
+			t.Errorf("the log of an event while it is disabled is %+v", log)
+		}
+		if err := z.Enable(ctx); err == nil || !z.Disabled() {
+			t.Error("enabled although the endpoint is down")
+		}
+		down.Store(false)
+		if err := z.Enable(ctx); err != nil || z.Disabled() {
+			t.Errorf("Enable: %v", err)
+		}
+		z.Deliver(ctx, weekly.Created(nine))
+		z.Wait()
+		if log := z.Deliveries(); !log[len(log)-1].Acknowledged() {
+			t.Error("no event arrives after it was enabled")
+		}
+		cancel()
+		synctest.Wait()
+	})
 }
