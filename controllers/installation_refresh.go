@@ -57,7 +57,7 @@ func (r *InstallationReconciler) refresh(ctx context.Context, in *v1alpha1.ZoomI
 	switch {
 	case err == nil:
 		tokenRefreshes.WithLabelValues(refreshed).Inc()
-		return f.token.Replace(ctx, r.Client, tokens.New(answer, asked))
+		return f.token.Replace(ctx, r.Client, f.token.Successor(answer, asked))
 	case errors.Is(err, zoom.ErrGrant) && leftBehind:
 		tokenRefreshes.WithLabelValues(refreshLost).Inc()
 		return f.token.Refuse(ctx, r.Client, tokens.RefusedLost)

@@ -28,12 +28,17 @@ const (
 // installed the app again a moment ago, and the cache not know it yet. What is there now must not be touched.
 var errChanged = errors.New("the ZoomInstallation has changed since it was read")
 
-// forget deletes the token.
+// forget deletes the token as it was read, after the access token that other programs see. One that came since is another
+// consent's, and stays.
 func (r *InstallationReconciler) forget(ctx context.Context, in *v1alpha1.ZoomInstallation, f *installationFacts) error {
 	if err := r.unchanged(ctx, in); err != nil {
 		return err
 	}
-	if err := tokens.Delete(ctx, r.Client, in); err != nil {
+	err := tokens.Withdraw(ctx, r.Client, in)
+	if err == nil && f.token != nil {
+		err = f.token.Delete(ctx, r.Client)
+	}
+	if err != nil {
 		return fmt.Errorf("ZoomInstallation %s/%s: %w", in.Namespace, in.Name, err)
 	}
 	f.token = nil
@@ -184,11 +189,18 @@ func (r *InstallationReconciler) abandon(ctx context.Context, in *v1alpha1.ZoomI
 
 // release deletes the meetings of an installation that is deleted, and lets it go.
 func (r *InstallationReconciler) release(ctx context.Context, in *v1alpha1.ZoomInstallation) error {
-	if err := tokens.Delete(ctx, r.Client, in); err != nil {
+	if err := tokens.Withdraw(ctx, r.Client, in); err != nil {
 		return fmt.Errorf("ZoomInstallation %s/%s: %w", in.Namespace, in.Name, err)
 	}
 	if _, err := r.deleteMeetings(ctx, in); err != nil {
 		return err
+	}
+	// Somebody who consented at this moment must not keep the app at Zoom with nobody here who knows of it.
+	switch token, err := tokens.Load(ctx, r.Live, in); {
+	case err != nil && !errors.Is(err, tokens.ErrForeign):
+		return fmt.Errorf("ZoomInstallation %s/%s: %w", in.Namespace, in.Name, err)
+	case token != nil:
+		return errChanged
 	}
 	controllerutil.RemoveFinalizer(in, v1alpha1.InstallationFinalizer)
 	if err := r.Client.Update(ctx, in, fieldOwner); err != nil {

@@ -8,6 +8,7 @@ import (
 	"testing"
 	"time"
 
+	corev1 "k8s.io/api/core/v1"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	"k8s.io/apimachinery/pkg/types"
 	"sigs.k8s.io/controller-runtime/pkg/client"
@@ -283,7 +284,7 @@ func TestConsentAfterRemoval(t *testing.T) {
 	if err := s.c.Update(t.Context(), in); err != nil {
 		t.Fatal(err)
 	}
-	if err := tokens.Delete(t.Context(), s.c, in); err != nil {
+	if err := s.c.Delete(t.Context(), &corev1.Secret{ObjectMeta: metav1.ObjectMeta{Namespace: in.Namespace, Name: tokens.SecretName(in)}}); err != nil {
 		t.Fatal(err)
 	}
 	s.replicas[0].untilCached(t, in)

@@ -42,6 +42,7 @@ func encode(t Token) map[string][]byte {
 		keyAPIURL:           t.APIURL,
 		keyIssuedAt:         formatTime(t.IssuedAt),
 		keyExpiresAt:        formatTime(t.ExpiresAt),
+		keyConsentedAt:      formatTime(t.ConsentedAt),
 		keyRefreshStartedAt: formatTime(t.RefreshStartedAt),
 		keyRefusal:          string(t.Refusal),
 	} {
@@ -62,6 +63,7 @@ func decode(data map[string][]byte) Token {
 		APIURL:           string(data[keyAPIURL]),
 		IssuedAt:         parseTime(data[keyIssuedAt]),
 		ExpiresAt:        parseTime(data[keyExpiresAt]),
+		ConsentedAt:      parseTime(data[keyConsentedAt]),
 		RefreshStartedAt: parseTime(data[keyRefreshStartedAt]),
 		Refusal:          Refusal(data[keyRefusal]),
 	}

@@ -43,6 +43,7 @@ const (
 	keyAPIURL           = "apiURL"
 	keyIssuedAt         = "issuedAt"
 	keyExpiresAt        = "expiresAt"
+	keyConsentedAt      = "consentedAt"
 	keyRefreshStartedAt = "refreshStartedAt"
 	keyRefusal          = "refusal"
 )
@@ -65,6 +66,9 @@ const (
 	// RefusedLost means that Zoom refused a refresh token whose mark was left from an attempt that nobody saw the end of:
 	// it had been spent, and its successor was lost.
 	RefusedLost Refusal = "Lost"
+	// RefusedScopesChanged means that Zoom refused a refresh token because the app's scopes are no longer those that it was
+	// given out for.
+	RefusedScopesChanged Refusal = "ScopesChanged"
 )
 
 // Token is what is known of one consent's token. Printing it in any way shows nothing of it.
@@ -78,13 +82,15 @@ type Token struct {
 	IssuedAt time.Time `json:"-"`
 	// ExpiresAt is when the access token expires.
 	ExpiresAt time.Time `json:"-"`
+	// ConsentedAt is when the first token of this consent was issued, which all that it was refreshed to keep.
+	ConsentedAt time.Time `json:"-"`
 	// RefreshStartedAt is the mark of a refresh whose end nobody has recorded; zero when there is none.
 	RefreshStartedAt time.Time `json:"-"`
 	// Refusal is why the refresh token is useless; empty while it is good.
 	Refusal Refusal `json:"-"`
 }
 
-// New is the token that Zoom gave out when it was asked at issuedAt.
+// New is the token of a new consent, which Zoom gave out when it was asked at issuedAt.
 func New(t *zoom.Token, issuedAt time.Time) Token {
 	return Token{
 		AccessToken:  t.AccessToken,
@@ -93,7 +99,22 @@ func New(t *zoom.Token, issuedAt time.Time) Token {
 		APIURL:       t.APIURL,
 		IssuedAt:     issuedAt,
 		ExpiresAt:    issuedAt.Add(t.ExpiresIn),
+		ConsentedAt:  issuedAt,
 	}
+}
+
+// Successor is the token that Zoom gave out for this one when it was asked at issuedAt. What Zoom does not tell again stays
+// as it was.
+func (t Token) Successor(answer *zoom.Token, issuedAt time.Time) Token {
+	next := New(answer, issuedAt)
+	next.ConsentedAt = t.ConsentedAt
+	if len(next.Scopes) == 0 {
+		next.Scopes = t.Scopes
+	}
+	if next.APIURL == "" {
+		next.APIURL = t.APIURL
+	}
+	return next
 }
 
 const redacted = "tokens.Token{redacted}"
@@ -130,9 +151,13 @@ func Load(ctx context.Context, r client.Reader, in *v1alpha1.ZoomInstallation) (
 	return &Stored{Token: decode(secret.Data), secret: secret}, nil
 }
 
-// Save stores the token of a new consent in place of whatever there was.
+// Save stores the token of a new consent in place of whatever there was, but for the token of a later consent: with that one,
+// Zoom has ended this. One that Zoom has refused since is in nobody's way, however late its consent.
 func Save(ctx context.Context, c client.Client, in *v1alpha1.ZoomInstallation, t Token) error {
-	return put(ctx, c, in, SecretName(in), SecretType, encode(t))
+	return put(ctx, c, in, SecretName(in), SecretType, encode(t), func(there *corev1.Secret) bool {
+		stored := decode(there.Data)
+		return metav1.IsControlledBy(there, in) && stored.Refusal == "" && stored.ConsentedAt.After(t.ConsentedAt)
+	})
 }
 
 // Mark records that the refresh token is about to be spent. When it fails, the token must not be spent: the API server
@@ -150,41 +175,50 @@ func (s *Stored) Unmark(ctx context.Context, c client.Client) error {
 	return s.update(ctx, c, t)
 }
 
-// Refuse records that Zoom refused the refresh token.
-func (s *Stored) Refuse(ctx context.Context, c client.Client, why Refusal) error {
-	t := s.Token
-	t.RefreshStartedAt = time.Time{}
-	t.Refusal = why
-	return s.update(ctx, c, t)
-}
-
 const (
-	// replaceWithin is how long the successor of a spent token is tried to be stored: for longer than a manager that has to
-	// stop waits for its reconcilers, since afterwards it is lost.
-	replaceWithin = time.Minute
+	// storeWithin is how long what Zoom answered is tried to be stored: for longer than a manager that has to stop waits for
+	// its reconcilers, since afterwards it is lost.
+	storeWithin = time.Minute
 	// The pauses between the attempts double from the one to the other.
 	firstPause = 50 * time.Millisecond
 	lastPause  = 5 * time.Second
 )
 
+// Refuse records that Zoom refused the refresh token, and tries for a minute, or until ctx ends. When another token is there
+// by now, it is ErrSuperseded.
+func (s *Stored) Refuse(ctx context.Context, c client.Client, why Refusal) error {
+	return s.store(ctx, c, func(t Token) Token {
+		t.RefreshStartedAt = time.Time{}
+		t.Refusal = why
+		return t
+	})
+}
+
 // Replace stores the successor of the loaded token, which is spent. It therefore goes on after ctx has ended, and tries
 // for a minute. When a new consent has replaced the spent token meanwhile, it is ErrSuperseded: Zoom ends a user's earlier
 // tokens with each consent.
 func (s *Stored) Replace(ctx context.Context, c client.Client, t Token) error {
-	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), replaceWithin)
+	return s.store(context.WithoutCancel(ctx), c, func(Token) Token { return t })
+}
+
+// store writes what the loaded token has become, for as long as the Secret holds its refresh token, whatever else somebody
+// changes there.
+func (s *Stored) store(ctx context.Context, c client.Client, become func(Token) Token) error {
+	ctx, cancel := context.WithTimeout(ctx, storeWithin)
 	defer cancel()
-	spent := s.RefreshToken
+	asked := s.RefreshToken
 	for pause := firstPause; ; pause = min(2*pause, lastPause) {
-		err := s.update(ctx, c, t)
+		want := become(s.Token)
+		err := s.update(ctx, c, want)
 		if apierrors.IsConflict(err) {
 			err = s.reload(ctx, c)
 			switch {
-			case err == nil && s.RefreshToken == t.RefreshToken && s.IssuedAt.Equal(t.IssuedAt):
+			case err == nil && s.RefreshToken == want.RefreshToken && s.IssuedAt.Equal(want.IssuedAt) && s.Refusal == want.Refusal:
 				return nil // an earlier attempt was stored although its answer was not seen
-			case err == nil && s.RefreshToken != spent:
+			case err == nil && s.RefreshToken != asked:
 				return ErrSuperseded
 			case err == nil:
-				continue // somebody touched the Secret, or took this attempt for dead: the successor is here
+				continue // somebody touched the Secret, or took this attempt for dead: what Zoom said is here
 			}
 		}
 		switch {
@@ -225,21 +259,25 @@ func (s *Stored) reload(ctx context.Context, c client.Client) error {
 // Publish puts the access token where other programs may read it. It writes only what has changed.
 func Publish(ctx context.Context, c client.Client, in *v1alpha1.ZoomInstallation, t Token) error {
 	data := encode(Token{AccessToken: t.AccessToken, APIURL: t.APIURL, Scopes: t.Scopes, ExpiresAt: t.ExpiresAt})
-	return put(ctx, c, in, AccessSecretName(in), AccessSecretType, data)
+	return put(ctx, c, in, AccessSecretName(in), AccessSecretType, data, func(*corev1.Secret) bool { return false })
 }
 
-// Withdraw takes the access token away from other programs.
+// Withdraw takes the access token away from other programs. It is complete when it returns nil, and can be repeated.
 func Withdraw(ctx context.Context, c client.Client, in *v1alpha1.ZoomInstallation) error {
-	return remove(ctx, c, in, AccessSecretName(in), AccessSecretType)
-}
-
-// Delete deletes the token, and the access token that other programs see, first. It is complete when it returns nil, and
-// can be repeated.
-func Delete(ctx context.Context, c client.Client, in *v1alpha1.ZoomInstallation) error {
-	if err := Withdraw(ctx, c, in); err != nil {
+	secret, err := read(ctx, c, in, AccessSecretName(in), AccessSecretType)
+	switch {
+	case errors.Is(err, ErrForeign), err == nil && (secret == nil || !metav1.IsControlledBy(secret, in)):
+		return nil // there is nothing of the installation
+	case err != nil:
 		return err
 	}
-	return remove(ctx, c, in, SecretName(in), SecretType)
+	return remove(ctx, c, secret)
+}
+
+// Delete deletes the token as it was loaded, and no other one: when something has been written since, a new consent perhaps,
+// it is a conflict.
+func (s *Stored) Delete(ctx context.Context, c client.Client) error {
+	return remove(ctx, c, s.secret)
 }
 
 // read is the Secret of that name; nil when there is none.
@@ -257,22 +295,29 @@ func read(ctx context.Context, r client.Reader, in *v1alpha1.ZoomInstallation, n
 	return &secret, nil
 }
 
-// put creates the Secret or replaces what is in it, again from the top when somebody else wrote in between.
-func put(ctx context.Context, c client.Client, in *v1alpha1.ZoomInstallation, name string, kind corev1.SecretType, data map[string][]byte) error {
+// put creates the Secret or replaces what is in it unless that stays, again from the top when somebody else wrote in between.
+func put(ctx context.Context, c client.Client, in *v1alpha1.ZoomInstallation, name string, kind corev1.SecretType, data map[string][]byte, stays func(*corev1.Secret) bool) error {
 	for {
 		secret, err := read(ctx, c, in, name, kind)
 		if err != nil {
 			return err
 		}
-		if secret == nil {
+		created := secret == nil
+		switch {
+		case created:
 			err = c.Create(ctx, fill(&corev1.Secret{Type: kind}, in, name, data))
-		} else if old := secret.DeepCopy(); !equal(old, fill(secret, in, name, data)) {
-			err = c.Update(ctx, secret)
+		case stays(secret):
+			return nil
+		default:
+			if old := secret.DeepCopy(); !equal(old, fill(secret, in, name, data)) {
+				err = c.Update(ctx, secret)
+			}
 		}
+		again := apierrors.IsConflict(err) || apierrors.IsAlreadyExists(err) || apierrors.IsNotFound(err) && !created
 		switch {
 		case err == nil:
 			return nil
-		case !apierrors.IsConflict(err) && !apierrors.IsAlreadyExists(err) && !apierrors.IsNotFound(err):
+		case !again: // that a Secret to be created is not found is said of its namespace
 			return fmt.Errorf("writing Secret %s/%s: %w", in.Namespace, name, err)
 		case ctx.Err() != nil:
 			return fmt.Errorf("writing Secret %s/%s: %w", in.Namespace, name, ctx.Err())
@@ -280,18 +325,11 @@ func put(ctx context.Context, c client.Client, in *v1alpha1.ZoomInstallation, na
 	}
 }
 
-// remove deletes the Secret of that name if it is this installation's.
-func remove(ctx context.Context, c client.Client, in *v1alpha1.ZoomInstallation, name string, kind corev1.SecretType) error {
-	secret, err := read(ctx, c, in, name, kind)
-	if errors.Is(err, ErrForeign) || err == nil && (secret == nil || !metav1.IsControlledBy(secret, in)) {
-		return nil
-	}
-	if err != nil {
-		return err
-	}
-	err = c.Delete(ctx, secret, client.Preconditions{UID: &secret.UID})
+// remove deletes a Secret as it was read.
+func remove(ctx context.Context, c client.Client, secret *corev1.Secret) error {
+	err := c.Delete(ctx, secret, client.Preconditions{UID: &secret.UID, ResourceVersion: &secret.ResourceVersion})
 	if client.IgnoreNotFound(err) != nil {
-		return fmt.Errorf("deleting Secret %s/%s: %w", in.Namespace, name, err)
+		return fmt.Errorf("deleting Secret %s: %w", client.ObjectKeyFromObject(secret), err)
 	}
 	return nil
 }

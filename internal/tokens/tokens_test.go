@@ -44,7 +44,7 @@ func consented() Token {
 
 // successor is what the first token is exchanged for.
 func successor() Token {
-	return New(&zoom.Token{AccessToken: "marked-access-2", RefreshToken: "marked-refresh-2", ExpiresIn: time.Hour}, noon.Add(48*time.Minute))
+	return consented().Successor(&zoom.Token{AccessToken: "marked-access-2", RefreshToken: "marked-refresh-2", ExpiresIn: time.Hour}, noon.Add(48*time.Minute))
 }
 
 // reconsented is the token of another consent.
@@ -65,8 +65,9 @@ func TestASecretHoldsATokenAsItIs(t *testing.T) {
 			APIURL:           text.Draw(t, "url"),
 			IssuedAt:         at.Draw(t, "issued"),
 			ExpiresAt:        at.Draw(t, "expires"),
+			ConsentedAt:      at.Draw(t, "consented"),
 			RefreshStartedAt: at.Draw(t, "started"),
-			Refusal:          rapid.SampledFrom([]Refusal{"", RefusedLost, RefusedRevoked}).Draw(t, "refusal"),
+			Refusal:          rapid.SampledFrom([]Refusal{"", RefusedLost, RefusedRevoked, RefusedScopesChanged}).Draw(t, "refusal"),
 		}
 		if diff := cmp.Diff(want, decode(encode(want)), cmpopts.EquateEmpty()); diff != "" {
 			t.Fatalf("(-want +got):\n%s", diff)
@@ -78,6 +79,21 @@ func TestASecretSpoiltByHandIsATokenThatIsDue(t *testing.T) {
 	got := decode(map[string][]byte{keyRefreshToken: []byte("r"), keyExpiresAt: []byte("tomorrow"), keyIssuedAt: nil})
 	if diff := cmp.Diff(Token{RefreshToken: "r"}, got, cmpopts.EquateEmpty()); diff != "" {
 		t.Errorf("(-want +got):\n%s", diff)
+	}
+}
+
+func TestASuccessorKeepsWhatZoomDoesNotTellAgain(t *testing.T) {
+	answer := &zoom.Token{AccessToken: "marked-access-2", RefreshToken: "marked-refresh-2", ExpiresIn: time.Hour}
+	later := noon.Add(48 * time.Minute)
+	want := New(answer, later)
+	want.ConsentedAt, want.Scopes, want.APIURL = noon, consented().Scopes, consented().APIURL
+	if diff := cmp.Diff(want, consented().Successor(answer, later)); diff != "" {
+		t.Errorf("of a short answer (-want +got):\n%s", diff)
+	}
+	answer.Scopes, answer.APIURL = []string{"user:read:user"}, "https://api-us.zoom.us"
+	want.Scopes, want.APIURL = answer.Scopes, answer.APIURL
+	if diff := cmp.Diff(want, consented().Successor(answer, later)); diff != "" {
+		t.Errorf("of a complete answer (-want +got):\n%s", diff)
 	}
 }
 
@@ -171,6 +187,32 @@ func TestSave(t *testing.T) {
 		}
 		holds(t, in, reconsented())
 	})
+	t.Run("of two consents the later one's token stays, refreshed or not", func(t *testing.T) {
+		in := installation(t)
+		refreshed := reconsented().Successor(&zoom.Token{AccessToken: "marked-access-4", RefreshToken: "marked-refresh-4"}, noon.Add(2*time.Hour))
+		for _, later := range []Token{reconsented(), refreshed} {
+			if err := errors.Join(Save(t.Context(), c, in, later), Save(t.Context(), c, in, consented())); err != nil {
+				t.Fatal(err)
+			}
+			holds(t, in, later)
+		}
+	})
+	t.Run("a later consent's token that Zoom refused stays in nobody's way", func(t *testing.T) {
+		in := installation(t)
+		if err := Save(t.Context(), c, in, reconsented()); err != nil {
+			t.Fatal(err)
+		}
+		if err := errors.Join(load(t, in).Refuse(t.Context(), c, RefusedRevoked), Save(t.Context(), c, in, consented())); err != nil {
+			t.Fatal(err)
+		}
+		holds(t, in, consented())
+	})
+	t.Run("a namespace that is gone is not waited for", func(t *testing.T) {
+		in := &v1alpha1.ZoomInstallation{ObjectMeta: metav1.ObjectMeta{Namespace: "no-such-namespace", Name: "grace-chapel", UID: "uid"}}
+		if err := Save(t.Context(), c, in, consented()); !apierrors.IsNotFound(err) {
+			t.Errorf("Save returned %v", err)
+		}
+	})
 	t.Run("consents at the same time leave one of them, whole", func(t *testing.T) {
 		in := installation(t)
 		var all sync.WaitGroup
@@ -210,9 +252,6 @@ func TestLoadFindsOnlyTheInstallationsOwnToken(t *testing.T) {
 		}
 		if err := Save(t.Context(), c, in, consented()); !errors.Is(err, ErrForeign) {
 			t.Errorf("Save returned %v, want ErrForeign", err)
-		}
-		if err := Delete(t.Context(), c, in); err != nil {
-			t.Errorf("Delete returned %v; there is nothing of the installation to delete", err)
 		}
 		var after corev1.Secret
 		if err := c.Get(t.Context(), client.ObjectKeyFromObject(other), &after); err != nil || after.ResourceVersion != other.ResourceVersion {
@@ -297,10 +336,23 @@ func TestMarksAndRefusals(t *testing.T) {
 	if err := Save(t.Context(), c, in, reconsented()); err != nil {
 		t.Fatal(err)
 	}
-	if err := stale.Refuse(t.Context(), c, RefusedRevoked); !apierrors.IsConflict(err) {
+	if err := stale.Refuse(t.Context(), c, RefusedRevoked); !errors.Is(err, ErrSuperseded) {
 		t.Errorf("a refusal of the old token hit the new one: %v", err)
 	}
 	holds(t, in, reconsented())
+
+	touched := load(t, in)
+	s = load(t, in)
+	s.secret.Labels["team"] = "blue"
+	if err := c.Update(t.Context(), s.secret); err != nil {
+		t.Fatal(err)
+	}
+	if err := touched.Refuse(t.Context(), c, RefusedScopesChanged); err != nil {
+		t.Fatal(err)
+	}
+	want = reconsented()
+	want.Refusal = RefusedScopesChanged
+	holds(t, in, want)
 }
 
 // failing is the control plane's client with Update replaced.
@@ -409,18 +461,17 @@ func TestReplace(t *testing.T) {
 func TestDelete(t *testing.T) {
 	c := controlplane.Client(t)
 	in, s := saved(t)
-	if err := Publish(t.Context(), c, in, s.Token); err != nil {
+	if err := Save(t.Context(), c, in, reconsented()); err != nil {
 		t.Fatal(err)
 	}
+	if err := s.Delete(t.Context(), c); !apierrors.IsConflict(err) {
+		t.Errorf("deleting the token of before returned %v, want a conflict", err)
+	}
+	holds(t, in, reconsented())
+	s = load(t, in)
 	for range 2 {
-		if err := Delete(t.Context(), c, in); err != nil {
+		if err := s.Delete(t.Context(), c); err != nil {
 			t.Fatal(err)
-		}
-		for _, name := range []string{SecretName(in), AccessSecretName(in)} {
-			var secret corev1.Secret
-			if err := c.Get(t.Context(), client.ObjectKey{Namespace: in.Namespace, Name: name}, &secret); !apierrors.IsNotFound(err) {
-				t.Errorf("Secret %s is there still: %v", name, err)
-			}
 		}
 	}
 	if err := s.Replace(t.Context(), c, successor()); !errors.Is(err, ErrSuperseded) {
@@ -464,8 +515,10 @@ func TestPublish(t *testing.T) {
 	if second := publish(successor()); string(second.Data[keyAccessToken]) != "marked-access-2" {
 		t.Error("the successor was not published")
 	}
-	if err := Withdraw(t.Context(), c, in); err != nil {
-		t.Fatal(err)
+	for range 2 {
+		if err := Withdraw(t.Context(), c, in); err != nil {
+			t.Fatal(err)
+		}
 	}
 	holds(t, in, consented())
 	if s, err := read(t.Context(), c, in, AccessSecretName(in), AccessSecretType); s != nil || err != nil {
@@ -475,13 +528,15 @@ func TestPublish(t *testing.T) {
 
 func TestErrorsHoldNoToken(t *testing.T) {
 	in, s := saved(t)
+	once, cancel := context.WithCancel(t.Context())
+	cancel() // or it would be tried for a minute
 	c := failing(t, func(context.Context, client.WithWatch, client.Object, ...client.UpdateOption) error {
 		return apierrors.NewForbidden(corev1.Resource("secrets"), SecretName(in), errors.New("not allowed"))
 	})
 	for name, err := range map[string]error{
 		"Mark":    s.Mark(t.Context(), c, noon),
 		"Unmark":  s.Unmark(t.Context(), c),
-		"Refuse":  s.Refuse(t.Context(), c, RefusedRevoked),
+		"Refuse":  s.Refuse(once, c, RefusedRevoked),
 		"Save":    Save(t.Context(), c, in, reconsented()),
 		"Publish": errors.Join(Publish(t.Context(), c, in, s.Token), Publish(t.Context(), c, in, successor())),
 	} {

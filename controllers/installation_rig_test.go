@@ -1,0 +1,233 @@
+package controllers
+
+import (
+	"context"
+	"encoding/json"
+	"net/http"
+	"net/http/httptest"
+	"slices"
+	"strings"
+	"testing"
+	"time"
+
+	corev1 "k8s.io/api/core/v1"
+	apierrors "k8s.io/apimachinery/pkg/api/errors"
+	"k8s.io/apimachinery/pkg/api/meta"
+	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+	apiruntime "k8s.io/apimachinery/pkg/runtime"
+	"k8s.io/client-go/tools/events"
+	"sigs.k8s.io/controller-runtime/pkg/client"
+	"sigs.k8s.io/controller-runtime/pkg/client/fake"
+	"sigs.k8s.io/controller-runtime/pkg/client/interceptor"
+
+	"github.com/zoom-operator/zoom-operator/api/v1alpha1"
+	"github.com/zoom-operator/zoom-operator/internal/tokens"
+	"github.com/zoom-operator/zoom-operator/test/controlplane"
+	"github.com/zoom-operator/zoom-operator/zoom"
+	"github.com/zoom-operator/zoom-operator/zoom/zoomtest"
+)
+
+// rig is one installation and its reconciler, with an API server in memory, which can be made to fail, and a Zoom that gives
+// the answers it is told to.
+type rig struct {
+	client.Client
+	r    *InstallationReconciler
+	told *events.FakeRecorder
+	in   *v1alpha1.ZoomInstallation
+	now  time.Time
+	// answers are Zoom's next ones, and asked is what it was asked for.
+	answers []http.HandlerFunc
+	asked   []string
+}
+
+// rigged is what can be different about a rig.
+type rigged struct {
+	app      func(*v1alpha1.ZoomApp)
+	in       func(*v1alpha1.ZoomInstallation)
+	objects  []client.Object
+	failures interceptor.Funcs
+}
+
+var (
+	revokedAnswer = zoomtest.Answer(http.StatusOK, `{"status":"success"}`)
+	deadAnswer    = zoomtest.Answer(http.StatusBadRequest, `{"reason":"Invalid Token!","error":"invalid_grant"}`)
+	tokenAnswer   = zoomtest.Answer(http.StatusOK, `{"access_token":"a2","token_type":"bearer","refresh_token":"r2","expires_in":3599}`)
+	brokenAnswer  = zoomtest.Answer(http.StatusBadGateway, "")
+)
+
+func newRig(t *testing.T, with rigged) *rig {
+	t.Helper()
+	g := &rig{now: noon, told: events.NewFakeRecorder(100)}
+	web := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		g.asked = append(g.asked, strings.TrimPrefix(r.URL.Path, "/oauth/"))
+		if len(g.answers) == 0 {
+			t.Errorf("Zoom was asked for %s, which nobody expected", r.URL.Path)
+			return
+		}
+		answer := g.answers[0]
+		g.answers = g.answers[1:]
+		answer(w, r)
+	}))
+	t.Cleanup(web.Close)
+	app := appWith(v1alpha1.TokenPolicyContinuous)
+	app.Namespace = "ns"
+	app.Spec.ClientID = "client"
+	app.Spec.Zoom = v1alpha1.ZoomEndpoints{WebURL: web.URL, APIURL: web.URL}
+	if with.app != nil {
+		with.app(app)
+	}
+	g.in = &v1alpha1.ZoomInstallation{
+		ObjectMeta: metav1.ObjectMeta{Namespace: "ns", Name: "grace", UID: "uid", Generation: 1, Finalizers: []string{v1alpha1.InstallationFinalizer}},
+		Spec:       v1alpha1.ZoomInstallationSpec{AppRef: v1alpha1.AppReference{Name: "app"}, AccountID: account, Consent: &v1alpha1.Consent{At: *at("-2h")}},
+	}
+	if with.in != nil {
+		with.in(g.in)
+	}
+	credentials := &corev1.Secret{ObjectMeta: metav1.ObjectMeta{Namespace: "ns", Name: "credentials"}, Data: map[string][]byte{"clientSecret": []byte("s")}}
+	meetingsOf := func(obj client.Object) []string {
+		return []string{obj.(*v1alpha1.ZoomMeeting).Spec.InstallationRef.Name}
+	} //nolint:forcetypeassert // as Index
+	with.failures.SubResourceApply = applyStatus
+	g.Client = fake.NewClientBuilder().WithScheme(controlplane.Scheme()).
+		WithObjects(append(with.objects, app, credentials, g.in)...).WithStatusSubresource(g.in).
+		WithIndex(&v1alpha1.ZoomMeeting{}, installationIndex, meetingsOf).
+		WithInterceptorFuncs(with.failures).Build()
+	g.r = &InstallationReconciler{
+		Client: g.Client, Live: g.Client, Events: g.told, Zoom: zoom.NewHTTPClient(), ExternalURL: externalURL, Now: func() time.Time { return g.now },
+	}
+	return g
+}
+
+// applyStatus stands in for server-side apply by the only one who applies.
+func applyStatus(ctx context.Context, c client.Client, _ string, configuration apiruntime.ApplyConfiguration, _ ...client.SubResourceApplyOption) error {
+	raw, err := json.Marshal(configuration)
+	if err != nil {
+		return err
+	}
+	var applied, in v1alpha1.ZoomInstallation
+	if err := json.Unmarshal(raw, &applied); err != nil {
+		return err
+	}
+	if err := c.Get(ctx, client.ObjectKeyFromObject(&applied), &in); err != nil {
+		return err
+	}
+	applied.Status.LastEventAt = in.Status.LastEventAt
+	in.Status, in.ResourceVersion = applied.Status, applied.ResourceVersion
+	return c.Status().Update(ctx, &in)
+}
+
+// save stores a token as that of the installation's consent.
+func (g *rig) save(t *testing.T, tok *tokens.Stored) {
+	t.Helper()
+	if err := tokens.Save(t.Context(), g, g.in, tok.Token); err != nil {
+		t.Fatal(err)
+	}
+}
+
+// reconcile reconciles once, and returns when to look again.
+func (g *rig) reconcile(t *testing.T) time.Duration {
+	t.Helper()
+	if err := g.Get(t.Context(), client.ObjectKeyFromObject(g.in), g.in); err != nil {
+		t.Fatal(err)
+	}
+	result, err := g.r.Reconcile(t.Context(), g.in.DeepCopy())
+	if err != nil {
+		t.Fatal(err)
+	}
+	return result.RequeueAfter
+}
+
+// settle reconciles for as long as there is something to do at once, and returns when to look again; 0 when the installation
+// is gone.
+func (g *rig) settle(t *testing.T) time.Duration {
+	t.Helper()
+	for range 20 {
+		again := g.reconcile(t)
+		err := g.Get(t.Context(), client.ObjectKeyFromObject(g.in), g.in)
+		if apierrors.IsNotFound(err) {
+			return 0
+		}
+		if err != nil {
+			t.Fatal(err)
+		}
+		if again != afterConflict {
+			return again
+		}
+	}
+	t.Fatal("still busy after 20 rounds")
+	return 0
+}
+
+// token is the stored token; nil when there is none.
+func (g *rig) token(t *testing.T) *tokens.Stored {
+	t.Helper()
+	tok, err := tokens.Load(t.Context(), g, g.in)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return tok
+}
+
+// reason is that of a condition, as it was last read.
+func (g *rig) reason(kind string) string {
+	c := meta.FindStatusCondition(g.in.Status.Conditions, kind)
+	if c == nil {
+		return ""
+	}
+	return string(c.Status) + " " + c.Reason
+}
+
+// events are the types and reasons of the Events so far, in their order.
+func (g *rig) events() []string {
+	var out []string
+	for {
+		select {
+		case e := <-g.told.Events:
+			out = append(out, strings.Join(strings.Fields(e)[:2], " "))
+		default:
+			return out
+		}
+	}
+}
+
+// saw fails when Zoom was asked for something else.
+func (g *rig) saw(t *testing.T, want ...string) {
+	t.Helper()
+	if !slices.Equal(g.asked, want) {
+		t.Errorf("Zoom was asked for %q, want %q", g.asked, want)
+	}
+}
+
+func removedAt(offset string) func(*v1alpha1.ZoomInstallation) {
+	return func(in *v1alpha1.ZoomInstallation) {
+		in.Spec.Deauthorization = &v1alpha1.Deauthorization{At: *at(offset)}
+	}
+}
+
+func deletedAt(offset string) func(*v1alpha1.ZoomInstallation) {
+	return func(in *v1alpha1.ZoomInstallation) { in.DeletionTimestamp = at(offset) }
+}
+
+// The customer installs the app again in the very moment in which the token of before is deleted.
+func TestADeletionOfTheOldTokenLeavesANewOneAlone(t *testing.T) {
+	var g *rig
+	first := true
+	g = newRig(t, rigged{in: removedAt("-10m"), failures: interceptor.Funcs{
+		Delete: func(ctx context.Context, c client.WithWatch, obj client.Object, opts ...client.DeleteOption) error {
+			if _, ok := obj.(*corev1.Secret); ok && first {
+				first = false
+				if err := tokens.Save(ctx, c, g.in, tokens.New(&zoom.Token{AccessToken: "new", RefreshToken: "new", ExpiresIn: time.Hour}, noon)); err != nil {
+					t.Error(err)
+				}
+			}
+			return c.Delete(ctx, obj, opts...)
+		},
+	}})
+	g.save(t, tokenOf("-50m"))
+	if again := g.reconcile(t); again != afterConflict {
+		t.Errorf("looked at again in %v", again)
+	}
+	if tok := g.token(t); tok == nil || tok.RefreshToken != "new" {
+		t.Errorf("there is the new token: %t", tok != nil)
+	}
+}
