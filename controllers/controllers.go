@@ -26,6 +26,8 @@ const (
 	appIndex = "spec.appRef.name"
 	// installationIndex finds the meetings of an installation.
 	installationIndex = "spec.installationRef.name"
+	// accountIndex finds the installations of an account.
+	accountIndex = "spec.accountID"
 	// afterConflict is how soon an object is looked at again that somebody else has just written. By then the cache has
 	// what they wrote.
 	afterConflict = 100 * time.Millisecond
@@ -73,6 +75,12 @@ func Index(indexer client.FieldIndexer) error {
 	}
 	if err := indexer.IndexField(context.Background(), &v1alpha1.ZoomMeeting{}, appIndex, meeting); err != nil {
 		return fmt.Errorf("indexing meetings by their app: %w", err)
+	}
+	account := func(obj client.Object) []string {
+		return []string{obj.(*v1alpha1.ZoomInstallation).Spec.AccountID} //nolint:forcetypeassert // the indexer passes the type it was asked to index
+	}
+	if err := indexer.IndexField(context.Background(), &v1alpha1.ZoomInstallation{}, accountIndex, account); err != nil {
+		return fmt.Errorf("indexing installations by their account: %w", err)
 	}
 	installationOf := func(obj client.Object) []string {
 		return []string{obj.(*v1alpha1.ZoomMeeting).Spec.InstallationRef.Name} //nolint:forcetypeassert // the indexer passes the type it was asked to index

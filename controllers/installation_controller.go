@@ -63,7 +63,19 @@ func (r *InstallationReconciler) SetupWithManager(mgr ctrl.Manager) error {
 		// A late event may bring back a meeting of a customer who has left.
 		Watches(&v1alpha1.ZoomMeeting{}, handler.EnqueueRequestsFromMapFunc(r.endedInstallationOf), builder.WithPredicates(meetingAppeared)).
 		WithOptions(limits(concurrentInstallations)).
-		Complete(reconcile.AsReconciler(mgr.GetClient(), r))
+		Complete(reconcile.Func(r.reconcile))
+}
+
+// reconcile reconciles an installation, or what is left of one that is gone.
+func (r *InstallationReconciler) reconcile(ctx context.Context, request reconcile.Request) (ctrl.Result, error) {
+	var in v1alpha1.ZoomInstallation
+	switch err := r.Client.Get(ctx, request.NamespacedName, &in); {
+	case apierrors.IsNotFound(err):
+		return ctrl.Result{}, r.deleteOrphans(ctx, request.NamespacedName)
+	case err != nil:
+		return ctrl.Result{}, fmt.Errorf("reading ZoomInstallation %s: %w", request.NamespacedName, err)
+	}
+	return r.Reconcile(ctx, &in)
 }
 
 // spokeAgain lets through an event's arrival only where it may change what is said of the flow of events.
@@ -124,7 +136,7 @@ func (r *InstallationReconciler) endedInstallationOf(ctx context.Context, obj cl
 	}
 	key := types.NamespacedName{Namespace: m.Namespace, Name: m.Spec.InstallationRef.Name}
 	var in v1alpha1.ZoomInstallation
-	if err := r.Client.Get(ctx, key, &in); err != nil || !ended(&in) {
+	if err := r.Client.Get(ctx, key, &in); client.IgnoreNotFound(err) != nil || err == nil && !ended(&in) {
 		return nil // when it ends later, its own change makes it be looked at
 	}
 	return []reconcile.Request{{NamespacedName: key}}
@@ -189,7 +201,10 @@ func (r *InstallationReconciler) hold(ctx context.Context, in *v1alpha1.ZoomInst
 func (r *InstallationReconciler) observe(ctx context.Context, in *v1alpha1.ZoomInstallation) (*installationFacts, error) {
 	f := &installationFacts{deletion: deletionOf(in)}
 	var err error
-	if f.token, err = tokens.Load(ctx, r.Live, in); err != nil {
+	switch f.token, err = tokens.Load(ctx, r.Live, in); {
+	case errors.Is(err, tokens.ErrForeign):
+		f.foreignSecret = true
+	case err != nil:
 		return nil, fmt.Errorf("ZoomInstallation %s/%s: %w", in.Namespace, in.Name, err)
 	}
 	if f.app, f.clientSecrets, err = r.app(ctx, in); err != nil {
@@ -197,12 +212,9 @@ func (r *InstallationReconciler) observe(ctx context.Context, in *v1alpha1.ZoomI
 	}
 	f.failing, f.retryAt = failureOf(in, f.token)
 	if record.Removed(in) {
-		var meetings v1alpha1.ZoomMeetingList
-		err := r.Client.List(ctx, &meetings, client.InNamespace(in.Namespace), client.MatchingFields{installationIndex: in.Name}, client.Limit(1), client.UnsafeDisableDeepCopy)
-		if err != nil {
-			return nil, fmt.Errorf("listing the meetings of ZoomInstallation %s/%s: %w", in.Namespace, in.Name, err)
+		if f.meetings, err = r.hasMeetings(ctx, in); err != nil {
+			return nil, err
 		}
-		f.meetings = len(meetings.Items) > 0
 	}
 	f.installURL, err = r.installURL(in, f)
 	return f, err
@@ -228,7 +240,7 @@ func (r *InstallationReconciler) app(ctx context.Context, in *v1alpha1.ZoomInsta
 func (r *InstallationReconciler) act(ctx context.Context, in *v1alpha1.ZoomInstallation, f *installationFacts, p plan) error {
 	var err error
 	switch p.step {
-	case stepWait:
+	case stepWait, stepAnnounce: // the report is all
 	case stepRefresh:
 		err = r.refresh(ctx, in, f)
 	case stepForget:
@@ -244,6 +256,9 @@ func (r *InstallationReconciler) act(ctx context.Context, in *v1alpha1.ZoomInsta
 	case stepRelease:
 		return r.release(ctx, in)
 	}
+	if err == nil && f.vain != "" && !in.DeletionTimestamp.IsZero() && !r.Now().Before(giveUpAt(in)) {
+		err = r.abandon(ctx, in, f, f.vain)
+	}
 	if err != nil {
 		return err
 	}
@@ -254,7 +269,12 @@ func (r *InstallationReconciler) act(ctx context.Context, in *v1alpha1.ZoomInsta
 func (r *InstallationReconciler) share(ctx context.Context, in *v1alpha1.ZoomInstallation, f *installationFacts) error {
 	switch {
 	case f.shares():
-		return tokens.Publish(ctx, r.Client, in, f.token.Token)
+		err := tokens.Publish(ctx, r.Client, in, f.token.Token)
+		if errors.Is(err, tokens.ErrForeign) {
+			f.foreignAccess = true
+			return nil
+		}
+		return err
 	case in.Status.Token != nil && in.Status.Token.AccessSecretName != "":
 		return tokens.Withdraw(ctx, r.Client, in)
 	default:
@@ -312,7 +332,7 @@ func (r *InstallationReconciler) report(ctx context.Context, in *v1alpha1.ZoomIn
 	if err != nil {
 		return client.IgnoreNotFound(fmt.Errorf("writing the status of ZoomInstallation %s/%s: %w", in.Namespace, in.Name, err))
 	}
-	for _, n := range installationNews(in.Status, status) {
+	for _, n := range installationNews(in, status) {
 		r.Events.Eventf(in, nil, n.eventType, n.reason, n.action, "%s", n.note)
 	}
 	return nil

@@ -112,7 +112,7 @@ func (z *zoomWorld) settleDown(t *testing.T, r *InstallationReconciler, name str
 			switch {
 			case reconcileErr != nil:
 				err = reconcileErr
-			case result.RequeueAfter == 0 || result.RequeueAfter > time.Minute:
+			case result.RequeueAfter == 0 || result.RequeueAfter > settle:
 				done <- nil
 				return
 			default:

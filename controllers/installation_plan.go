@@ -18,9 +18,12 @@ const (
 	// keepAlive is how often a refresh token is refreshed only to live on: Zoom's documentation gives it 90 days, so two
 	// attempts may fail altogether.
 	keepAlive = 30 * 24 * time.Hour
-	// settle is how long a mark of a refresh is left alone. Whoever set it has an answer from Zoom, or gave up, after ten
-	// seconds; the rest is for clocks that differ and for storing the answer. Only then is it taken for left behind.
-	settle = 30 * time.Second
+	// settle is how long a mark of a refresh is left alone. Whoever set it asks Zoom within spendWithin or not at all, has an
+	// answer after 20 seconds, or gave up, and stores it within a minute; the rest is for clocks that differ. Only then is it
+	// taken for left behind.
+	settle = 2 * time.Minute
+	// spendWithin is how long after marking a token it may still be spent.
+	spendWithin = 30 * time.Second
 	// consentGrace is how long a token may be there before its consent is: the webhook server stores the one, then the other.
 	consentGrace = 2 * time.Minute
 	// revokeWithin is how long a deleted installation waits for Zoom to take the revocation.
@@ -28,8 +31,10 @@ const (
 	// A refresh or a revocation that failed is tried again after as long as it has been failing, within these bounds.
 	retrySoonest = 5 * time.Second
 	retryLatest  = 5 * time.Minute
-	// invitationRecheck is how often an invitation's link is looked at, which is good for days.
-	invitationRecheck = 6 * time.Hour
+	// An installation is looked at within recheckLatest although nothing is known to have happened to it, and within
+	// recheckSoonest while somebody is probably about to put something right that nothing tells of.
+	recheckLatest  = time.Hour
+	recheckSoonest = 5 * time.Minute
 )
 
 // installationFacts is what was observed of an installation, and what came of acting on it.
@@ -39,10 +44,15 @@ type installationFacts struct {
 	clientSecrets []string
 	// token is nil when there is none.
 	token *tokens.Stored
+	// foreignSecret and foreignAccess say whether a Secret of somebody else has the name of the token's, or of the access
+	// token's for other programs.
+	foreignSecret, foreignAccess bool
 	// failing says why the token could not be refreshed; nil when nothing failed, or the token has changed since. Then
 	// retryAt is when to try again.
 	failing *failure
 	retryAt time.Time
+	// vain is why what was tried in this pass did not succeed; empty when it did, or nothing was tried.
+	vain string
 	// deletion is how far the deletion of a removed installation's data has come; nil when it has not begun.
 	deletion *v1alpha1.DataDeletion
 	// meetings says whether a removed installation has meetings.
@@ -87,6 +97,8 @@ const (
 	stepCount
 	// stepErase deletes a removed installation's meetings.
 	stepErase
+	// stepAnnounce says that the installation is being deleted, before anything else is done about it.
+	stepAnnounce
 	// stepRevoke removes the app at Zoom, then deletes the token.
 	stepRevoke
 	// stepAbandon deletes a token that cannot be revoked.
@@ -98,7 +110,7 @@ const (
 // plan is what to do with an installation.
 type plan struct {
 	step step
-	// at is when to look again, of stepWait; zero when nothing happens by itself.
+	// at is when to look again, of stepWait.
 	at time.Time
 	// why is the reason for stepAbandon, for people.
 	why string
@@ -106,15 +118,26 @@ type plan struct {
 
 // next decides what an installation needs.
 func next(now time.Time, in *v1alpha1.ZoomInstallation, f *installationFacts) plan {
-	switch {
-	case !in.DeletionTimestamp.IsZero():
+	if !in.DeletionTimestamp.IsZero() {
 		return nextOfDeleted(now, in, f)
+	}
+	p := nextOfKept(now, in, f)
+	if p.step == stepWait {
+		p.at = earliest(now, p.at, recheckAt(now, in, f)) // what was missed, and what nobody tells of, is seen then
+	}
+	return p
+}
+
+// nextOfKept decides what an installation needs that is not being deleted; when it waits, the time is zero if nothing happens
+// by itself.
+func nextOfKept(now time.Time, in *v1alpha1.ZoomInstallation, f *installationFacts) plan {
+	switch {
 	case record.Removed(in):
 		return nextOfRemoved(now, in, f)
 	case in.Spec.Consent == nil && f.token != nil:
 		return forgetAfterGrace(now, f.token)
 	case in.Spec.Consent == nil:
-		return plan{at: now.Add(invitationRecheck)}
+		return plan{}
 	case f.token != nil && f.policy() == v1alpha1.TokenPolicyNone:
 		return plan{step: stepForget}
 	case f.refreshable() && f.ready():
@@ -125,6 +148,17 @@ func next(now time.Time, in *v1alpha1.ZoomInstallation, f *installationFacts) pl
 	default:
 		return plan{at: earliest(now, append(flowChangesAt(in, f), f.expiresAt())...)}
 	}
+}
+
+// recheckAt is when an installation is looked at at the latest. Each has a period of its own, so that they do not all come
+// together after a start.
+func recheckAt(now time.Time, in *v1alpha1.ZoomInstallation, f *installationFacts) time.Time {
+	period := recheckLatest
+	switch installationReady(in, authorizedCondition(in, f), tokenCondition(now, in, f), flowCondition(now, in, f)).Reason {
+	case v1alpha1.ReasonTokenMissing, v1alpha1.ReasonRefreshLost, v1alpha1.ReasonSecretConflict, v1alpha1.ReasonValidationOverdue:
+		period = recheckSoonest
+	}
+	return now.Add(period - place(in.UID, period/5))
 }
 
 // refreshable says whether there is a refresh token that is worth spending.
@@ -158,10 +192,11 @@ func nextOfRemoved(now time.Time, in *v1alpha1.ZoomInstallation, f *installation
 }
 
 // nextOfDeleted ends an installation from this side: at Zoom first, while there is a token to do it with, then here. It is
-// tried for a few minutes: Zoom must not be able to keep a namespace from going.
+// tried for a few minutes, and at least once: Zoom must not be able to keep a namespace from going.
 func nextOfDeleted(now time.Time, in *v1alpha1.ZoomInstallation, f *installationFacts) plan {
-	giveUp := in.DeletionTimestamp.Add(revokeWithin)
 	switch {
+	case !announced(in):
+		return plan{step: stepAnnounce}
 	case f.token == nil:
 		return plan{step: stepRelease}
 	case record.Removed(in):
@@ -170,19 +205,26 @@ func nextOfDeleted(now time.Time, in *v1alpha1.ZoomInstallation, f *installation
 		return plan{step: stepAbandon, why: "its token had been revoked there before"}
 	case !f.ready():
 		return plan{step: stepAbandon, why: "the ZoomApp, or its client secret, is not there"}
-	case !now.Before(giveUp):
-		return plan{step: stepAbandon, why: "Zoom did not take the revocation for " + revokeWithin.String()}
-	case now.Before(f.retryAt):
-		return plan{at: earliest(now, f.retryAt, giveUp)}
+	case now.Before(settled(f.token)):
+		return plan{at: settled(f.token)} // somebody may be about to put another token in its place
+	case now.Before(f.retryAt) && now.Before(giveUpAt(in)):
+		return plan{at: earliest(now, f.retryAt, giveUpAt(in))}
 	case now.Before(f.token.ExpiresAt):
 		return plan{step: stepRevoke}
 	case !f.refreshable():
 		return plan{step: stepAbandon, why: "its access token has expired and cannot be refreshed"}
-	case now.Before(settled(f.token)):
-		return plan{at: earliest(now, settled(f.token), giveUp)}
 	default:
 		return plan{step: stepRefresh} // only an access token that is good can be revoked
 	}
+}
+
+// giveUpAt is from when on a deletion goes on without Zoom if it is in vain once more.
+func giveUpAt(in *v1alpha1.ZoomInstallation) time.Time { return in.DeletionTimestamp.Add(revokeWithin) }
+
+// announced says whether the status tells of the deletion.
+func announced(in *v1alpha1.ZoomInstallation) bool {
+	c := meta.FindStatusCondition(in.Status.Conditions, v1alpha1.ConditionReady)
+	return c != nil && c.Reason == v1alpha1.ReasonTerminating
 }
 
 // forgetAfterGrace deletes a token whose consent was never recorded: the webhook server ended in between, and the customer
@@ -230,10 +272,14 @@ func refreshDue(uid types.UID, policy v1alpha1.TokenPolicy, t *tokens.Token) tim
 			period = period.Round(time.Minute) // Zoom says 3600 seconds or 3599; the places must not move for that
 		}
 	}
-	sum := sha256.Sum256([]byte(uid))
-	place := time.Duration(binary.BigEndian.Uint64(sum[:]) % uint64(period)) //nolint:gosec // less than period, and period is positive
 	latest := t.IssuedAt.Add(period)
-	return latest.Add(-((time.Duration(latest.UnixNano()) - place) % period))
+	return latest.Add(-((time.Duration(latest.UnixNano()) - place(uid, period)) % period))
+}
+
+// place is an installation's own in a period: any number of them are spread evenly over it.
+func place(uid types.UID, period time.Duration) time.Duration {
+	sum := sha256.Sum256([]byte(uid))
+	return time.Duration(binary.BigEndian.Uint64(sum[:]) % uint64(period)) //nolint:gosec // less than period, and period is positive
 }
 
 // retryDelay is how long to wait after a failure, when the first one was at since.

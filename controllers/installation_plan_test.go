@@ -43,15 +43,40 @@ func TestNext(t *testing.T) {
 	consented := v1alpha1.ZoomInstallationSpec{Consent: &v1alpha1.Consent{At: *at("-2h")}}
 	removed := v1alpha1.ZoomInstallationSpec{Consent: &v1alpha1.Consent{At: *at("-2h")}, Deauthorization: &v1alpha1.Deauthorization{At: *at("-1m")}}
 	count := int32(7)
+	hourly, soon := noon.Add(recheckLatest-place("uid", recheckLatest/5)), noon.Add(recheckSoonest-place("uid", recheckSoonest/5))
+	overdue := appWith(v1alpha1.TokenPolicyNone)
+	overdue.Status.Conditions = []metav1.Condition{{Type: v1alpha1.ConditionEndpointValidated, Status: metav1.ConditionFalse}}
+	overdue.Status.LastEventAt = at("-80h")
 	for name, tc := range map[string]struct {
 		spec    v1alpha1.ZoomInstallationSpec
 		deleted string // offset of the deletion
+		silent  bool   // about the deletion, in the status
 		facts   installationFacts
 		want    plan
 	}{
 		"an invitation waits, and its link is looked at now and then": {
 			facts: installationFacts{app: continuous, clientSecrets: secrets},
-			want:  plan{at: when("6h")},
+			want:  plan{at: hourly},
+		},
+		"a token that is missing may be put back": {
+			spec:  consented,
+			facts: installationFacts{app: continuous, clientSecrets: secrets},
+			want:  plan{at: soon},
+		},
+		"a Secret that is in the way may be taken away": {
+			spec:  consented,
+			facts: installationFacts{app: continuous, clientSecrets: secrets, foreignSecret: true},
+			want:  plan{at: soon},
+		},
+		"a token that was lost is looked at soon": {
+			spec:  consented,
+			facts: installationFacts{app: continuous, clientSecrets: secrets, token: with(tokenOf("-3h"), func(t *tokens.Token) { t.Refusal = tokens.RefusedLost })},
+			want:  plan{at: soon},
+		},
+		"an event subscription that seems disabled may work again": {
+			spec:  v1alpha1.ZoomInstallationSpec{Consent: &v1alpha1.Consent{At: *at("-100h")}},
+			facts: installationFacts{app: overdue, clientSecrets: secrets},
+			want:  plan{at: soon},
 		},
 		"a token whose consent is just being recorded is left alone": {
 			facts: installationFacts{app: continuous, clientSecrets: secrets, token: tokenOf("-30s")},
@@ -97,12 +122,12 @@ func TestNext(t *testing.T) {
 		},
 		"a mark that may be somebody's who is at it is left alone": {
 			spec:  consented,
-			facts: installationFacts{app: continuous, clientSecrets: secrets, token: with(tokenOf("-50m"), func(t *tokens.Token) { t.RefreshStartedAt = when("-29s") })},
+			facts: installationFacts{app: continuous, clientSecrets: secrets, token: with(tokenOf("-50m"), func(t *tokens.Token) { t.RefreshStartedAt = when("-119s") })},
 			want:  plan{at: when("1s")},
 		},
 		"a mark that was left behind leads to one more attempt, before the token is due": {
 			spec:  consented,
-			facts: installationFacts{app: continuous, clientSecrets: secrets, token: with(tokenOf("-1m"), func(t *tokens.Token) { t.RefreshStartedAt = when("-30s") })},
+			facts: installationFacts{app: continuous, clientSecrets: secrets, token: with(tokenOf("-3m"), func(t *tokens.Token) { t.RefreshStartedAt = when("-2m") })},
 			want:  plan{step: stepRefresh},
 		},
 		"a failed attempt whose end is unknown waits for both": {
@@ -111,7 +136,7 @@ func TestNext(t *testing.T) {
 				app: continuous, clientSecrets: secrets, token: with(tokenOf("-50m"), func(t *tokens.Token) { t.RefreshStartedAt = when("-1s") }),
 				failing: &failure{}, retryAt: when("5s"),
 			},
-			want: plan{at: when("29s")},
+			want: plan{at: when("119s")},
 		},
 		"a refused token is never spent again": {
 			spec:  consented,
@@ -126,6 +151,7 @@ func TestNext(t *testing.T) {
 		"without a client secret nothing can be refreshed": {
 			spec:  consented,
 			facts: installationFacts{app: continuous, token: tokenOf("-61m")},
+			want:  plan{at: hourly},
 		},
 		"policy None keeps no token": {
 			spec:  consented,
@@ -135,11 +161,12 @@ func TestNext(t *testing.T) {
 		"policy None wants nothing else": {
 			spec:  consented,
 			facts: installationFacts{app: appWith(v1alpha1.TokenPolicyNone), clientSecrets: secrets},
+			want:  plan{at: hourly},
 		},
 		"policy KeepAlive lets the access token expire": {
 			spec:  consented,
-			facts: installationFacts{app: appWith(v1alpha1.TokenPolicyKeepAlive), clientSecrets: secrets, token: tokenOf("-1m")},
-			want:  plan{at: when("59m")},
+			facts: installationFacts{app: appWith(v1alpha1.TokenPolicyKeepAlive), clientSecrets: secrets, token: tokenOf("-30m")},
+			want:  plan{at: when("30m")},
 		},
 		"policy KeepAlive refreshes within 30 days": {
 			spec:  consented,
@@ -165,6 +192,7 @@ func TestNext(t *testing.T) {
 		"a removal that is complete has nothing to do": {
 			spec:  removed,
 			facts: installationFacts{deletion: &v1alpha1.DataDeletion{StartedAt: *at("-10s"), At: at("-9s"), Meetings: &count}},
+			want:  plan{at: hourly},
 		},
 		"a meeting that came back is deleted again": {
 			spec:  removed,
@@ -189,6 +217,11 @@ func TestNext(t *testing.T) {
 			want:  plan{step: stepRefresh},
 		},
 
+		"a deletion is announced before anything else": {
+			spec: consented, deleted: "-1s", silent: true,
+			facts: installationFacts{app: continuous, clientSecrets: secrets, token: tokenOf("-50m")},
+			want:  plan{step: stepAnnounce},
+		},
 		"a deletion revokes at Zoom": {
 			spec: consented, deleted: "-1s",
 			facts: installationFacts{app: continuous, clientSecrets: secrets, token: tokenOf("-50m")},
@@ -202,7 +235,7 @@ func TestNext(t *testing.T) {
 		"a deletion waits for a refresh that somebody may be at": {
 			spec: consented, deleted: "-1s",
 			facts: installationFacts{app: continuous, clientSecrets: secrets, token: with(tokenOf("-61m"), func(t *tokens.Token) { t.RefreshStartedAt = when("-1s") })},
-			want:  plan{at: when("29s")},
+			want:  plan{at: when("119s")},
 		},
 		"a deletion waits before it asks Zoom again": {
 			spec: consented, deleted: "-1m",
@@ -214,10 +247,25 @@ func TestNext(t *testing.T) {
 			facts: installationFacts{app: continuous, clientSecrets: secrets, token: tokenOf("-50m"), failing: &failure{}, retryAt: when("20m")},
 			want:  plan{at: when("30s")},
 		},
-		"a deletion gives up on Zoom in the end": {
+		"a deletion asks Zoom once more when its time is over": {
 			spec: consented, deleted: "-5m",
 			facts: installationFacts{app: continuous, clientSecrets: secrets, token: tokenOf("-50m"), failing: &failure{}, retryAt: when("20m")},
-			want:  plan{step: stepAbandon, why: "Zoom did not take the revocation for 5m0s"},
+			want:  plan{step: stepRevoke},
+		},
+		"a deletion that nobody saw for long asks Zoom": {
+			spec: consented, deleted: "-6h",
+			facts: installationFacts{app: continuous, clientSecrets: secrets, token: tokenOf("-50m")},
+			want:  plan{step: stepRevoke},
+		},
+		"a deletion that nobody saw for long refreshes first if it has to": {
+			spec: consented, deleted: "-6h",
+			facts: installationFacts{app: continuous, clientSecrets: secrets, token: tokenOf("-7h")},
+			want:  plan{step: stepRefresh},
+		},
+		"a deletion leaves a refresh that somebody may be at alone, late as it is": {
+			spec: consented, deleted: "-6h",
+			facts: installationFacts{app: continuous, clientSecrets: secrets, token: with(tokenOf("-7h"), func(t *tokens.Token) { t.RefreshStartedAt = when("-1s") })},
+			want:  plan{at: when("119s")},
 		},
 		"a lost refresh token is no hindrance while the access token is good": {
 			spec: consented, deleted: "-1s",
@@ -255,11 +303,58 @@ func TestNext(t *testing.T) {
 			if tc.deleted != "" {
 				in.DeletionTimestamp = at(tc.deleted)
 			}
+			if tc.deleted != "" && !tc.silent {
+				in.Status.Conditions = []metav1.Condition{{Type: v1alpha1.ConditionReady, Reason: v1alpha1.ReasonTerminating}}
+			}
 			if diff := cmp.Diff(tc.want, next(noon, in, &tc.facts), cmp.AllowUnexported(plan{})); diff != "" {
 				t.Errorf("(-want +got):\n%s", diff)
 			}
 		})
 	}
+}
+
+// Whatever is known of an installation that waits, it is looked at again within an hour, or when its deletion has to go on.
+func TestNoInstallationIsForgotten(t *testing.T) {
+	offset := func(t *rapid.T, name string) time.Time {
+		return noon.Add(time.Duration(rapid.Int64Range(-100, 100).Draw(t, name)) * time.Hour / 2)
+	}
+	rapid.Check(t, func(t *rapid.T) {
+		in := &v1alpha1.ZoomInstallation{ObjectMeta: metav1.ObjectMeta{UID: types.UID(rapid.StringMatching(`[0-9a-f]{8}`).Draw(t, "uid"))}}
+		maybe := func(name string) bool { return rapid.Bool().Draw(t, name) }
+		if maybe("consented") {
+			in.Spec.Consent = &v1alpha1.Consent{At: *stamp(offset(t, "consent"))}
+		}
+		if maybe("deauthorized") {
+			in.Spec.Deauthorization = &v1alpha1.Deauthorization{At: *stamp(offset(t, "deauthorization"))}
+		}
+		if maybe("heard of") {
+			in.Status.LastEventAt = stamp(offset(t, "last event"))
+		}
+		deleted := maybe("deleted")
+		if deleted {
+			in.DeletionTimestamp = stamp(offset(t, "deletion"))
+			in.Status.Conditions = []metav1.Condition{{Type: v1alpha1.ConditionReady, Reason: v1alpha1.ReasonTerminating}}
+		}
+		f := &installationFacts{foreignSecret: maybe("foreign"), meetings: maybe("meetings")}
+		if maybe("app") {
+			policies := []v1alpha1.TokenPolicy{v1alpha1.TokenPolicyContinuous, v1alpha1.TokenPolicyKeepAlive, v1alpha1.TokenPolicyNone}
+			f.app, f.clientSecrets = appWith(rapid.SampledFrom(policies).Draw(t, "policy")), []string{"s"}[:rapid.IntRange(0, 1).Draw(t, "secrets")]
+		}
+		if maybe("token") {
+			f.token = &tokens.Stored{Token: tokens.Token{RefreshToken: "r", IssuedAt: offset(t, "issued"), ExpiresAt: offset(t, "expires")}}
+			f.token.Refusal = rapid.SampledFrom([]tokens.Refusal{"", tokens.RefusedLost, tokens.RefusedRevoked}).Draw(t, "refusal")
+			if maybe("marked") {
+				f.token.RefreshStartedAt = offset(t, "mark")
+			}
+			if maybe("failing") {
+				f.failing, f.retryAt = &failure{}, offset(t, "retry")
+			}
+		}
+		p := next(noon, in, f)
+		if p.step == stepWait && (!p.at.After(noon) || !deleted && p.at.After(noon.Add(recheckLatest))) {
+			t.Fatalf("it waits until %v", p.at)
+		}
+	})
 }
 
 // However old a token is and whatever place its installation has, it is refreshed after it was issued, and not after 80 % of
@@ -333,6 +428,33 @@ func TestRetryDelay(t *testing.T) {
 		t.Run(name, func(t *testing.T) {
 			if got := retryDelay(noon, noon.Add(-tc.failingFor)); got != tc.want {
 				t.Errorf("waits %v, want %v", got, tc.want)
+			}
+		})
+	}
+}
+
+func TestRefusalOf(t *testing.T) {
+	for name, tc := range map[string]struct {
+		err        error
+		leftBehind bool
+		want       tokens.Refusal
+		outcome    string
+	}{
+		"Zoom takes it":                            {want: "", outcome: "refreshed"},
+		"Zoom is down":                             {err: &zoom.StatusError{Status: 502}, leftBehind: true, outcome: "failed"},
+		"a token that was never spent":             {err: zoom.ErrGrant, want: tokens.RefusedRevoked, outcome: "revoked"},
+		"a token that may have been spent":         {err: zoom.ErrGrant, leftBehind: true, want: tokens.RefusedLost, outcome: "lost"},
+		"the app's scopes have changed":            {err: fmt.Errorf("%w: %w", zoom.ErrGrant, zoom.ErrScope), want: tokens.RefusedScopesChanged, outcome: "scopes_changed"},
+		"they have, and the token may be spent":    {err: fmt.Errorf("%w: %w", zoom.ErrGrant, zoom.ErrScope), leftBehind: true, want: tokens.RefusedScopesChanged, outcome: "scopes_changed"},
+		"a scope that has nothing to do with it":   {err: zoom.ErrScope, want: "", outcome: "failed"},
+		"the app is refused, which spends nothing": {err: zoom.ErrClient, leftBehind: true, want: "", outcome: "client_rejected"},
+	} {
+		t.Run(name, func(t *testing.T) {
+			if got := refusalOf(tc.err, tc.leftBehind); got != tc.want {
+				t.Errorf("the refusal is %q, want %q", got, tc.want)
+			}
+			if got := outcome(tc.err, tc.leftBehind); got != tc.outcome {
+				t.Errorf("the outcome is %q, want %q", got, tc.outcome)
 			}
 		})
 	}

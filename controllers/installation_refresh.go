@@ -8,7 +8,9 @@ import (
 	"time"
 
 	"github.com/prometheus/client_golang/prometheus"
+	apierrors "k8s.io/apimachinery/pkg/api/errors"
 	"k8s.io/apimachinery/pkg/api/meta"
+	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	"sigs.k8s.io/controller-runtime/pkg/log"
 	"sigs.k8s.io/controller-runtime/pkg/metrics"
 
@@ -22,6 +24,7 @@ const (
 	refreshed       = "refreshed"
 	refreshRevoked  = "revoked"
 	refreshLost     = "lost"
+	refreshScopes   = "scopes_changed"
 	refreshRejected = "client_rejected"
 	refreshLimited  = "rate_limited"
 	refreshFailed   = "failed"
@@ -34,7 +37,7 @@ var tokenRefreshes = prometheus.NewCounterVec(prometheus.CounterOpts{
 
 func init() {
 	metrics.Registry.MustRegister(tokenRefreshes)
-	for _, outcome := range []string{refreshed, refreshRevoked, refreshLost, refreshRejected, refreshLimited, refreshFailed} {
+	for _, outcome := range []string{refreshed, refreshRevoked, refreshLost, refreshScopes, refreshRejected, refreshLimited, refreshFailed} {
 		tokenRefreshes.WithLabelValues(outcome) // so that the first one is an increase
 	}
 }
@@ -48,29 +51,63 @@ func (r *InstallationReconciler) refresh(ctx context.Context, in *v1alpha1.ZoomI
 	leftBehind := !f.token.RefreshStartedAt.IsZero()
 	asked := r.Now()
 	if err := f.token.Mark(ctx, r.Client, asked); err != nil {
-		return err
+		return r.notMarked(ctx, in, f, err)
 	}
 	// From here on it has to be seen through, also while the operator stops: half a refresh costs the customer a consent.
 	ctx = context.WithoutCancel(ctx)
+	if r.Now().Sub(asked) >= spendWithin {
+		return r.unmark(ctx, f, leftBehind) // before long somebody else may take this attempt for dead
+	}
 	answer, err := r.oauth(f).Refresh(ctx, f.token.RefreshToken)
 	f.failing = nil
+	tokenRefreshes.WithLabelValues(outcome(err, leftBehind)).Inc()
+	refusal := refusalOf(err, leftBehind)
 	switch {
 	case err == nil:
-		tokenRefreshes.WithLabelValues(refreshed).Inc()
 		return f.token.Replace(ctx, r.Client, f.token.Successor(answer, asked))
-	case errors.Is(err, zoom.ErrGrant) && leftBehind:
-		tokenRefreshes.WithLabelValues(refreshLost).Inc()
-		return f.token.Refuse(ctx, r.Client, tokens.RefusedLost)
-	case errors.Is(err, zoom.ErrGrant):
-		tokenRefreshes.WithLabelValues(refreshRevoked).Inc()
-		return f.token.Refuse(ctx, r.Client, tokens.RefusedRevoked)
+	case refusal != "":
+		return f.token.Refuse(ctx, r.Client, refusal)
 	}
-	tokenRefreshes.WithLabelValues(outcome(err)).Inc()
 	r.failed(ctx, in, f, err)
 	if spentNothing(err) {
-		return f.token.Unmark(ctx, r.Client)
+		return r.unmark(ctx, f, leftBehind)
 	}
 	return nil
+}
+
+// notMarked decides about a token that could not be marked, and therefore was not spent. What the API server will not take,
+// as in a Secret that is immutable, somebody has to hear of.
+func (r *InstallationReconciler) notMarked(ctx context.Context, in *v1alpha1.ZoomInstallation, f *installationFacts, err error) error {
+	switch apierrors.ReasonForError(err) {
+	case metav1.StatusReasonUnknown, metav1.StatusReasonConflict:
+		return err
+	case metav1.StatusReasonNotFound:
+		return errChanged
+	}
+	r.failed(ctx, in, f, err)
+	return nil
+}
+
+// unmark takes the mark away after nothing was spent. One that was found left behind stays: what it says is as true as before.
+func (r *InstallationReconciler) unmark(ctx context.Context, f *installationFacts, leftBehind bool) error {
+	if leftBehind {
+		return nil
+	}
+	return f.token.Unmark(ctx, r.Client)
+}
+
+// refusalOf is why Zoom will never take the refresh token again; empty when it may.
+func refusalOf(err error, leftBehind bool) tokens.Refusal {
+	switch {
+	case !errors.Is(err, zoom.ErrGrant):
+		return ""
+	case errors.Is(err, zoom.ErrScope):
+		return tokens.RefusedScopesChanged
+	case leftBehind:
+		return tokens.RefusedLost
+	default:
+		return tokens.RefusedRevoked
+	}
 }
 
 // current asks the API server whether the installation is the version that was read. A cache that is behind may not know yet
@@ -87,33 +124,50 @@ func (r *InstallationReconciler) current(ctx context.Context, in *v1alpha1.ZoomI
 	}
 }
 
-// outcome is what became of a refresh that failed for a cause that may pass.
-func outcome(err error) string {
-	if errors.Is(err, zoom.ErrClient) {
+// outcome is what became of a refresh.
+func outcome(err error, leftBehind bool) string {
+	_, limited := errors.AsType[*zoom.RateLimited](err)
+	switch refusal := refusalOf(err, leftBehind); {
+	case err == nil:
+		return refreshed
+	case refusal == tokens.RefusedScopesChanged:
+		return refreshScopes
+	case refusal == tokens.RefusedLost:
+		return refreshLost
+	case refusal == tokens.RefusedRevoked:
+		return refreshRevoked
+	case errors.Is(err, zoom.ErrClient):
 		return refreshRejected
-	}
-	if _, limited := errors.AsType[*zoom.RateLimited](err); limited {
+	case limited:
 		return refreshLimited
+	default:
+		return refreshFailed
 	}
-	return refreshFailed
 }
 
-// failed notes why Zoom could not be moved, and when to try again.
+// failed notes why Zoom could not be moved, or be asked, and when to try again.
 func (r *InstallationReconciler) failed(ctx context.Context, in *v1alpha1.ZoomInstallation, f *installationFacts, err error) {
 	now := r.Now()
 	f.retryAt = now.Add(retryDelay(now, failingSince(now, in)))
 	if limited, ok := errors.AsType[*zoom.RateLimited](err); ok {
 		f.retryAt = later(f.retryAt, now.Add(limited.Wait(now)))
 	}
-	f.failing = &failure{v1alpha1.ReasonRefreshFailing, "The last attempt at Zoom did not succeed: " + err.Error() + "."}
-	if errors.Is(err, zoom.ErrClient) {
+	switch unwritable := apierrors.ReasonForError(err); {
+	case errors.Is(err, zoom.ErrClient):
+		f.vain = err.Error()
 		f.failing = &failure{
 			v1alpha1.ReasonClientRejected,
 			"Zoom refuses the app: its client ID or client secret is wrong, or the app is disabled. Put the current client secret into Secret " +
 				f.app.Spec.CredentialsSecretRef.Name + ".",
 		}
+	case unwritable != metav1.StatusReasonUnknown:
+		f.vain = "Kubernetes does not let the operator write Secret " + tokens.SecretName(in) + " (" + string(unwritable) + ")"
+		f.failing = &failure{v1alpha1.ReasonRefreshFailing, f.vain + ", so the token in it is not spent."}
+	default:
+		f.vain = err.Error()
+		f.failing = &failure{v1alpha1.ReasonRefreshFailing, "The last attempt at Zoom did not succeed: " + f.vain + "."}
 	}
-	log.FromContext(ctx).Info("Zoom was asked in vain and will be asked again", "retryAt", f.retryAt.UTC(), "cause", err.Error())
+	log.FromContext(ctx).Info("What was tried did not succeed and will be tried again", "retryAt", f.retryAt.UTC(), "cause", err.Error())
 }
 
 // failingSince is when it began to fail; now when this is the first time.

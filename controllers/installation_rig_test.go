@@ -85,12 +85,16 @@ func newRig(t *testing.T, with rigged) *rig {
 	}
 	credentials := &corev1.Secret{ObjectMeta: metav1.ObjectMeta{Namespace: "ns", Name: "credentials"}, Data: map[string][]byte{"clientSecret": []byte("s")}}
 	meetingsOf := func(obj client.Object) []string {
-		return []string{obj.(*v1alpha1.ZoomMeeting).Spec.InstallationRef.Name}
-	} //nolint:forcetypeassert // as Index
+		return []string{obj.(*v1alpha1.ZoomMeeting).Spec.InstallationRef.Name} //nolint:forcetypeassert // as Index
+	}
+	accountOf := func(obj client.Object) []string {
+		return []string{obj.(*v1alpha1.ZoomInstallation).Spec.AccountID} //nolint:forcetypeassert // as Index
+	}
 	with.failures.SubResourceApply = applyStatus
 	g.Client = fake.NewClientBuilder().WithScheme(controlplane.Scheme()).
 		WithObjects(append(with.objects, app, credentials, g.in)...).WithStatusSubresource(g.in).
 		WithIndex(&v1alpha1.ZoomMeeting{}, installationIndex, meetingsOf).
+		WithIndex(&v1alpha1.ZoomInstallation{}, accountIndex, accountOf).
 		WithInterceptorFuncs(with.failures).Build()
 	g.r = &InstallationReconciler{
 		Client: g.Client, Live: g.Client, Events: g.told, Zoom: zoom.NewHTTPClient(), ExternalURL: externalURL, Now: func() time.Time { return g.now },

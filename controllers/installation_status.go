@@ -62,7 +62,7 @@ func tokenStatus(in *v1alpha1.ZoomInstallation, f *installationFacts) *v1alpha1.
 		ExpiresAt:   stamp(f.token.ExpiresAt),
 		RefreshedAt: stamp(f.token.IssuedAt),
 	}
-	if f.shares() {
+	if f.shares() && !f.foreignAccess {
 		status.AccessSecretName = tokens.AccessSecretName(in)
 	}
 	if f.refreshable() && f.ready() && standing(in) {
@@ -82,33 +82,57 @@ const again = " Have the customer install the app again at status.installURL."
 func authorizedCondition(in *v1alpha1.ZoomInstallation, f *installationFacts) metav1.Condition {
 	c := metav1.Condition{Type: v1alpha1.ConditionAuthorized, Status: metav1.ConditionFalse}
 	missing := missingScopes(in, f.app)
+	lost, why := lostToken(in, f)
 	switch {
 	case record.Removed(in):
 		c.Reason = v1alpha1.ReasonDeauthorized
 		c.Message = "The customer removed the app at " + instant(&in.Spec.Deauthorization.At) + ", so their data is deleted. To have it back, they install it at status.installURL."
+	case ofWrongAccount(in, f.app):
+		c.Reason = v1alpha1.ReasonWrongAccount
+		c.Message = "ZoomApp " + f.app.Name + " belongs to the account in its spec.accountID, and this is another one. Delete this ZoomInstallation, or correct the ZoomApp."
 	case in.Spec.Consent == nil && invited(in):
 		c.Reason = v1alpha1.ReasonInvited
 		c.Message = "Nobody has followed this invitation yet. Send the customer status.installURL."
 	case in.Spec.Consent == nil:
 		c.Reason = v1alpha1.ReasonNeverAuthorized
 		c.Message = "Zoom sends events of this account, but nobody of it has installed the app here. Send the customer status.installURL."
-	case f.token == nil && f.app != nil && f.policy() != v1alpha1.TokenPolicyNone:
-		c.Reason = v1alpha1.ReasonTokenMissing
-		c.Message = "The customer installed the app at " + instant(&in.Spec.Consent.At) + ", but there is no token of it in Secret " + tokens.SecretName(in) + "." + again
-	case f.token != nil && f.token.Refusal == tokens.RefusedLost:
-		c.Reason = v1alpha1.ReasonRefreshLost
-		c.Message = "A new token was lost on its way from Zoom, and Zoom no longer takes the old one." + again
-	case f.token != nil && !f.refreshable():
-		c.Reason = v1alpha1.ReasonTokenRevoked
-		c.Message = "Zoom no longer takes the refresh token: the user who consented is gone, an admin withdrew the approval, or it was revoked." + again
-	case len(missing) > 0:
+	case len(missing) > 0 && (lost == "" || lost == v1alpha1.ReasonTokenRevoked):
 		c.Reason = v1alpha1.ReasonScopesChanged
 		c.Message = "The app needs " + list(missing) + ", which the customer has not consented to." + again
+	case lost != "":
+		c.Reason, c.Message = lost, why
 	default:
 		c.Status, c.Reason = metav1.ConditionTrue, v1alpha1.ReasonConsented
 		c.Message = "The app was installed at " + instant(&in.Spec.Consent.At) + "."
 	}
 	return c
+}
+
+// lostToken is why a consent that stands has no token that can be refreshed; empty when it has one, or needs none.
+func lostToken(in *v1alpha1.ZoomInstallation, f *installationFacts) (reason, message string) {
+	switch {
+	case !standing(in), f.token == nil && (f.app == nil || f.policy() == v1alpha1.TokenPolicyNone):
+		return "", ""
+	case f.foreignSecret:
+		return v1alpha1.ReasonSecretConflict, "There is no room for the token: a Secret " + tokens.SecretName(in) + " exists that is none of the operator's. " +
+			"Delete it or give it another name, then have the customer install the app again at status.installURL."
+	case f.token == nil:
+		return v1alpha1.ReasonTokenMissing, "The customer installed the app at " + instant(&in.Spec.Consent.At) + ", but there is no token of it in Secret " + tokens.SecretName(in) + "." + again
+	case f.token.Refusal == tokens.RefusedLost:
+		return v1alpha1.ReasonRefreshLost, "A new token was probably lost on its way from Zoom, and Zoom no longer takes the old one." + again
+	case f.token.Refusal == tokens.RefusedScopesChanged:
+		return v1alpha1.ReasonScopesChanged, "The app's scopes at Zoom are no longer those that the customer consented to." + again
+	case !f.refreshable():
+		return v1alpha1.ReasonTokenRevoked, "Zoom no longer takes the refresh token: the user who consented is gone, an admin withdrew the approval, or it was revoked." + again
+	default:
+		return "", ""
+	}
+}
+
+// ofWrongAccount says whether the app belongs to one account, and this is another one's installation.
+func ofWrongAccount(in *v1alpha1.ZoomInstallation, app *v1alpha1.ZoomApp) bool {
+	return app != nil && app.Spec.Distribution == v1alpha1.DistributionAccount &&
+		app.Spec.AccountID != "" && in.Spec.AccountID != "" && in.Spec.AccountID != app.Spec.AccountID
 }
 
 // invited says whether an admin declared the installation, and nothing but that is known of it. What the webhook server
@@ -151,20 +175,23 @@ func classic(scope v1alpha1.Scope) v1alpha1.Scope {
 func tokenCondition(now time.Time, in *v1alpha1.ZoomInstallation, f *installationFacts) metav1.Condition {
 	c := metav1.Condition{Type: v1alpha1.ConditionTokenFresh, Status: metav1.ConditionFalse}
 	policy := f.policy()
+	lost, why := lostToken(in, f)
 	switch {
 	case !standing(in):
 		c.Reason, c.Message = v1alpha1.ReasonNoConsent, "Without a consent there is no token."
 	case policy == v1alpha1.TokenPolicyNone:
 		c.Status, c.Reason = metav1.ConditionTrue, v1alpha1.ReasonNotKept
 		c.Message = "No token is kept, as tokenPolicy None wants it."
-	case f.token == nil && f.app != nil, f.token != nil && !f.refreshable():
-		lost := authorizedCondition(in, f)
-		c.Reason, c.Message = lost.Reason, lost.Message
+	case lost != "":
+		c.Reason, c.Message = lost, why
 	case !f.ready():
 		c.Status, c.Reason = unlessExpired(now, policy, f), v1alpha1.ReasonAppNotReady
 		c.Message = "ZoomApp " + in.Spec.AppRef.Name + ", or the client secret in its Secret, is not there, so the token cannot be refreshed."
 	case f.failing != nil:
 		c.Status, c.Reason, c.Message = unlessExpired(now, policy, f), f.failing.reason, f.failing.message
+	case f.foreignAccess:
+		c.Reason = v1alpha1.ReasonSecretConflict
+		c.Message = "The access token cannot be shared: a Secret " + tokens.AccessSecretName(in) + " exists that is none of the operator's. Delete it or give it another name."
 	case policy == v1alpha1.TokenPolicyKeepAlive:
 		c.Status, c.Reason = metav1.ConditionTrue, v1alpha1.ReasonKeptAlive
 		c.Message = "The refresh token is kept alive, as tokenPolicy KeepAlive wants it."
@@ -256,8 +283,17 @@ type news struct {
 	eventType, reason, action, note string
 }
 
-// installationNews is what happened between two statuses.
-func installationNews(before, after v1alpha1.ZoomInstallationStatus) []news {
+// notRevoked tells that the app is perhaps still installed at Zoom.
+func notRevoked(why string) news {
+	return news{
+		corev1.EventTypeWarning, "NotRevoked", "Revoke",
+		"The app could not be removed at Zoom: " + why + ". If the customer still has it installed, they remove it there, on the App Marketplace's page of their installed apps.",
+	}
+}
+
+// installationNews is what happened to an installation since the status that it has.
+func installationNews(in *v1alpha1.ZoomInstallation, after v1alpha1.ZoomInstallationStatus) []news {
+	before := in.Status
 	var out []news
 	old, now := meta.FindStatusCondition(before.Conditions, v1alpha1.ConditionReady), meta.FindStatusCondition(after.Conditions, v1alpha1.ConditionReady)
 	if now != nil && (old == nil || old.Reason != now.Reason) {
@@ -266,6 +302,9 @@ func installationNews(before, after v1alpha1.ZoomInstallationStatus) []news {
 			n.eventType = corev1.EventTypeNormal
 		}
 		out = append(out, n)
+		if now.Reason == v1alpha1.ReasonTerminating && standing(in) && after.Token == nil {
+			out = append(out, notRevoked("there is no token to do it with"))
+		}
 	}
 	if d := after.DataDeletion; d != nil && d.At != nil && !equality.Semantic.DeepEqual(d, before.DataDeletion) {
 		out = append(out, news{

@@ -1,6 +1,9 @@
 package controllers
 
 import (
+	"os"
+	"path/filepath"
+	"slices"
 	"strings"
 	"testing"
 	"time"
@@ -34,6 +37,12 @@ func TestInstallationConditions(t *testing.T) {
 		app.Spec.Scopes = scopes
 		return app
 	}
+	of := func(account string) *v1alpha1.ZoomApp {
+		app := appWith(v1alpha1.TokenPolicyContinuous)
+		app.Spec.Distribution, app.Spec.AccountID = v1alpha1.DistributionAccount, account
+		return app
+	}
+	documented := documentedConditions(t)
 	for name, tc := range map[string]struct {
 		spec      v1alpha1.ZoomInstallationSpec
 		recorded  bool // by the webhook server, under its name
@@ -108,6 +117,51 @@ func TestInstallationConditions(t *testing.T) {
 			facts: installationFacts{app: continuous, clientSecrets: secrets, token: with(tokenOf("-10m"), func(t *tokens.Token) { t.Refusal = tokens.RefusedLost })},
 			want:  verdicts{"False RefreshLost", "False RefreshLost", "False RefreshLost", "True EventsArriving"},
 			say:   "install the app again at status.installURL",
+		},
+		"a token was given out for other scopes than the app has": {
+			spec: consented, lastEvent: at("-1m"),
+			facts: installationFacts{app: continuous, clientSecrets: secrets, token: with(tokenOf("-10m"), func(t *tokens.Token) { t.Refusal = tokens.RefusedScopesChanged })},
+			want:  verdicts{"False ScopesChanged", "False ScopesChanged", "False ScopesChanged", "True EventsArriving"},
+			say:   "install the app again at status.installURL",
+		},
+		"Zoom refused the token, and the app needs more than was consented to": {
+			spec: v1alpha1.ZoomInstallationSpec{AccountID: "account", Consent: &v1alpha1.Consent{At: *at("-2h"), Scopes: []v1alpha1.Scope{"meeting:read:meeting"}}}, lastEvent: at("-1m"),
+			facts: installationFacts{app: needing("user:read:user"), clientSecrets: secrets, token: with(tokenOf("-10m"), func(t *tokens.Token) { t.Refusal = tokens.RefusedRevoked })},
+			want:  verdicts{"False ScopesChanged", "False ScopesChanged", "False TokenRevoked", "True EventsArriving"},
+			say:   "The app needs user:read:user, which",
+		},
+		"a Secret of somebody else is in the token's place": {
+			spec: consented, lastEvent: at("-1m"),
+			facts: installationFacts{app: continuous, clientSecrets: secrets, foreignSecret: true},
+			want:  verdicts{"False SecretConflict", "False SecretConflict", "False SecretConflict", "True EventsArriving"},
+			say:   "Secret grace-token exists that is none of the operator's",
+		},
+		"a Secret of somebody else is in nobody's way where no token is kept": {
+			spec: consented, lastEvent: at("-1m"),
+			facts: installationFacts{app: appWith(v1alpha1.TokenPolicyNone), clientSecrets: secrets, foreignSecret: true},
+			want:  verdicts{"True Consented", "True Consented", "True NotKept", "True EventsArriving"},
+		},
+		"a Secret of somebody else is in the access token's place": {
+			spec: consented, lastEvent: at("-1m"),
+			facts: installationFacts{app: continuous, clientSecrets: secrets, token: tokenOf("-10m"), foreignAccess: true},
+			want:  verdicts{"False SecretConflict", "True Consented", "False SecretConflict", "True EventsArriving"},
+			say:   "Secret grace-access exists that is none of the operator's",
+		},
+		"the app belongs to another account": {
+			spec: consented, lastEvent: at("-1m"),
+			facts: installationFacts{app: of("another"), clientSecrets: secrets, token: tokenOf("-10m")},
+			want:  verdicts{"False WrongAccount", "False WrongAccount", "True Fresh", "True EventsArriving"},
+			say:   "Delete this ZoomInstallation",
+		},
+		"the app belongs to another account, whose events arrive": {
+			spec: v1alpha1.ZoomInstallationSpec{AccountID: "account"}, recorded: true, lastEvent: at("-1m"),
+			facts: installationFacts{app: of("another"), clientSecrets: secrets},
+			want:  verdicts{"False WrongAccount", "False WrongAccount", "False NoConsent", "Unknown NoConsent"},
+		},
+		"the app belongs to this account": {
+			spec: consented, lastEvent: at("-1m"),
+			facts: installationFacts{app: of("account"), clientSecrets: secrets, token: tokenOf("-10m")},
+			want:  verdicts{"True Consented", "True Consented", "True Fresh", "True EventsArriving"},
 		},
 		"the Secret is gone": {
 			spec: consented, lastEvent: at("-1m"),
@@ -222,6 +276,9 @@ func TestInstallationConditions(t *testing.T) {
 				if c.ObservedGeneration != 4 || c.Message == "" {
 					t.Errorf("%s is %+v", kind, c)
 				}
+				if !slices.Contains(documented[kind], string(c.Status)+" "+c.Reason) {
+					t.Errorf("docs/conditions.md does not have %s: %s %s", kind, c.Status, c.Reason)
+				}
 				return string(c.Status) + " " + c.Reason
 			}
 			got := verdicts{verdict("Ready"), verdict("Authorized"), verdict("TokenFresh"), verdict("EventsFlowing")}
@@ -236,6 +293,28 @@ func TestInstallationConditions(t *testing.T) {
 			}
 		})
 	}
+}
+
+// documentedConditions are the statuses and reasons of each condition of a ZoomInstallation in docs/conditions.md, which is
+// generated from the constants.
+func documentedConditions(t *testing.T) map[string][]string {
+	t.Helper()
+	page, err := os.ReadFile(filepath.Join("..", "docs", "conditions.md"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	documented := map[string][]string{}
+	var kind string
+	for line := range strings.Lines(string(page)) {
+		cells := strings.Split(line, " | ")
+		switch heading, isHeading := strings.CutPrefix(line, "### "); {
+		case isHeading:
+			kind = strings.TrimSuffix(strings.TrimSpace(heading), " of a ZoomInstallation")
+		case len(cells) == 3:
+			documented[kind] = append(documented[kind], strings.TrimPrefix(cells[0], "| ")+" "+cells[1])
+		}
+	}
+	return documented
 }
 
 func TestMissingScopes(t *testing.T) {
@@ -302,25 +381,41 @@ func TestInstallationNews(t *testing.T) {
 		return s
 	}
 	left := ready("False", "Deauthorized")
+	withToken := ready("False", "Terminating")
+	withToken.Token = &v1alpha1.TokenStatus{SecretName: "grace-token"}
+	standing := v1alpha1.ZoomInstallationSpec{Consent: &v1alpha1.Consent{At: *at("-1h")}}
 	for name, tc := range map[string]struct {
 		before, after v1alpha1.ZoomInstallationStatus
 		want          []string
+		spec          v1alpha1.ZoomInstallationSpec
 	}{
 		"an invitation":               {after: ready("False", "Invited"), want: []string{"Normal Invited"}},
-		"a consent":                   {ready("False", "Invited"), ready("True", "Consented"), []string{"Normal Consented"}},
-		"the same again":              {ready("True", "Consented"), ready("True", "Consented"), nil},
-		"a refresh fails":             {ready("True", "Consented"), ready("Unknown", "RefreshFailing"), []string{"Warning RefreshFailing"}},
-		"it fails for long":           {ready("Unknown", "RefreshFailing"), ready("False", "RefreshFailing"), nil},
-		"it works again":              {ready("Unknown", "RefreshFailing"), ready("True", "Consented"), []string{"Normal Consented"}},
-		"a removal":                   {ready("True", "Consented"), left, []string{"Warning Deauthorized"}},
-		"a deletion of data begins":   {left, deleted(left, nil, 3), nil},
-		"a deletion of data ends":     {deleted(left, nil, 3), deleted(left, at("0s"), 3), []string{"Normal DataDeleted"}},
-		"nothing more to delete":      {deleted(left, at("0s"), 3), deleted(left, at("0s"), 3), nil},
-		"a late event's meeting went": {deleted(left, at("0s"), 3), deleted(left, at("1m"), 4), []string{"Normal DataDeleted"}},
+		"a consent":                   {ready("False", "Invited"), ready("True", "Consented"), []string{"Normal Consented"}, v1alpha1.ZoomInstallationSpec{}},
+		"the same again":              {ready("True", "Consented"), ready("True", "Consented"), nil, v1alpha1.ZoomInstallationSpec{}},
+		"a refresh fails":             {ready("True", "Consented"), ready("Unknown", "RefreshFailing"), []string{"Warning RefreshFailing"}, v1alpha1.ZoomInstallationSpec{}},
+		"it fails for long":           {ready("Unknown", "RefreshFailing"), ready("False", "RefreshFailing"), nil, v1alpha1.ZoomInstallationSpec{}},
+		"it works again":              {ready("Unknown", "RefreshFailing"), ready("True", "Consented"), []string{"Normal Consented"}, v1alpha1.ZoomInstallationSpec{}},
+		"a removal":                   {ready("True", "Consented"), left, []string{"Warning Deauthorized"}, v1alpha1.ZoomInstallationSpec{}},
+		"a deletion of data begins":   {left, deleted(left, nil, 3), nil, v1alpha1.ZoomInstallationSpec{}},
+		"a deletion of data ends":     {deleted(left, nil, 3), deleted(left, at("0s"), 3), []string{"Normal DataDeleted"}, v1alpha1.ZoomInstallationSpec{}},
+		"nothing more to delete":      {deleted(left, at("0s"), 3), deleted(left, at("0s"), 3), nil, v1alpha1.ZoomInstallationSpec{}},
+		"a late event's meeting went": {deleted(left, at("0s"), 3), deleted(left, at("1m"), 4), []string{"Normal DataDeleted"}, v1alpha1.ZoomInstallationSpec{}},
+		"a deletion": {
+			before: ready("True", "Consented"), after: withToken, want: []string{"Normal Terminating"}, spec: standing,
+		},
+		"a deletion without a token to revoke": {
+			before: ready("True", "Consented"), after: ready("False", "Terminating"), want: []string{"Normal Terminating", "Warning NotRevoked"}, spec: standing,
+		},
+		"a deletion of which that was told": {
+			before: ready("False", "Terminating"), after: ready("False", "Terminating"), spec: standing,
+		},
+		"a deletion of an installation that nobody consented to": {
+			before: ready("False", "Invited"), after: ready("False", "Terminating"), want: []string{"Normal Terminating"},
+		},
 	} {
 		t.Run(name, func(t *testing.T) {
 			var got []string
-			for _, n := range installationNews(tc.before, tc.after) {
+			for _, n := range installationNews(&v1alpha1.ZoomInstallation{Spec: tc.spec, Status: tc.before}, tc.after) {
 				got = append(got, n.eventType+" "+n.reason)
 			}
 			if diff := cmp.Diff(tc.want, got); diff != "" {

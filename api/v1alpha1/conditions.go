@@ -12,9 +12,9 @@ const (
 	// Of a ZoomInstallation: the consent stands, the token is as the app's tokenPolicy wants it, and nothing speaks against
 	// events arriving. The reason is that of the first condition that is not as it should be.
 	//
-	// True: Consented. False: Terminating, Invited, NeverAuthorized, Deauthorized, TokenRevoked, RefreshLost, TokenMissing,
-	// ScopesChanged, RefreshFailing, ClientRejected, AppNotReady, ValidationOverdue, Silent. Unknown: RefreshFailing,
-	// ClientRejected, AppNotReady.
+	// True: Consented. False: Terminating, Invited, NeverAuthorized, Deauthorized, WrongAccount, TokenRevoked, RefreshLost,
+	// TokenMissing, SecretConflict, ScopesChanged, RefreshFailing, ClientRejected, AppNotReady, ValidationOverdue, Silent.
+	// Unknown: RefreshFailing, ClientRejected, AppNotReady.
 	ConditionReady = "Ready"
 
 	// ConditionCredentialsAvailable says whether the Secret in spec.credentialsSecretRef holds what the app needs.
@@ -64,16 +64,18 @@ const (
 // Conditions of a ZoomInstallation; Ready is shared with ZoomApp.
 const (
 	// ConditionAuthorized says whether somebody who may has consented, to everything that the app needs, and has not
-	// withdrawn it. When it is False, somebody has to consent at status.installURL, for the first time or again.
+	// withdrawn it. When it is False, somebody has to consent at status.installURL, for the first time or again, unless the
+	// reason says something else.
 	//
-	// True: Consented. False: Invited, NeverAuthorized, Deauthorized, TokenRevoked, RefreshLost, TokenMissing, ScopesChanged.
+	// True: Consented. False: Invited, NeverAuthorized, Deauthorized, WrongAccount, TokenRevoked, RefreshLost, TokenMissing,
+	// SecretConflict, ScopesChanged.
 	ConditionAuthorized = "Authorized"
 
 	// ConditionTokenFresh says whether the token is as the app's tokenPolicy wants it. What keeps it from being refreshed makes
 	// it Unknown while the access token is still good, and False afterwards.
 	//
-	// True: Fresh, KeptAlive, NotKept. False: NoConsent, TokenRevoked, RefreshLost, TokenMissing, RefreshFailing,
-	// ClientRejected, AppNotReady. Unknown: RefreshFailing, ClientRejected, AppNotReady.
+	// True: Fresh, KeptAlive, NotKept. False: NoConsent, TokenRevoked, RefreshLost, TokenMissing, SecretConflict, ScopesChanged,
+	// RefreshFailing, ClientRejected, AppNotReady. Unknown: RefreshFailing, ClientRejected, AppNotReady.
 	ConditionTokenFresh = "TokenFresh"
 
 	// ConditionEventsFlowing says whether Zoom seems to send this installation's events. Zoom does not tell when it stops,
@@ -99,14 +101,21 @@ const (
 	// consented is gone, an admin withdrew the approval, or it was revoked or consented to elsewhere. Somebody has to install
 	// the app again at status.installURL.
 	ReasonTokenRevoked = "TokenRevoked"
-	// ReasonRefreshLost means that Zoom gave out a new token that was never stored, because the operator or the connection
-	// broke in between, and no longer takes the old one. Somebody has to install the app again at status.installURL.
+	// ReasonRefreshLost means that Zoom probably gave out a new token that was never stored, because the operator or the
+	// connection broke in between: it no longer takes the old one. Somebody has to install the app again at status.installURL.
 	ReasonRefreshLost = "RefreshLost"
 	// ReasonTokenMissing means that the consent stands but its token is not here: somebody deleted the Secret, or the app's
 	// tokenPolicy was None at the time. Somebody has to install the app again at status.installURL.
 	ReasonTokenMissing = "TokenMissing"
-	// ReasonScopesChanged means that the app needs more than was consented to. Somebody has to install the app again at
-	// status.installURL.
+	// ReasonSecretConflict means that a Secret of another type has the name of the one that the token, or the access token
+	// for other programs, is to be in. It is left alone. Delete it or give it another name; the message says which it is, and
+	// whether the app has to be installed again.
+	ReasonSecretConflict = "SecretConflict"
+	// ReasonWrongAccount means that the ZoomApp is of distribution Account and belongs to another account. Delete the
+	// ZoomInstallation, or correct the accountID of the ZoomApp.
+	ReasonWrongAccount = "WrongAccount"
+	// ReasonScopesChanged means that the app needs more than was consented to, or that its scopes at Zoom are others than
+	// those of the token. Somebody has to install the app again at status.installURL.
 	ReasonScopesChanged = "ScopesChanged"
 	// ReasonTerminating means that the ZoomInstallation is being deleted: the app is removed at Zoom, then the data here.
 	ReasonTerminating = "Terminating"
@@ -119,7 +128,7 @@ const (
 	// ReasonNoConsent means that there is nothing to expect without a consent.
 	ReasonNoConsent = "NoConsent"
 	// ReasonRefreshFailing means that the last refresh did not succeed, for a cause that may pass: Zoom cannot be reached,
-	// fails, or asks to wait. It is tried again by itself.
+	// fails, or asks to wait, or the operator may not write the token's Secret. It is tried again by itself.
 	ReasonRefreshFailing = "RefreshFailing"
 	// ReasonClientRejected means that Zoom refuses the app itself: its client ID or client secret is wrong, or the app is
 	// disabled. No token was lost. Put the current client secret into the Secret in the app's spec.credentialsSecretRef.
