@@ -83,8 +83,13 @@ func SetupWithManager(mgr ctrl.Manager, options Options) error {
 		return err
 	}
 	// The manager waits for informers that exist when it starts. One that began with the first event would make it wait.
+	deleted := &deletions{now: time.Now}
 	for _, obj := range []client.Object{&v1alpha1.ZoomApp{}, &v1alpha1.ZoomInstallation{}, &v1alpha1.ZoomMeeting{}} {
-		if _, err := mgr.GetCache().GetInformer(context.Background(), obj, cache.BlockUntilSynced(false)); err != nil {
+		informer, err := mgr.GetCache().GetInformer(context.Background(), obj, cache.BlockUntilSynced(false))
+		if _, ok := obj.(*v1alpha1.ZoomInstallation); ok && err == nil {
+			_, err = informer.AddEventHandler(deleted.handler())
+		}
+		if err != nil {
 			return fmt.Errorf("watching %T: %w", obj, err)
 		}
 	}
@@ -101,6 +106,7 @@ func SetupWithManager(mgr ctrl.Manager, options Options) error {
 		live:    mgr.GetAPIReader(),
 		secrets: secrets,
 		health:  health,
+		deleted: deleted,
 		now:     time.Now,
 		logger:  logger,
 		meetings: &record.Committer[*v1alpha1.ZoomMeeting]{

@@ -275,36 +275,6 @@ func TestRemovalOfAnInstallationThatTheCacheDoesNotHave(t *testing.T) {
 	}
 }
 
-// Two installations of one consent: the one with the consent counts, whatever the order of a list.
-func TestTheInstallationWithTheConsentCounts(t *testing.T) {
-	bare := func(name string) v1alpha1.ZoomInstallation {
-		return v1alpha1.ZoomInstallation{ObjectMeta: metav1.ObjectMeta{Name: name}}
-	}
-	consented := func(name string) v1alpha1.ZoomInstallation {
-		in := bare(name)
-		in.Spec.Consent = &v1alpha1.Consent{}
-		return in
-	}
-	for name, test := range map[string]struct {
-		list []v1alpha1.ZoomInstallation
-		want string
-	}{
-		"the only one":           {[]v1alpha1.ZoomInstallation{bare("a")}, "a"},
-		"the consent counts":     {[]v1alpha1.ZoomInstallation{bare("a"), consented("b")}, "b"},
-		"of equals the first":    {[]v1alpha1.ZoomInstallation{bare("b"), bare("a")}, "a"},
-		"of consents, the first": {[]v1alpha1.ZoomInstallation{consented("c"), bare("a"), consented("b")}, "b"},
-	} {
-		t.Run(name, func(t *testing.T) {
-			for range 2 {
-				if got := chosen(test.list); got.Name != test.want {
-					t.Errorf("got %s, want %s", got.Name, test.want)
-				}
-				slices.Reverse(test.list)
-			}
-		})
-	}
-}
-
 // Zoom gives a number out again, 30 days after its last use. Ids are case-sensitive.
 func TestNumberOfAnotherAccountIsAnotherMeeting(t *testing.T) {
 	c, namespace := controlplane.Client(t), controlplane.Namespace(t)

@@ -35,6 +35,7 @@ type webhookHandler struct {
 	live          client.Reader
 	secrets       *credentials
 	health        *health
+	deleted       *deletions
 	meetings      *record.Committer[*v1alpha1.ZoomMeeting]
 	installations *record.Committer[*v1alpha1.ZoomInstallation]
 	now           func() time.Time
@@ -253,26 +254,14 @@ func (h *webhookHandler) store(ctx context.Context, app *v1alpha1.ZoomApp, ev *z
 	switch {
 	case !zoom.Known(ev.Name):
 		return answer{code: http.StatusNoContent, reason: reasonUnknownEvent}
-	case ev.Meeting != nil && !record.HasEffect(ev.Name):
+	case ev.Deauthorization != nil:
+		return h.storeRemoval(ctx, app, ev)
+	case !record.HasEffect(ev.Name):
 		return answer{code: http.StatusNoContent, reason: reasonNoEffect}
 	}
-	in, err := h.installation(ctx, app, ev)
-	if err != nil {
-		return notStored(err)
-	}
-	if in == nil {
-		return answer{code: http.StatusNoContent, reason: reasonIgnored}
-	}
-	if ev.Deauthorization != nil {
-		h.health.installationSpoke(in)
-		_, err := h.installations.Commit(ctx, client.ObjectKeyFromObject(in), record.Essential, func(in *v1alpha1.ZoomInstallation) error {
-			record.ApplyDeauthorization(&in.Spec, ev.Deauthorization)
-			return nil
-		})
-		return stored(err)
-	}
-	if record.Removed(in) || !in.DeletionTimestamp.IsZero() {
-		return answer{code: http.StatusNoContent, reason: reasonRemoved}
+	in, refused := h.installation(ctx, app, ev)
+	if refused != nil {
+		return *refused
 	}
 	h.health.installationSpoke(in)
 	return stored(h.storeMeeting(ctx, app, in, ev))
@@ -284,7 +273,7 @@ func (h *webhookHandler) storeMeeting(ctx context.Context, app *v1alpha1.ZoomApp
 		Instances:    int(app.Spec.Retention.Instances),
 	})
 	names := meetingNames(app, ev)
-	if m, err := h.knownMeeting(ctx, app, ev); err != nil {
+	if m, err := knownMeeting(ctx, h.cache, app, ev); err != nil {
 		return err
 	} else if m != nil {
 		names = []string{m.Name}
@@ -304,7 +293,7 @@ func class(ev *zoom.Event) record.Class {
 	switch {
 	case ev.Participant != nil:
 		return record.Participants
-	case ev.Name == zoom.EventMeetingEnded:
+	case ev.Name == zoom.EventMeetingEnded, ev.Deauthorization != nil:
 		return record.Essential
 	default:
 		return record.Ordinary

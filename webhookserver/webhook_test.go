@@ -12,6 +12,7 @@ import (
 	"net/http/httptest"
 	"os"
 	"path/filepath"
+	"slices"
 	"strings"
 	"testing"
 	"time"
@@ -39,6 +40,20 @@ func (c *capture) IndexField(_ context.Context, _ client.Object, _ string, of cl
 // offline is the handler on an API server in memory, with a clock of its own.
 func offline(t testing.TB, now func() time.Time, app *v1alpha1.ZoomApp, tokens string) (http.Handler, client.Client) {
 	t.Helper()
+	h, c := newOffline(t, now, app, tokens)
+	return serve(h), c
+}
+
+// serve is a handler under its path.
+func serve(h *webhookHandler) http.Handler {
+	mux := http.NewServeMux()
+	mux.Handle(webhookPath, h)
+	return mux
+}
+
+// newOffline is that handler for tests that change a part of it.
+func newOffline(t testing.TB, now func() time.Time, app *v1alpha1.ZoomApp, tokens string) (*webhookHandler, client.WithWatch) {
+	t.Helper()
 	var index capture
 	if err := indexInstallations(&index); err != nil {
 		t.Fatal(err)
@@ -56,11 +71,11 @@ func offline(t testing.TB, now func() time.Time, app *v1alpha1.ZoomApp, tokens s
 		WithIndex(&v1alpha1.ZoomInstallation{}, "spec.accountID", field(func(in *v1alpha1.ZoomInstallation) string { return in.Spec.AccountID })).
 		WithIndex(&v1alpha1.ZoomInstallation{}, "spec.userID", field(func(in *v1alpha1.ZoomInstallation) string { return in.Spec.UserID })).
 		WithObjects(app, secret).Build()
-	mux := http.NewServeMux()
-	mux.Handle(webhookPath, &webhookHandler{
+	return &webhookHandler{
 		cache: c, live: c, now: now, logger: logr.Discard(),
 		secrets: &credentials{live: c, now: now, logger: logr.Discard()},
 		health:  newHealth(c, now, logr.Discard()),
+		deleted: &deletions{now: now},
 		meetings: &record.Committer[*v1alpha1.ZoomMeeting]{
 			Writer: c, Cache: c, Live: c, New: func() *v1alpha1.ZoomMeeting { return &v1alpha1.ZoomMeeting{} },
 		},
@@ -68,8 +83,21 @@ func offline(t testing.TB, now func() time.Time, app *v1alpha1.ZoomApp, tokens s
 			Writer: c, Cache: c, Live: c, New: func() *v1alpha1.ZoomInstallation { return &v1alpha1.ZoomInstallation{} },
 		},
 		slots: make(chan struct{}, maxRequests),
-	})
-	return mux, c
+	}, c
+}
+
+// sendOffline sends a signed event to a handler and returns the status and the reason that was counted.
+func sendOffline(t testing.TB, h *webhookHandler, app *v1alpha1.ZoomApp, e zoomtest.Event) (status int, reason string) {
+	t.Helper()
+	headers := signed(secretToken, h.now(), e.Body)
+	r := httptest.NewRequestWithContext(t.Context(), http.MethodPost, "/webhooks/"+app.Namespace+"/"+app.Name, bytes.NewReader(e.Body))
+	r.SetPathValue("namespace", app.Namespace)
+	r.SetPathValue("app", app.Name)
+	for pair := range slices.Chunk(headers, 2) {
+		r.Header.Set(pair[0], pair[1])
+	}
+	a := h.receive(t.Context(), r, &received{})
+	return a.code, a.reason
 }
 
 func vector(t testing.TB, file string) []byte {
