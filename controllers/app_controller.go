@@ -161,7 +161,7 @@ func (r *AppReconciler) report(ctx context.Context, app *v1alpha1.ZoomApp, statu
 		return err
 	}
 	// These are the webhook server's.
-	configuration.EndpointValidatedAt, configuration.LastEventAt = nil, nil
+	configuration.EndpointValidatedAt, configuration.LastEventAt, configuration.AccountID = nil, nil, nil
 	err = r.Client.Status().Apply(ctx, applyv1alpha1.ZoomApp(app.Name, app.Namespace).WithUID(app.UID).WithStatus(configuration), fieldOwner, client.ForceOwnership)
 	if err != nil {
 		return client.IgnoreNotFound(fmt.Errorf("writing the status of ZoomApp %s/%s: %w", app.Namespace, app.Name, err))

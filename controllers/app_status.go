@@ -3,7 +3,6 @@ package controllers
 import (
 	"bytes"
 	"slices"
-	"strings"
 	"time"
 
 	"k8s.io/apimachinery/pkg/api/meta"
@@ -110,11 +109,19 @@ func verificationCondition(app *v1alpha1.ZoomApp) metav1.Condition {
 }
 
 // list is names as a sentence has them: a, b and c.
-func list(names []string) string {
-	if len(names) < 2 {
-		return strings.Join(names, "")
+func list[S ~string](names []S) string {
+	var text string
+	for i, name := range names {
+		switch {
+		case i == 0:
+		case i == len(names)-1:
+			text += " and "
+		default:
+			text += ", "
+		}
+		text += string(name)
 	}
-	return strings.Join(names[:len(names)-1], ", ") + " and " + names[len(names)-1]
+	return text
 }
 
 func endpointCondition(now time.Time, status *v1alpha1.ZoomAppStatus) metav1.Condition {

@@ -2,9 +2,8 @@ package controllers
 
 import (
 	"bytes"
-	"slices"
+	"cmp"
 	"strconv"
-	"strings"
 	"time"
 
 	corev1 "k8s.io/api/core/v1"
@@ -89,7 +88,7 @@ func authorizedCondition(in *v1alpha1.ZoomInstallation, f *installationFacts) me
 		c.Message = "The customer removed the app at " + instant(&in.Spec.Deauthorization.At) + ", so their data is deleted. To have it back, they install it at status.installURL."
 	case ofWrongAccount(in, f.app):
 		c.Reason = v1alpha1.ReasonWrongAccount
-		c.Message = "ZoomApp " + f.app.Name + " belongs to the account in its spec.accountID, and this is another one. Delete this ZoomInstallation, or correct the ZoomApp."
+		c.Message = "ZoomApp " + f.app.Name + " belongs to one account, and this is another one. Delete this ZoomInstallation, or correct spec.accountID of the ZoomApp."
 	case in.Spec.Consent == nil && invited(in):
 		c.Reason = v1alpha1.ReasonInvited
 		c.Message = "Nobody has followed this invitation yet. Send the customer status.installURL."
@@ -131,8 +130,11 @@ func lostToken(in *v1alpha1.ZoomInstallation, f *installationFacts) (reason, mes
 
 // ofWrongAccount says whether the app belongs to one account, and this is another one's installation.
 func ofWrongAccount(in *v1alpha1.ZoomInstallation, app *v1alpha1.ZoomApp) bool {
-	return app != nil && app.Spec.Distribution == v1alpha1.DistributionAccount &&
-		app.Spec.AccountID != "" && in.Spec.AccountID != "" && in.Spec.AccountID != app.Spec.AccountID
+	if app == nil || app.Spec.Distribution != v1alpha1.DistributionAccount || in.Spec.AccountID == "" {
+		return false
+	}
+	bound := cmp.Or(app.Spec.AccountID, app.Status.AccountID)
+	return bound != "" && in.Spec.AccountID != bound
 }
 
 // invited says whether an admin declared the installation, and nothing but that is known of it. What the webhook server
@@ -142,34 +144,12 @@ func invited(in *v1alpha1.ZoomInstallation) bool {
 	return in.Status.LastEventAt == nil && (in.Spec.AccountID == "" || in.Name != recorded)
 }
 
-// missingScopes are those that the app needs and that were not consented to. A consent of which Zoom did not tell the
-// scopes is taken to cover them.
-func missingScopes(in *v1alpha1.ZoomInstallation, app *v1alpha1.ZoomApp) []string {
-	if app == nil || in.Spec.Consent == nil || len(in.Spec.Consent.Scopes) == 0 {
+// missingScopes are those that the app needs and that were not consented to.
+func missingScopes(in *v1alpha1.ZoomInstallation, app *v1alpha1.ZoomApp) []v1alpha1.Scope {
+	if app == nil || in.Spec.Consent == nil {
 		return nil
 	}
-	var missing []string
-	for _, needed := range app.Spec.Scopes {
-		covers := func(granted v1alpha1.Scope) bool { return granted == needed || granted == classic(needed) }
-		if !slices.ContainsFunc(in.Spec.Consent.Scopes, covers) {
-			missing = append(missing, string(needed))
-		}
-	}
-	return missing
-}
-
-// classic is the scope that covered a granular one before Zoom split them: meeting:read:list_meetings:admin was part of
-// meeting:read:admin. Consents to an app that was migrated since keep the classic ones.
-func classic(scope v1alpha1.Scope) v1alpha1.Scope {
-	parts := strings.Split(string(scope), ":")
-	if len(parts) < 3 {
-		return scope
-	}
-	action := "write"
-	if parts[1] == "read" {
-		action = "read"
-	}
-	return v1alpha1.Scope(strings.Join(append([]string{parts[0], action}, parts[3:]...), ":"))
+	return record.MissingScopes(app.Spec.Scopes, in.Spec.Consent.Scopes)
 }
 
 func tokenCondition(now time.Time, in *v1alpha1.ZoomInstallation, f *installationFacts) metav1.Condition {

@@ -1,12 +1,12 @@
 package webhookserver
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
 	"net/http"
 	"regexp"
-	"slices"
 	"time"
 
 	apierrors "k8s.io/apimachinery/pkg/api/errors"
@@ -20,9 +20,14 @@ import (
 )
 
 const (
-	// completeWithin is for everything after Zoom sent the browser back: the exchange, who it was, and storing it. A browser
-	// that goes away does not end it, for the code is spent by then; nor does a server that stops, for it waits this long.
-	completeWithin = 18 * time.Second
+	// Everything after Zoom sent the browser back has a time of its own, so that a slow Zoom leaves enough for storing what
+	// it gave: asking for the token and whose it is, storing it, and revoking it when nobody here may have it.
+	askWithin    = 12 * time.Second
+	storeWithin  = 5 * time.Second
+	revokeWithin = 3 * time.Second
+	// completeWithin is all of it. A browser that goes away does not end it, for the code is spent by then; nor does a server
+	// that stops, for it waits this long.
+	completeWithin = askWithin + storeWithin + revokeWithin
 	// askAgainAfter and storeAgainAfter are the pauses between attempts at what can be repeated.
 	askAgainAfter   = 300 * time.Millisecond
 	storeAgainAfter = 300 * time.Millisecond
@@ -118,10 +123,11 @@ func (h *consentHandler) confirm(ctx context.Context, v *visit, r *http.Request)
 // complete turns a code into an installation, or into a page that says why not. Everything is checked that can be before the
 // code is spent, and nothing is stored before everything is known.
 func (h *consentHandler) complete(ctx context.Context, v *visit, begun *pending, code string) reply {
-	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), completeWithin)
+	ctx = context.WithoutCancel(ctx)
+	asking, cancel := context.WithTimeout(ctx, h.waits.ask)
 	defer cancel()
 	invitation := begun.Invitation
-	invited, no := h.invited(ctx, v, invitation)
+	invited, no := h.invited(asking, v, invitation)
 	if no != nil {
 		return *no
 	}
@@ -130,7 +136,7 @@ func (h *consentHandler) complete(ctx context.Context, v *visit, begun *pending,
 	}
 	oauth := h.oauth(v)
 	at := h.now() // a removal that is later than this ends the consent
-	token, err := oauth.Exchange(ctx, code, h.redirectURL(v), begun.Verifier)
+	token, err := oauth.Exchange(asking, code, h.redirectURL(v), begun.Verifier)
 	if err != nil {
 		if errors.Is(err, zoom.ErrGrant) {
 			begun.use()
@@ -140,7 +146,7 @@ func (h *consentHandler) complete(ctx context.Context, v *visit, begun *pending,
 	}
 	begun.use()
 	v.changed = true
-	user, err := h.whoIs(ctx, oauth, token)
+	user, err := h.whoIs(asking, oauth, token)
 	if err != nil {
 		// The token is let go of and not revoked: whoever it was may have installed the app before, and revoking uninstalls.
 		return h.zoomFailed(v, invitation, err)
@@ -198,6 +204,7 @@ type grant struct {
 var (
 	errAnotherAccount = errors.New("the installation belongs to another account or user")
 	errBeingRemoved   = errors.New("the installation is being deleted")
+	errWithdrawn      = errors.New("the invitation was withdrawn")
 )
 
 // settle stores a consent in the installation that it belongs to.
@@ -206,17 +213,23 @@ func (h *consentHandler) settle(ctx context.Context, v *visit, g grant) reply {
 	if v.app.Spec.ManagedBy == v1alpha1.ManagedByUser {
 		c.user = g.user.ID
 	}
+	storing, cancel := context.WithTimeout(ctx, h.waits.store)
+	defer cancel()
 	var name, reason string
 	var err error
 	for attempt := 1; ; attempt++ {
-		if c.known, err = h.known(ctx, v.app, c.account); err == nil {
+		if c.known, err = h.known(storing, v.app, c.account); err == nil {
 			if name, reason = c.decide(); reason == "" || reason == reasonAlreadyInstalled {
-				err = h.store(ctx, v.app, c, g, name)
+				if err = h.bind(storing, c); err == nil {
+					err = h.store(storing, v.app, c, g, name)
+				}
 			}
 		}
 		switch {
 		case errors.Is(err, errAnotherAccount):
 			reason, err = reasonWrongAccount, nil
+		case errors.Is(err, errWithdrawn):
+			reason, err = reasonNoInvitation, nil
 		case errors.Is(err, errBeingRemoved) && attempt == storeTimes:
 			reason, err = reasonBeingRemoved, nil
 		}
@@ -224,10 +237,10 @@ func (h *consentHandler) settle(ctx context.Context, v *visit, g grant) reply {
 			break
 		}
 		select {
-		case <-ctx.Done():
+		case <-storing.Done():
 		case <-time.After(storeAgainAfter):
 		}
-		if ctx.Err() != nil || hopeless(err) {
+		if storing.Err() != nil || hopeless(err) {
 			return v.problem(reasonNotStored, g.invitation).because(err)
 		}
 	}
@@ -238,7 +251,7 @@ func (h *consentHandler) settle(ctx context.Context, v *visit, g grant) reply {
 			Title:   "Zoom is connected",
 			App:     v.app.Name,
 			Admin:   v.app.Spec.ManagedBy == v1alpha1.ManagedByAdmin,
-			Missing: missing(v.app.Spec.Scopes, g.token.Scopes),
+			Missing: record.MissingScopes(v.app.Spec.Scopes, granted(g.token.Scopes)),
 			Install: v.link("/install", g.invitation),
 		})
 	case reasonAlreadyInstalled:
@@ -246,7 +259,10 @@ func (h *consentHandler) settle(ctx context.Context, v *visit, g grant) reply {
 	}
 	// Nobody here may have this account's token, so it dies at once.
 	re := v.problem(reason, g.invitation)
-	if err := g.oauth.Revoke(ctx, g.token.AccessToken); err != nil {
+	revoking, stop := context.WithTimeout(ctx, h.waits.revoke)
+	defer stop()
+	err = g.oauth.Revoke(revoking, g.token.AccessToken)
+	if err != nil && !errors.Is(err, zoom.ErrToken) && !errors.Is(err, zoom.ErrGrant) { // which say that it is dead
 		re = re.because(fmt.Errorf("a token that is of no use here could not be revoked: %w", err))
 	}
 	if reason == reasonBeingRemoved {
@@ -260,12 +276,11 @@ func hopeless(err error) bool {
 	return apierrors.IsInvalid(err) || apierrors.IsForbidden(err) || errors.Is(err, tokens.ErrForeign)
 }
 
-// missing are the scopes that an app asks for and was not granted.
-func missing(wanted []v1alpha1.Scope, granted []string) (out []string) {
-	for _, scope := range wanted {
-		if !slices.Contains(granted, string(scope)) {
-			out = append(out, string(scope))
-		}
+// granted are scopes as Zoom spells them.
+func granted(scopes []string) []v1alpha1.Scope {
+	out := make([]v1alpha1.Scope, len(scopes))
+	for i, scope := range scopes {
+		out[i] = v1alpha1.Scope(scope)
 	}
 	return out
 }
@@ -299,12 +314,11 @@ type claim struct {
 // there is both: the consent renews another installation than the one that the invitation is for.
 func (c claim) decide() (name, reason string) {
 	own := c.own()
-	standing := own != nil && own.Spec.Consent != nil && !record.Removed(own) && own.DeletionTimestamp.IsZero()
 	bound := c.bound()
 	switch {
 	case bound != "" && bound != c.account:
 		return "", reasonWrongAccount
-	case standing && c.invited != nil && c.invited.Name != own.Name:
+	case own != nil && standing(own) && c.invited != nil && c.invited.Name != own.Name:
 		// Revoking its token would uninstall the app in an account that is in order.
 		return own.Name, reasonAlreadyInstalled
 	case c.invited != nil:
@@ -330,9 +344,6 @@ func (c claim) own() *v1alpha1.ZoomInstallation {
 			own = append(own, *in)
 		}
 	}
-	if len(own) == 0 {
-		return nil
-	}
 	return chosen(own)
 }
 
@@ -342,13 +353,15 @@ func (c claim) isConsenter(in *v1alpha1.ZoomInstallation) bool {
 }
 
 // bound is the only account that may install an app of distribution Account: the one that the app names, or else the first
-// that consented.
+// that consented. It is empty while there is none, as far as is known: bind decides.
 func (c claim) bound() string {
 	switch {
 	case c.app.Spec.Distribution != v1alpha1.DistributionAccount:
 		return ""
 	case c.app.Spec.AccountID != "":
 		return c.app.Spec.AccountID
+	case c.app.Status.AccountID != "":
+		return c.app.Status.AccountID
 	}
 	var first *v1alpha1.ZoomInstallation
 	for i := range c.known {
@@ -361,6 +374,39 @@ func (c claim) bound() string {
 		return ""
 	}
 	return first.Spec.AccountID
+}
+
+// ownerBinding is the field owner of the account that an app is bound to.
+const ownerBinding = "zoom-webhook-binding"
+
+// bind binds an app of distribution Account that names no account to the one that consents, before anything of it is stored.
+// Of several accounts that consent at once only one gets it, on whichever replica: the write carries the resourceVersion.
+func (h *consentHandler) bind(ctx context.Context, c claim) error {
+	if c.app.Spec.Distribution != v1alpha1.DistributionAccount {
+		return nil
+	}
+	for {
+		var app v1alpha1.ZoomApp
+		if err := h.live.Get(ctx, client.ObjectKeyFromObject(c.app), &app); err != nil {
+			return fmt.Errorf("reading the app: %w", err)
+		}
+		switch cmp.Or(app.Spec.AccountID, app.Status.AccountID) {
+		case c.account:
+			return nil
+		case "":
+		default:
+			return errAnotherAccount
+		}
+		before := client.MergeFromWithOptions(app.DeepCopy(), client.MergeFromWithOptimisticLock{})
+		app.Status.AccountID = c.account
+		err := h.writer.Status().Patch(ctx, &app, before, client.FieldOwner(ownerBinding))
+		if err == nil {
+			return nil
+		}
+		if !apierrors.IsConflict(err) {
+			return fmt.Errorf("binding the app to its account: %w", err)
+		}
+	}
 }
 
 // store makes the installation the consenter's, keeps the token, and records the consent, in this order: a consent without
@@ -401,7 +447,10 @@ func (h *consentHandler) store(ctx context.Context, app *v1alpha1.ZoomApp, c cla
 func (c claim) take(must types.UID) func(*v1alpha1.ZoomInstallation) error {
 	create := record.FoldInstallation(c.app, c.account, c.user)
 	return func(in *v1alpha1.ZoomInstallation) error {
-		if must != "" && in.UID != must || !in.DeletionTimestamp.IsZero() {
+		switch {
+		case must != "" && (in.UID != must || !in.DeletionTimestamp.IsZero()):
+			return errWithdrawn
+		case !in.DeletionTimestamp.IsZero():
 			return errBeingRemoved
 		}
 		if err := create(in); err != nil {

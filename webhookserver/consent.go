@@ -2,7 +2,7 @@ package webhookserver
 
 import (
 	"context"
-	"errors"
+	"maps"
 	"net/http"
 	"net/url"
 	"strconv"
@@ -28,8 +28,9 @@ const (
 	maxPageBody = 4 << 10
 	// maxVisits is how many requests are worked on at the same time. Each may wait for Zoom.
 	maxVisits = 256
-	// An app's codes are exchanged at this rate. It lets a thousand people install in four minutes, and keeps somebody who
-	// makes codes up from using up the rate limit at Zoom that refreshes need as well.
+	// An app's codes are exchanged at this rate, whoever comes with them: strangers cannot be told apart before Zoom is asked,
+	// so a flood of made-up codes delays the customers of that app, and of no other. It lets a thousand people install in four
+	// minutes, and keeps somebody who makes codes up from using up the rate limit at Zoom that refreshes need as well.
 	exchangesPerSecond, exchangeBurst = 5, 50
 	// busyFor is how long somebody is asked to wait when too much is under way.
 	busyFor = time.Minute
@@ -57,9 +58,17 @@ type consentHandler struct {
 	now         func() time.Time
 	logger      logr.Logger
 	slots       chan struct{}
+	waits       waits
 
 	mu        sync.Mutex
 	exchanges map[types.NamespacedName]*rate.Limiter
+}
+
+// waits are how long the steps of a page may take.
+type waits struct{ page, ask, store, revoke time.Duration }
+
+func defaultWaits() waits {
+	return waits{page: pageWithin, ask: askWithin, store: storeWithin, revoke: revokeWithin}
 }
 
 // register adds the pages to a mux.
@@ -135,10 +144,10 @@ func (v *visit) link(page, invitation string) string {
 
 func (h *consentHandler) page(name string, answer func(context.Context, *visit, *http.Request) reply) http.Handler {
 	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
-		ctx, cancel := context.WithTimeout(r.Context(), pageWithin)
+		ctx, cancel := context.WithTimeout(r.Context(), h.waits.page)
 		defer cancel()
 		// A connection that cannot be given a deadline has none to miss.
-		_ = http.NewResponseController(w).SetReadDeadline(time.Now().Add(pageWithin))
+		_ = http.NewResponseController(w).SetReadDeadline(time.Now().Add(h.waits.page))
 		r.Body = http.MaxBytesReader(w, r.Body, maxPageBody)
 
 		v := &visit{}
@@ -180,11 +189,11 @@ func (h *consentHandler) enter(ctx context.Context, v *visit, r *http.Request) (
 	v.app = app
 	v.base = "/oauth/" + app.Namespace + "/" + app.Name
 	if h.externalURL == "" {
-		return v.problem(reasonExternalURLAbsent, "").because(errors.New("the operator runs without --external-url")), false
+		return v.problem(reasonExternalURLAbsent, ""), false // counted and not logged, as anybody can ask
 	}
 	h.unlock(ctx, v, r)
 	if len(v.secrets) == 0 {
-		return v.problem(reasonNoCredentials, "").because(errors.New("the app's Secret holds no clientSecret")), false
+		return v.problem(reasonNoCredentials, ""), false
 	}
 	return reply{}, true
 }
@@ -237,6 +246,8 @@ func (h *consentHandler) mayExchange(app *v1alpha1.ZoomApp) bool {
 	}
 	l := h.exchanges[key]
 	if l == nil {
+		// One that has filled up again is as good as a new one.
+		maps.DeleteFunc(h.exchanges, func(_ types.NamespacedName, l *rate.Limiter) bool { return l.TokensAt(h.now()) >= exchangeBurst })
 		l = rate.NewLimiter(exchangesPerSecond, exchangeBurst)
 		h.exchanges[key] = l
 	}

@@ -56,7 +56,7 @@ func TestPagesShowWhatTheyAreGivenAsText(t *testing.T) {
 		t.Run(page, func(t *testing.T) {
 			body, err := render(page, view{
 				Title: hostile, App: hostile, Scopes: []string{hostile}, Continue: "javascript:alert(1)", State: hostile,
-				Confirm: "javascript:alert(1)", Missing: []string{hostile}, Text: []string{hostile}, Install: "javascript:alert(1)",
+				Confirm: "javascript:alert(1)", Missing: []v1alpha1.Scope{v1alpha1.Scope(hostile)}, Text: []string{hostile}, Install: "javascript:alert(1)",
 			})
 			if err != nil {
 				t.Fatal(err)
@@ -71,7 +71,7 @@ func TestPagesShowWhatTheyAreGivenAsText(t *testing.T) {
 func TestPagesLoadNothing(t *testing.T) {
 	for page := range pages {
 		t.Run(page, func(t *testing.T) {
-			body, err := render(page, view{Title: "t", App: "a", Continue: "/c", Confirm: "/f", Install: "/i", Scopes: []string{"s"}, Missing: []string{"m"}})
+			body, err := render(page, view{Title: "t", App: "a", Continue: "/c", Confirm: "/f", Install: "/i", Scopes: []string{"s"}, Missing: []v1alpha1.Scope{"m"}})
 			if err != nil {
 				t.Fatal(err)
 			}

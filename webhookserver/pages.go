@@ -7,6 +7,8 @@ import (
 	"encoding/base64"
 	"html/template"
 	"net/http"
+
+	"github.com/zoom-operator/zoom-operator/api/v1alpha1"
 )
 
 // The reasons in zoom_operator_consent_pages_total that are not those of webhooks: what a page of the consent said.
@@ -148,7 +150,7 @@ type view struct {
 	State, Confirm string
 
 	// Missing are the scopes that were not granted.
-	Missing []string
+	Missing []v1alpha1.Scope
 
 	Text []string
 	// Install is the first page; empty when beginning again is of no use.

@@ -127,6 +127,7 @@ func SetupWithManager(mgr ctrl.Manager, options Options) error {
 		now:           time.Now,
 		logger:        mgr.GetLogger().WithName("consents"),
 		slots:         make(chan struct{}, maxVisits),
+		waits:         defaultWaits(),
 	}
 	mux := http.NewServeMux()
 	mux.Handle(webhookPath, handler)

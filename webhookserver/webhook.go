@@ -118,7 +118,7 @@ func unreadable(err error) answer {
 	if errors.Is(err, os.ErrDeadlineExceeded) {
 		return answer{code: http.StatusRequestTimeout, reason: reasonSlow}
 	}
-	return answer{code: http.StatusBadRequest, reason: reasonMalformed, err: err}
+	return answer{code: http.StatusBadRequest, reason: reasonMalformed} // not logged: it is not known to be Zoom's
 }
 
 // genuine is an event that Zoom has sent, and the secret token that proves it; or, not signed, a challenge that anybody can
@@ -169,13 +169,13 @@ func (h *webhookHandler) verified(ctx context.Context, app *v1alpha1.ZoomApp, hd
 // what or when. The age is therefore the event's own.
 func (h *webhookHandler) verifiedByToken(ctx context.Context, app *v1alpha1.ZoomApp, hdr http.Header, raw []byte, secrets []string) (*genuine, *answer) {
 	tokens := h.secrets.get(ctx, app, verificationTokens).verificationTokens
-	if len(tokens) == 0 {
-		return nil, &answer{code: http.StatusServiceUnavailable, reason: reasonNoCredentials}
-	}
 	given := hdr.Values("Authorization")
 	if len(given) != 1 || !among(given[0], tokens) && !among(given[0], h.secrets.reread(ctx, app).verificationTokens) {
 		if ev := unsignedChallenge(raw); ev != nil && len(secrets) > 0 {
 			return &genuine{event: ev, secret: secrets[0]}, nil
+		}
+		if len(tokens) == 0 {
+			return nil, &answer{code: http.StatusServiceUnavailable, reason: reasonNoCredentials}
 		}
 		return nil, &answer{code: http.StatusUnauthorized, reason: reasonVerificationToken}
 	}

@@ -326,6 +326,14 @@ type ZoomAppStatus struct {
 	// +kubebuilder:validation:MaxLength=1024
 	RedirectURL string `json:"redirectURL,omitempty"`
 
+	// accountID is the account that an app of distribution Account without spec.accountID is bound to: the first one that
+	// consented. Nobody of another account can install the app since; spec.accountID goes before it.
+	//
+	// +optional
+	// +kubebuilder:validation:MinLength=1
+	// +kubebuilder:validation:MaxLength=128
+	AccountID string `json:"accountID,omitempty"`
+
 	// installations is how many ZoomInstallations of the app there are.
 	//
 	// +optional

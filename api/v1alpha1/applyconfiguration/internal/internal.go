@@ -387,6 +387,9 @@ var schemaYAML = typed.YAMLObject(`types:
 - name: com.github.zoom-operator.zoom-operator.api.v1alpha1.ZoomAppStatus
   map:
     fields:
+    - name: accountID
+      type:
+        scalar: string
     - name: authorizedInstallations
       type:
         scalar: numeric

@@ -20,6 +20,9 @@ type ZoomAppStatusApplyConfiguration struct {
 	InstallURL *string `json:"installURL,omitempty"`
 	// redirectURL is the OAuth Redirect URL in Zoom's build flow.
 	RedirectURL *string `json:"redirectURL,omitempty"`
+	// accountID is the account that an app of distribution Account without spec.accountID is bound to: the first one that
+	// consented. Nobody of another account can install the app since; spec.accountID goes before it.
+	AccountID *string `json:"accountID,omitempty"`
 	// installations is how many ZoomInstallations of the app there are.
 	Installations *int32 `json:"installations,omitempty"`
 	// authorizedInstallations is how many of them have a consent that stands.
@@ -70,6 +73,14 @@ func (b *ZoomAppStatusApplyConfiguration) WithInstallURL(value string) *ZoomAppS
 // If called multiple times, the RedirectURL field is set to the value of the last call.
 func (b *ZoomAppStatusApplyConfiguration) WithRedirectURL(value string) *ZoomAppStatusApplyConfiguration {
 	b.RedirectURL = &value
+	return b
+}
+
+// WithAccountID sets the AccountID field in the declarative configuration to the given value
+// and returns the receiver, so that objects can be built by chaining "With" function invocations.
+// If called multiple times, the AccountID field is set to the value of the last call.
+func (b *ZoomAppStatusApplyConfiguration) WithAccountID(value string) *ZoomAppStatusApplyConfiguration {
+	b.AccountID = &value
 	return b
 }
 
