@@ -381,7 +381,7 @@ func nextChange(now time.Time, m *v1alpha1.ZoomMeeting, p policy) (time.Time, bo
 		times = append(times, since.Add(silence))
 	}
 	for i := range m.Spec.Instances {
-		if at, ok := settles(&m.Spec, i); ok {
+		if at, ok := settles(&m.Spec, &m.Spec.Instances[i]); ok {
 			times = append(times, at)
 		}
 	}
@@ -444,12 +444,8 @@ func occurrencesChanged(s *v1alpha1.MeetingSchedule) *metav1.Time {
 	return last
 }
 
-// settles is when the attendance of an instance is complete; not ok when it is sealed already or the instance goes on.
-func settles(spec *v1alpha1.ZoomMeetingSpec, i int) (time.Time, bool) {
-	in := &spec.Instances[i]
-	if in.Attendance == nil || in.Attendance.Joins != nil {
-		return time.Time{}, false
-	}
+// settles is when nothing more will be reported of an instance; not ok while it goes on.
+func settles(spec *v1alpha1.ZoomMeetingSpec, in *v1alpha1.MeetingInstance) (time.Time, bool) {
 	if in.EndedAt != nil {
 		return in.EndedAt.Add(lateReports), true
 	}
@@ -464,10 +460,14 @@ func settles(spec *v1alpha1.ZoomMeetingSpec, i int) (time.Time, bool) {
 // tidy takes away what is no longer kept of a meeting: instances beyond the newest, and single stays of which there are
 // numbers by now. It says whether there was any.
 func tidy(now time.Time, spec *v1alpha1.ZoomMeetingSpec, p policy) bool {
-	changed := record.Trim(spec, p.instances)
+	settled := func(in *v1alpha1.MeetingInstance) bool {
+		at, ok := settles(spec, in)
+		return ok && !at.After(now)
+	}
+	changed := record.Trim(spec, p.instances, settled)
 	for i := range spec.Instances {
-		if at, ok := settles(spec, i); ok && !at.After(now) {
-			record.Seal(spec.Instances[i].Attendance)
+		if a := spec.Instances[i].Attendance; a != nil && a.Joins == nil && settled(&spec.Instances[i]) {
+			record.Seal(a)
 			changed = true
 		}
 	}

@@ -252,7 +252,7 @@ func TestMeetingState(t *testing.T) {
 func meetingOf(events ...*zoom.Event) *v1alpha1.ZoomMeeting {
 	m := &v1alpha1.ZoomMeeting{ObjectMeta: metav1.ObjectMeta{Generation: 3}}
 	for _, ev := range events {
-		record.Apply(&m.Spec, ev, "installation", record.Policy{Participants: true, Instances: 10})
+		record.Apply(&m.Spec, ev, "installation", record.Policy{Participants: true})
 	}
 	return m
 }
@@ -417,7 +417,7 @@ func TestConditionsKeepTheirTransitionTime(t *testing.T) {
 		t.Errorf("deciding a status changed the one before (-before +after):\n%s", diff)
 	}
 
-	record.Apply(&m.Spec, ending("-10m"), "installation", record.Policy{Participants: true, Instances: 10})
+	record.Apply(&m.Spec, ending("-10m"), "installation", record.Policy{Participants: true})
 	over := meetingStatus(noon.Add(2*time.Hour), m, counting)
 	if c := meta.FindStatusCondition(over.Conditions, v1alpha1.ConditionLive); !c.LastTransitionTime.Time.Equal(noon.Add(2 * time.Hour)) {
 		t.Errorf("Live became False at %v", c.LastTransitionTime)

@@ -268,10 +268,7 @@ func (h *webhookHandler) store(ctx context.Context, app *v1alpha1.ZoomApp, ev *z
 }
 
 func (h *webhookHandler) storeMeeting(ctx context.Context, app *v1alpha1.ZoomApp, in *v1alpha1.ZoomInstallation, ev *zoom.Event) error {
-	fold := record.FoldMeeting(ev, in, record.Policy{
-		Participants: app.Spec.Participants == v1alpha1.ParticipantsCount,
-		Instances:    int(app.Spec.Retention.Instances),
-	})
+	fold := record.FoldMeeting(ev, in, record.Policy{Participants: app.Spec.Participants == v1alpha1.ParticipantsCount})
 	names := meetingNames(app, ev)
 	if m, err := knownMeeting(ctx, h.cache, app, ev); err != nil {
 		return err

@@ -98,13 +98,14 @@ type ZoomMeetingSpec struct {
 	// +optional
 	Schedule *MeetingSchedule `json:"schedule,omitempty"`
 
-	// instances are the latest times the meeting was held, newest first.
+	// instances are the latest times the meeting was held, newest first. The controller keeps as many as the ZoomApp's
+	// retention.instances; there are more only while Zoom may still report something of those.
 	//
 	// The list is written as a whole by one writer; as a list map, its bookkeeping in managedFields would outgrow it.
 	//
 	// +optional
 	// +listType=atomic
-	// +kubebuilder:validation:MaxItems=20
+	// +kubebuilder:validation:MaxItems=32
 	Instances []MeetingInstance `json:"instances,omitempty"`
 
 	// removal is the latest deletion, or recovery, of the whole meeting.
@@ -258,10 +259,16 @@ type MeetingInstance struct {
 	// +kubebuilder:validation:MaxLength=128
 	UUID string `json:"uuid,omitempty"`
 
-	// startedAt is when it started, by Zoom's clock.
+	// startedAt is when it started, by Zoom's clock. It is absent while no event has told the start.
 	//
 	// +optional
 	StartedAt *metav1.Time `json:"startedAt,omitempty"`
+
+	// seenAt is the earliest time at which something happened in it, of events that do not tell its start. Without a
+	// startedAt it is the best that is known of the start.
+	//
+	// +optional
+	SeenAt *metav1.Time `json:"seenAt,omitempty"`
 
 	// endedAt is when it ended, by Zoom's clock. It is absent while the instance goes on, and when Zoom never said.
 	//

@@ -220,6 +220,10 @@ func (in *MeetingInstance) DeepCopyInto(out *MeetingInstance) {
 		in, out := &in.StartedAt, &out.StartedAt
 		*out = (*in).DeepCopy()
 	}
+	if in.SeenAt != nil {
+		in, out := &in.SeenAt, &out.SeenAt
+		*out = (*in).DeepCopy()
+	}
 	if in.EndedAt != nil {
 		in, out := &in.EndedAt, &out.EndedAt
 		*out = (*in).DeepCopy()

@@ -81,7 +81,7 @@ func (p *plain) fold(meetings []*v1alpha1.ZoomMeeting, events []zoomtest.Event) 
 }
 
 // policy is what an app wants by default.
-var policy = record.Policy{Participants: true, Instances: 10}
+var policy = record.Policy{Participants: true}
 
 // create writes new meetings, and returns them as stored.
 func (p *plain) create(ctx context.Context, events []zoomtest.Event) ([]*v1alpha1.ZoomMeeting, time.Duration, error) {

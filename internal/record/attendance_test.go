@@ -15,7 +15,7 @@ import (
 )
 
 // keepAll is a policy that keeps everything that can be kept.
-var keepAll = Policy{Participants: true, Instances: 10}
+var keepAll = Policy{Participants: true}
 
 func apply(spec *v1alpha1.ZoomMeetingSpec, events ...*zoom.Event) {
 	for _, ev := range events {

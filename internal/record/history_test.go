@@ -64,8 +64,8 @@ func diff(want, got v1alpha1.ZoomMeetingSpec) string {
 	return cmp.Diff(want, got, cmpopts.EquateEmpty())
 }
 
-// storyteller invents what may happen to one meeting, and tells of it as Zoom does: every event at a time of its own, and
-// all events of one instance with the same start_time.
+// storyteller invents what may happen to one meeting, and tells of it as Zoom does: some events at the same time, and all
+// events of one instance with the same start_time or without one.
 type storyteller struct {
 	*rapid.T
 
@@ -120,7 +120,9 @@ func (s *storyteller) chance(label string, in int) bool {
 
 // tell adds an event to the history, unless it is lost.
 func (s *storyteller) tell(name string, m *zoom.Meeting, p *zoom.Participant, with ...func(*zoom.Event)) {
-	s.clock = s.clock.Add(time.Duration(s.number("ms later", 1, 20*60*1000)) * time.Millisecond)
+	if !s.chance("at once", 8) {
+		s.clock = s.clock.Add(time.Duration(s.number("ms later", 1, 20*60*1000)) * time.Millisecond)
+	}
 	host := s.hosts[len(s.hosts)-1]
 	m.ID = testNumber
 	if name != zoom.EventMeetingUpdated {
@@ -224,13 +226,25 @@ func (s *storyteller) remove() {
 
 // start begins another instance, also while the one before goes on.
 func (s *storyteller) start() {
+	if len(s.instances) == maxInstances {
+		return
+	}
 	in := &staged{uuid: fmt.Sprintf("uuid/%d==", len(s.instances)), start: s.clock.Truncate(time.Second)}
 	s.instances = append(s.instances, in)
-	s.tell(zoom.EventMeetingStarted, s.described(in.meeting()), nil)
+	s.tell(zoom.EventMeetingStarted, s.in(in), nil)
 }
 
 func (in *staged) meeting() *zoom.Meeting {
 	return &zoom.Meeting{UUID: in.uuid, StartTime: &in.start}
+}
+
+// in is the meeting as an event in that instance tells of it, now and then without its start.
+func (s *storyteller) in(in *staged) *zoom.Meeting {
+	m := s.described(in.meeting())
+	if s.chance("startless", 6) {
+		m.StartTime = nil
+	}
+	return m
 }
 
 // some is one of the instances, most often the latest; nil when there is none.
@@ -246,7 +260,7 @@ func (s *storyteller) some() *staged {
 
 func (s *storyteller) end() {
 	if in := s.some(); in != nil {
-		m := s.described(in.meeting())
+		m := s.in(in)
 		if !s.chance("no end", 4) {
 			m.EndTime = new(s.clock)
 		}
@@ -277,7 +291,7 @@ func (s *storyteller) join() {
 	if !s.chance("untimed", 5) {
 		p.JoinTime = new(s.clock)
 	}
-	s.tell(zoom.EventParticipantJoined, s.described(in.meeting()), &p)
+	s.tell(zoom.EventParticipantJoined, s.in(in), &p)
 }
 
 func (s *storyteller) leave() {
@@ -291,7 +305,7 @@ func (s *storyteller) leave() {
 	if !s.chance("untimed", 5) {
 		p.LeaveTime = new(s.clock)
 	}
-	s.tell(zoom.EventParticipantLeft, s.described(in.meeting()), &p)
+	s.tell(zoom.EventParticipantLeft, s.in(in), &p)
 }
 
 func (s *storyteller) quality() {
@@ -302,7 +316,7 @@ func (s *storyteller) quality() {
 	name := rapid.SampledFrom([]string{
 		zoom.EventMeetingAlert, zoom.EventMeetingSharingStarted, zoom.EventMeetingSharingEnded,
 	}).Draw(s.T, "quality")
-	s.tell(name, s.described(in.meeting()), &zoom.Participant{DateTime: new(s.clock)})
+	s.tell(name, s.in(in), &zoom.Participant{DateTime: new(s.clock)})
 }
 
 // door tells of people in the waiting room, whom Zoom numbers, and of those who come before the host, whom it does not.

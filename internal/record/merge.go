@@ -15,9 +15,6 @@ import (
 type Policy struct {
 	// Participants is false when nothing of participants is kept.
 	Participants bool
-
-	// Instances is how many of the latest instances of a meeting are kept.
-	Instances int
 }
 
 // Apply folds one event into the spec of the meeting it is about. The event has a Meeting and a Time. It belongs to the

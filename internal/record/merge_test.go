@@ -403,85 +403,172 @@ func TestRemoval(t *testing.T) {
 
 func TestInstances(t *testing.T) {
 	t.Parallel()
-	const started, ended = zoom.EventMeetingStarted, zoom.EventMeetingEnded
+	const started, ended, joined = zoom.EventMeetingStarted, zoom.EventMeetingEnded, zoom.EventParticipantJoined
 	type list = []v1alpha1.MeetingInstance
 	guest := who(zoom.Participant{UserID: "16778241"})
 	tests := map[string]struct {
 		events []*zoom.Event
-		keep   int
 		want   list // without attendance
 	}{
-		"an instance starts": {[]*zoom.Event{said(started, 1, uuid("u"), starting(0))}, 10, list{{UUID: "u", StartedAt: at(0)}}},
+		"an instance starts": {[]*zoom.Event{said(started, 1, uuid("u"), starting(0))}, list{{UUID: "u", StartedAt: at(0)}}},
 		"an instance ends": {
 			[]*zoom.Event{said(started, 1, uuid("u"), starting(0)), said(ended, 30, uuid("u"), starting(0), ending(29))},
-			10,
 			list{{UUID: "u", StartedAt: at(0), EndedAt: at(29)}},
 		},
 		"a start that was lost is told by the end": {
-			[]*zoom.Event{said(ended, 30, uuid("u"), starting(0), ending(29))}, 10, list{{UUID: "u", StartedAt: at(0), EndedAt: at(29)}},
+			[]*zoom.Event{said(ended, 30, uuid("u"), starting(0), ending(29))}, list{{UUID: "u", StartedAt: at(0), EndedAt: at(29)}},
 		},
 		"a start that was lost is told by who joins": {
-			[]*zoom.Event{said(zoom.EventParticipantJoined, 5, uuid("u"), starting(0), guest)}, 10, list{{UUID: "u", StartedAt: at(0)}},
+			[]*zoom.Event{said(joined, 5, uuid("u"), starting(0), guest)}, list{{UUID: "u", StartedAt: at(0)}},
 		},
-		"an event without a start is itself the latest that it can be": {
-			[]*zoom.Event{said(started, 1, uuid("u")), said(ended, 30, uuid("u"), ending(29))}, 10, list{{UUID: "u", StartedAt: at(1), EndedAt: at(29)}},
+		"an instance whose start nobody tells was seen when the earliest event happened": {
+			[]*zoom.Event{said(started, 1, uuid("u")), said(ended, 30, uuid("u"), ending(29))}, list{{UUID: "u", SeenAt: at(1), EndedAt: at(29)}},
+		},
+		"what happened earlier than it was told was seen then": {
+			[]*zoom.Event{said(joined, 9, uuid("u"), who(zoom.Participant{UserID: "1", JoinTime: new(minutes(4))}))}, list{{UUID: "u", SeenAt: at(4)}},
+		},
+		"a start that is told is told from what was only seen": {
+			[]*zoom.Event{said(ended, 30, uuid("u")), said(started, 1, uuid("u"), starting(0))},
+			list{{UUID: "u", StartedAt: at(0), SeenAt: at(30), EndedAt: at(30)}},
 		},
 		"an end without a date is when it was told": {
-			[]*zoom.Event{said(ended, 30, uuid("u"), starting(0))}, 10, list{{UUID: "u", StartedAt: at(0), EndedAt: at(30)}},
+			[]*zoom.Event{said(ended, 30, uuid("u"), starting(0))}, list{{UUID: "u", StartedAt: at(0), EndedAt: at(30)}},
 		},
 		"of two ends the later one holds": {
 			[]*zoom.Event{said(ended, 30, uuid("u"), starting(0), ending(30)), said(ended, 31, uuid("u"), starting(0), ending(20))},
-			10,
 			list{{UUID: "u", StartedAt: at(0), EndedAt: at(30)}},
 		},
 		"a second instance starts while the first goes on": {
 			[]*zoom.Event{said(started, 0, uuid("a"), starting(0)), said(started, 9, uuid("b"), starting(9)), said(ended, 20, uuid("a"), starting(0), ending(20))},
-			10,
 			list{{UUID: "b", StartedAt: at(9)}, {UUID: "a", StartedAt: at(0), EndedAt: at(20)}},
 		},
-		"only the newest are kept, whatever is told of older ones": {
-			[]*zoom.Event{
-				said(started, 0, uuid("a"), starting(0)), said(started, 1, uuid("b"), starting(1)), said(started, 2, uuid("c"), starting(2)),
-				said(ended, 99, uuid("a"), starting(0), ending(98)), said(zoom.EventParticipantJoined, 100, uuid("a"), starting(0), guest),
-			},
-			2,
-			list{{UUID: "c", StartedAt: at(2)}, {UUID: "b", StartedAt: at(1)}},
+		"an instance that was only seen stands where it was seen": {
+			[]*zoom.Event{said(started, 0, uuid("a"), starting(0)), said(started, 9, uuid("b"), starting(9)), said(ended, 5, uuid("c"))},
+			list{{UUID: "b", StartedAt: at(9)}, {UUID: "c", SeenAt: at(5), EndedAt: at(5)}, {UUID: "a", StartedAt: at(0)}},
 		},
 		"of two that start in one second the uuid decides": {
 			[]*zoom.Event{said(started, 0, uuid("b"), starting(0)), said(started, 1, uuid("a"), starting(0)), said(started, 2, uuid("c"), starting(0))},
-			2,
-			list{{UUID: "c", StartedAt: at(0)}, {UUID: "b", StartedAt: at(0)}},
+			list{{UUID: "c", StartedAt: at(0)}, {UUID: "b", StartedAt: at(0)}, {UUID: "a", StartedAt: at(0)}},
 		},
 		"an event without a uuid is about no instance": {
-			[]*zoom.Event{said(started, 1, starting(0)), said(started, 2, uuid(strings.Repeat("u", maxUUID+1)), starting(0))}, 10, nil,
+			[]*zoom.Event{said(started, 1, starting(0)), said(started, 2, uuid(strings.Repeat("u", maxUUID+1)), starting(0))}, nil,
 		},
 		"a date before there was Zoom is a date all the same": {
 			[]*zoom.Event{said(started, 1, uuid("u"), func(ev *zoom.Event) { ev.Meeting.StartTime = new(time.Time) })},
-			10,
 			list{{UUID: "u", StartedAt: &metav1.Time{Time: time.Unix(0, 0)}}},
 		},
 	}
 	for name, tt := range tests {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
-			inEveryOrder(t, tt.events, Policy{Participants: true, Instances: tt.keep}, func(spec *v1alpha1.ZoomMeetingSpec) string {
+			inEveryOrder(t, tt.events, keepAll, func(spec *v1alpha1.ZoomMeetingSpec) string {
 				return cmp.Diff(tt.want, spec.Instances, cmpopts.EquateEmpty(), cmpopts.IgnoreFields(v1alpha1.MeetingInstance{}, "Attendance"))
 			})
 		})
 	}
 }
 
+func TestStart(t *testing.T) {
+	t.Parallel()
+	for name, tt := range map[string]struct {
+		in   v1alpha1.MeetingInstance
+		want *metav1.Time
+	}{
+		"as Zoom told it":          {v1alpha1.MeetingInstance{StartedAt: at(5), SeenAt: at(3)}, at(5)},
+		"or when it was seen":      {v1alpha1.MeetingInstance{SeenAt: at(3)}, at(3)},
+		"of nothing there is none": {v1alpha1.MeetingInstance{}, nil},
+	} {
+		if got := Start(&tt.in); !got.Equal(tt.want) {
+			t.Errorf("%s: %s, want %s", name, got, tt.want)
+		}
+	}
+}
+
+// Only what was told decides which instances are held: one whose start is a guess makes way, however late that is.
+func TestInstancesAreBounded(t *testing.T) {
+	t.Parallel()
+	name := func(i int) string { return fmt.Sprintf("u%03d", i) }
+	var events []*zoom.Event
+	for i := range maxInstances + 8 {
+		events = append(events, said(zoom.EventMeetingStarted, i, uuid(name(i)), starting(i)))
+		// Of instances that started long before it may be told at any time that they ended.
+		events = append(events, said(zoom.EventMeetingEnded, 500-i, uuid(name(i)), starting(i), ending(500-i)))
+	}
+	for i := range 5 {
+		events = append(events, said(zoom.EventMeetingAlert, 300+i, uuid(fmt.Sprintf("guess%d", i))))
+	}
+	inEveryOrder(t, events, keepAll, func(spec *v1alpha1.ZoomMeetingSpec) string {
+		var want []v1alpha1.MeetingInstance
+		for i := maxInstances + 7; i >= 8; i-- {
+			want = append(want, v1alpha1.MeetingInstance{UUID: name(i), StartedAt: at(i), EndedAt: at(500 - i)})
+		}
+		return cmp.Diff(want, spec.Instances)
+	})
+}
+
+// A start that is only guessed lets nothing be forgotten that the real one would have kept.
+func TestEventsWithoutAStartForgetNothing(t *testing.T) {
+	t.Parallel()
+	t.Run("at the door", func(t *testing.T) {
+		t.Parallel()
+		inEveryOrder(t, []*zoom.Event{
+			said(zoom.EventMeetingStarted, 0, uuid("a"), starting(0)),
+			said(zoom.EventMeetingEnded, 5, uuid("a"), starting(0), ending(5)),
+			said(zoom.EventParticipantJoinedWaitingRoom, 10, who(zoom.Participant{UserID: "1"})),
+			said(zoom.EventMeetingAlert, 30, uuid("a")),
+		}, keepAll, func(spec *v1alpha1.ZoomMeetingSpec) string {
+			if _, waits := WaitingSince(spec); !waits {
+				return "nobody waits any more"
+			}
+			return ""
+		})
+	})
+	t.Run("of who was in the newest instance", func(t *testing.T) {
+		t.Parallel()
+		const joins = 200
+		var events []*zoom.Event
+		for j := range joins {
+			events = append(events, joined(j, j))
+		}
+		events = append(events, said(zoom.EventMeetingAlert, 60, uuid("older")), said(zoom.EventMeetingStarted, -60, uuid("older"), starting(-60)))
+		inEveryOrder(t, events, keepAll, func(spec *v1alpha1.ZoomMeetingSpec) string {
+			if n, _ := CountParticipants(spec.Instances[0].Attendance); n.Joins != joins || n.Precision != v1alpha1.PrecisionExact {
+				return fmt.Sprintf("%d joins are counted as %+v", joins, n)
+			}
+			return ""
+		})
+	})
+}
+
 func TestTrim(t *testing.T) {
 	t.Parallel()
-	var spec v1alpha1.ZoomMeetingSpec
-	for i, u := range []string{"a", "b", "c"} {
-		apply(&spec, said(zoom.EventMeetingStarted, i, uuid(u), starting(i)))
+	uuids := func(list []v1alpha1.MeetingInstance) (out string) {
+		for _, in := range list {
+			out += in.UUID
+		}
+		return out
 	}
-	if Trim(&spec, 3) || len(spec.Instances) != 3 {
-		t.Errorf("%d instances are left of 3 that may stay", len(spec.Instances))
-	}
-	if !Trim(&spec, 1) || len(spec.Instances) != 1 || spec.Instances[0].UUID != "c" {
-		t.Errorf("left is %+v, want c alone", spec.Instances)
+	for name, tt := range map[string]struct {
+		keep    int
+		settled string // the uuids of instances of which nothing more will be reported
+		want    string
+	}{
+		"as many as may stay":                       {4, "abcd", "dcba"},
+		"the newest stay":                           {1, "abcd", "d"},
+		"one that is not over stays beyond them":    {1, "acd", "db"},
+		"while nothing is settled everything stays": {1, "", "dcba"},
+	} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			var spec v1alpha1.ZoomMeetingSpec
+			for i, u := range []string{"a", "b", "c", "d"} {
+				apply(&spec, said(zoom.EventMeetingStarted, i, uuid(u), starting(i)))
+			}
+			trimmed := Trim(&spec, tt.keep, func(in *v1alpha1.MeetingInstance) bool { return strings.Contains(tt.settled, in.UUID) })
+			if got := uuids(spec.Instances); got != tt.want || trimmed != (tt.want != "dcba") {
+				t.Errorf("trimmed %t to %s, want %s", trimmed, got, tt.want)
+			}
+		})
 	}
 }
 
@@ -518,7 +605,7 @@ func TestNothingOfParticipantsIsKeptUnlessAsked(t *testing.T) {
 	for _, name := range []string{
 		zoom.EventParticipantJoined, zoom.EventParticipantLeft, zoom.EventParticipantJoinedWaitingRoom, zoom.EventParticipantJBHWaiting,
 	} {
-		Apply(&spec, said(name, 1, uuid("u"), starting(0), guest), "in", Policy{Instances: 10})
+		Apply(&spec, said(name, 1, uuid("u"), starting(0), guest), "in", Policy{})
 	}
 	want := []v1alpha1.MeetingInstance{{UUID: "u", StartedAt: at(0)}}
 	if d := cmp.Diff(want, spec.Instances); d != "" || spec.Waiting != nil {

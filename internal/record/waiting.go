@@ -8,6 +8,8 @@ import (
 	"strconv"
 	"time"
 
+	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+
 	"github.com/zoom-operator/zoom-operator/api/v1alpha1"
 )
 
@@ -66,9 +68,9 @@ func compareAtDoor(a, b session) int {
 	)
 }
 
-// closeDoor forgets who came and went before the latest start of the meeting: they were let in, or gave up. The ends of
-// instances do not count here. They may arrive after their instance was taken out of the list, and what is forgotten must
-// not depend on that.
+// closeDoor forgets who came and went before the latest start of the meeting that Zoom told: they were let in, or gave up.
+// A start that is only guessed does not count here, since it may turn out to be an earlier one, and neither do the ends of
+// instances: they may arrive after their instance was taken out of the list. What is forgotten must not depend on that.
 func (f *folding) closeDoor() {
 	if len(f.spec.Waiting) == 0 {
 		return
@@ -91,11 +93,10 @@ func (f *folding) closeDoor() {
 func lastHeld(spec *v1alpha1.ZoomMeetingSpec) uint32 {
 	var last uint32
 	for _, in := range spec.Instances {
-		if in.StartedAt != nil {
-			last = max(last, stamp(in.StartedAt.Time))
-		}
-		if in.EndedAt != nil {
-			last = max(last, stamp(in.EndedAt.Time))
+		for _, t := range []*metav1.Time{Start(&in), in.EndedAt} {
+			if t != nil {
+				last = max(last, stamp(t.Time))
+			}
 		}
 	}
 	return last
@@ -123,11 +124,7 @@ const tallySize = 8
 
 // tally counts the event once, and remembers when the last one was.
 func (f *folding) tally(of func(*v1alpha1.MeetingInstance) **v1alpha1.Tally, at time.Time, counts bool) {
-	start := at
-	if f.meeting.StartTime != nil {
-		start = *f.meeting.StartTime
-	}
-	f.instance(start, func(in *v1alpha1.MeetingInstance) {
+	f.instance(at, func(in *v1alpha1.MeetingInstance) {
 		t := of(in)
 		if *t == nil {
 			*t = &v1alpha1.Tally{}

@@ -67,14 +67,17 @@ func TestWaitingSince(t *testing.T) {
 // An instance that is no longer in the list when it ends must not close the door, since it would if it ended earlier.
 func TestDoorDoesNotDependOnInstancesThatAreNotKept(t *testing.T) {
 	t.Parallel()
-	inEveryOrder(t, []*zoom.Event{
-		said(zoom.EventMeetingStarted, 1, uuid("older"), starting(1)),
-		said(zoom.EventMeetingStarted, 9, uuid("newer"), starting(9)),
-		said(zoom.EventParticipantJBHWaiting, 15, who(zoom.Participant{})),
-		said(zoom.EventMeetingEnded, 20, uuid("older"), starting(1), ending(20)),
-	}, Policy{Participants: true, Instances: 1}, func(spec *v1alpha1.ZoomMeetingSpec) string {
-		if since, ok := WaitingSince(spec); !ok || !since.Equal(minutes(15)) {
-			return fmt.Sprintf("since %s, somebody %t; want minute 15", since, ok)
+	events := []*zoom.Event{said(zoom.EventMeetingStarted, 1, uuid("older"), starting(1))}
+	for i := range maxInstances {
+		events = append(events, said(zoom.EventMeetingStarted, 2+i, uuid(fmt.Sprintf("newer%d", i)), starting(2+i)))
+	}
+	last := len(events)
+	events = append(events,
+		said(zoom.EventParticipantJBHWaiting, last+1, who(zoom.Participant{})),
+		said(zoom.EventMeetingEnded, last+5, uuid("older"), starting(1), ending(last+5)))
+	inEveryOrder(t, events, keepAll, func(spec *v1alpha1.ZoomMeetingSpec) string {
+		if since, ok := WaitingSince(spec); !ok || !since.Equal(minutes(last+1)) {
+			return fmt.Sprintf("since %s, somebody %t; want minute %d", since, ok, last+1)
 		}
 		return ""
 	})

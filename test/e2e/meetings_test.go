@@ -50,7 +50,7 @@ func fold(t testing.TB, m zoomtest.Meeting, history []zoomtest.Event) *v1alpha1.
 			continue
 		}
 		known = true
-		record.Apply(spec, ev, record.InstallationName(appName, m.Account.ID, ""), record.Policy{Participants: true, Instances: instances})
+		record.Apply(spec, ev, record.InstallationName(appName, m.Account.ID, ""), record.Policy{Participants: true})
 	}
 	if !known {
 		return nil

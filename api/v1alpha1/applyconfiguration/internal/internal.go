@@ -152,6 +152,9 @@ var schemaYAML = typed.YAMLObject(`types:
     - name: endedAt
       type:
         namedType: io.k8s.apimachinery.pkg.apis.meta.v1.Time
+    - name: seenAt
+      type:
+        namedType: io.k8s.apimachinery.pkg.apis.meta.v1.Time
     - name: sharing
       type:
         namedType: com.github.zoom-operator.zoom-operator.api.v1alpha1.Tally

@@ -13,8 +13,11 @@ import (
 type MeetingInstanceApplyConfiguration struct {
 	// uuid is Zoom's id of this instance; every start has a new one.
 	UUID *string `json:"uuid,omitempty"`
-	// startedAt is when it started, by Zoom's clock.
+	// startedAt is when it started, by Zoom's clock. It is absent while no event has told the start.
 	StartedAt *v1.Time `json:"startedAt,omitempty"`
+	// seenAt is the earliest time at which something happened in it, of events that do not tell its start. Without a
+	// startedAt it is the best that is known of the start.
+	SeenAt *v1.Time `json:"seenAt,omitempty"`
 	// endedAt is when it ended, by Zoom's clock. It is absent while the instance goes on, and when Zoom never said.
 	EndedAt *v1.Time `json:"endedAt,omitempty"`
 	// attendance is what is needed to count participants.
@@ -44,6 +47,14 @@ func (b *MeetingInstanceApplyConfiguration) WithUUID(value string) *MeetingInsta
 // If called multiple times, the StartedAt field is set to the value of the last call.
 func (b *MeetingInstanceApplyConfiguration) WithStartedAt(value v1.Time) *MeetingInstanceApplyConfiguration {
 	b.StartedAt = &value
+	return b
+}
+
+// WithSeenAt sets the SeenAt field in the declarative configuration to the given value
+// and returns the receiver, so that objects can be built by chaining "With" function invocations.
+// If called multiple times, the SeenAt field is set to the value of the last call.
+func (b *MeetingInstanceApplyConfiguration) WithSeenAt(value v1.Time) *MeetingInstanceApplyConfiguration {
+	b.SeenAt = &value
 	return b
 }
 

@@ -20,7 +20,8 @@ type ZoomMeetingSpecApplyConfiguration struct {
 	MeetingID *string `json:"meetingID,omitempty"`
 	// schedule is what was planned. Instant meetings have little of it.
 	Schedule *MeetingScheduleApplyConfiguration `json:"schedule,omitempty"`
-	// instances are the latest times the meeting was held, newest first.
+	// instances are the latest times the meeting was held, newest first. The controller keeps as many as the ZoomApp's
+	// retention.instances; there are more only while Zoom may still report something of those.
 	//
 	// The list is written as a whole by one writer; as a list map, its bookkeeping in managedFields would outgrow it.
 	Instances []MeetingInstanceApplyConfiguration `json:"instances,omitempty"`
