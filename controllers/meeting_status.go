@@ -434,10 +434,7 @@ func occurrencesChanged(s *v1alpha1.MeetingSchedule) *metav1.Time {
 	}
 	var last *metav1.Time
 	for _, o := range s.Occurrences {
-		if o.ChangedAt == nil {
-			continue
-		}
-		if at := (&metav1.Time{Time: time.UnixMilli(*o.ChangedAt)}); last == nil || last.Before(at) {
+		if at := record.ChangedAt(&o); at != nil && (last == nil || last.Before(at)) {
 			last = at
 		}
 	}

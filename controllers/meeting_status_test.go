@@ -462,7 +462,7 @@ func TestExpiry(t *testing.T) {
 		},
 		"a series counts from when its last occurrence was taken out": {
 			spec: v1alpha1.ZoomMeetingSpec{Schedule: series(30, v1alpha1.MeetingOccurrence{
-				ID: "1", StartTime: at("99h"), State: v1alpha1.OccurrenceDeleted, ChangedAt: new(at("-4h").UnixMilli()),
+				ID: "1", StartTime: at("99h"), State: v1alpha1.OccurrenceDeleted, Watermarks: v1alpha1.OccurrenceWatermarks{State: new(at("-4h").UnixMilli())},
 			})},
 			want: at("20h"),
 		},

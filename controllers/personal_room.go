@@ -23,10 +23,10 @@ const roomIndex = "spec.schedule.personalRoom"
 
 func plannedIn(obj client.Object) []string {
 	m := obj.(*v1alpha1.ZoomMeeting) //nolint:forcetypeassert // the indexer passes the type it was asked to index
-	if m.Spec.Schedule == nil || m.Spec.Schedule.PersonalRoom == "" {
-		return nil
+	if number := record.PersonalRoom(m.Spec.Schedule); number != "" {
+		return []string{number}
 	}
-	return []string{m.Spec.Schedule.PersonalRoom}
+	return nil
 }
 
 // plannedInRoom are the meetings of the same app and account that are planned in this one, if it is a personal room.

@@ -49,11 +49,11 @@ func TestMeetingInAPersonalRoomFollowsTheRoom(t *testing.T) {
 	w.run(t, w.clock.Now)
 	m := w.meeting(t, "81234567890", func(s *v1alpha1.ZoomMeetingSpec) {
 		s.Schedule = planned(at("5m"), 30)
-		s.Schedule.PersonalRoom = "1234567890"
+		s.Schedule.Room, s.Schedule.PersonalRoom = v1alpha1.RoomPersonal, "1234567890"
 	})
 	stranger := w.meeting(t, "82222222222", func(s *v1alpha1.ZoomMeetingSpec) {
 		s.AccountID, s.Schedule = "another", planned(at("5m"), 30)
-		s.Schedule.PersonalRoom = "1234567890"
+		s.Schedule.Room, s.Schedule.PersonalRoom = v1alpha1.RoomPersonal, "1234567890"
 	})
 	w.becomes(t, m, v1alpha1.MeetingScheduled)
 	room := w.meeting(t, "1234567890", func(s *v1alpha1.ZoomMeetingSpec) {

@@ -345,8 +345,8 @@ func TestZoomMeetingValidation(t *testing.T) {
 		"everything set": {change: func(m meeting) {
 			m.Spec.HostID = "host"
 			m.Spec.Schedule = &v1alpha1.MeetingSchedule{
-				Topic: strings.Repeat("ä", 300), Type: v1alpha1.MeetingTypeRecurring, StartTime: &now, DurationMinutes: new(int32(0)), Timezone: "Europe/Madrid", PersonalRoom: "1234567890",
-				Occurrences: []v1alpha1.MeetingOccurrence{{ID: "1772442000000", StartTime: &now, DurationMinutes: new(int32(30)), State: v1alpha1.OccurrenceDeleted, ChangedAt: new(int64(1))}},
+				Topic: strings.Repeat("ä", 300), Type: v1alpha1.MeetingTypeRecurring, StartTime: &now, DurationMinutes: new(int32(0)), Timezone: "Europe/Madrid", Room: v1alpha1.RoomPersonal, PersonalRoom: "1234567890",
+				Occurrences: []v1alpha1.MeetingOccurrence{{ID: "1772442000000", StartTime: &now, DurationMinutes: new(int32(30)), State: v1alpha1.OccurrenceDeleted, Watermarks: v1alpha1.OccurrenceWatermarks{StartTime: new(int64(1)), DurationMinutes: new(int64(1)), State: new(int64(1))}}},
 			}
 			m.Spec.Instances = []v1alpha1.MeetingInstance{{
 				UUID: "aB3/xY7+Qk2mN9pLr5tUvw==", StartedAt: &now, EndedAt: &now,
@@ -369,6 +369,7 @@ func TestZoomMeetingValidation(t *testing.T) {
 		"a negative length":                 {change: schedule(v1alpha1.MeetingSchedule{DurationMinutes: new(int32(-1))}), want: "should be greater than or equal to 0"},
 		"a length of months":                {change: schedule(v1alpha1.MeetingSchedule{DurationMinutes: new(int32(100001))}), want: "should be less than or equal to 100000"},
 		"a personal room that is no number": {change: schedule(v1alpha1.MeetingSchedule{PersonalRoom: "my room"}), want: "spec.schedule.personalRoom"},
+		"a room that does not exist":        {change: schedule(v1alpha1.MeetingSchedule{Room: "Breakout"}), want: `supported values: "Personal", "Own"`},
 		"as many occurrences as fit":        {change: func(m meeting) { m.Spec.Schedule = occurrences(64) }},
 		"more occurrences than fit":         {change: func(m meeting) { m.Spec.Schedule = occurrences(65) }, want: "spec.schedule.occurrences: Too many"},
 		"an occurrence without an id": {
@@ -377,8 +378,8 @@ func TestZoomMeetingValidation(t *testing.T) {
 		"an occurrence in a state that does not exist": {
 			change: schedule(v1alpha1.MeetingSchedule{Occurrences: []v1alpha1.MeetingOccurrence{{ID: "1", State: "Moved"}}}), want: `supported values: "Planned", "Deleted"`,
 		},
-		"as many instances as fit":     {change: func(m meeting) { m.Spec.Instances = instances(20) }},
-		"more instances than fit":      {change: func(m meeting) { m.Spec.Instances = instances(21) }, want: "spec.instances: Too many"},
+		"as many instances as fit":     {change: func(m meeting) { m.Spec.Instances = instances(32) }},
+		"more instances than fit":      {change: func(m meeting) { m.Spec.Instances = instances(33) }, want: "spec.instances: Too many"},
 		"an instance without a uuid":   {change: func(m meeting) { m.Spec.Instances = []v1alpha1.MeetingInstance{{StartedAt: &now}} }, want: "spec.instances[0].uuid: Required value"},
 		"more attendance than fits":    {change: attendance(v1alpha1.Attendance{Sessions: make([]byte, 8000)}), want: "spec.instances[0].attendance.sessions: Too long"},
 		"fewer joins than none":        {change: attendance(v1alpha1.Attendance{Joins: new(int32(-1))}), want: "should be greater than or equal to 0"},

@@ -188,7 +188,11 @@ func (s *storyteller) series(m *zoom.Meeting) *zoom.Meeting {
 		start := t0.AddDate(0, 0, first+i)
 		id := strconv.FormatInt(start.UnixMilli(), 10)
 		s.dates = append(s.dates, id)
-		list = append(list, zoom.Occurrence{ID: id, StartTime: &start, Duration: new(30)})
+		o := zoom.Occurrence{ID: id, StartTime: &start, Duration: new(30)}
+		if s.chance("deleted date", 8) {
+			o.Status = zoom.OccurrenceDeleted
+		}
+		list = append(list, o)
 	}
 	m.Occurrences = &list
 	return m
@@ -208,7 +212,10 @@ func (s *storyteller) updateOccurrence() {
 	if len(s.dates) == 0 {
 		return
 	}
-	m := s.planned(&zoom.Meeting{Occurrences: &[]zoom.Occurrence{s.date()}})
+	m := s.planned(&zoom.Meeting{})
+	if !s.chance("unnamed", 4) {
+		m.Occurrences = &[]zoom.Occurrence{s.date()}
+	}
 	s.tell(zoom.EventMeetingUpdated, m, nil, func(ev *zoom.Event) { ev.Scope = zoom.OperationSingle })
 }
 
@@ -217,7 +224,10 @@ func (s *storyteller) remove() {
 		zoom.EventMeetingDeleted, zoom.EventMeetingRecovered, zoom.EventMeetingPermanentlyDeleted,
 	}).Draw(s.T, "removal")
 	if len(s.dates) > 0 && s.chance("one date", 2) {
-		m := s.planned(&zoom.Meeting{Occurrences: &[]zoom.Occurrence{s.date()}})
+		m := s.planned(&zoom.Meeting{})
+		if !s.chance("unnamed", 4) {
+			m.Occurrences = &[]zoom.Occurrence{s.date()}
+		}
 		s.tell(name, m, nil, func(ev *zoom.Event) { ev.Operation = zoom.OperationSingle })
 		return
 	}
@@ -371,7 +381,11 @@ func crowd(rng *rand.Rand, instances, joins int) []told {
 	dates := func(n int) *[]zoom.Occurrence {
 		list := make([]zoom.Occurrence, 0, n)
 		for range n {
-			list = append(list, zoom.Occurrence{ID: strconv.FormatInt(t0.AddDate(0, 0, rng.IntN(150)).UnixMilli(), 10), Duration: new(1 + rng.IntN(90))})
+			start := t0.AddDate(0, 0, rng.IntN(150))
+			list = append(list, zoom.Occurrence{
+				ID: strconv.FormatInt(start.UnixMilli(), 10), StartTime: new(start.Add(time.Duration(rng.IntN(90)) * time.Minute)),
+				Duration: new(1 + rng.IntN(90)), Status: zoom.OccurrenceAvailable, // all of it: what is lost of a date is lost
+			})
 		}
 		return &list
 	}

@@ -135,9 +135,7 @@ func comparePointers[T cmp.Ordered](a, b *T) int {
 
 // removed records that the meeting, or some of its occurrences, were deleted or recovered.
 func (f *folding) removed(action v1alpha1.RemovalAction, state v1alpha1.OccurrenceState) {
-	// A meeting that is no series has no single occurrence: an event that lists none is then about the meeting.
-	series := f.meeting.Type != nil && meetingTypes[*f.meeting.Type] == v1alpha1.MeetingTypeRecurring
-	if f.ev.Operation == zoom.OperationSingle && (f.meeting.Occurrences != nil || series) {
+	if f.aboutOccurrences(f.ev.Operation) {
 		// What else the event says, its start above all, is about the occurrence and not about the series.
 		f.description()
 		if f.meeting.Occurrences != nil {

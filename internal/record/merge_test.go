@@ -131,8 +131,19 @@ func TestSchedule(t *testing.T) {
 			},
 			&v1alpha1.MeetingSchedule{
 				Topic: "Series", StartTime: at(60), DurationMinutes: new(int32(30)),
-				Occurrences: []v1alpha1.MeetingOccurrence{{ID: "1", StartTime: at(90), State: v1alpha1.OccurrencePlanned, ChangedAt: millis(1)}},
+				Occurrences: []v1alpha1.MeetingOccurrence{{
+					ID: "1", StartTime: at(90), DurationMinutes: new(int32(45)),
+					Watermarks: v1alpha1.OccurrenceWatermarks{StartTime: millis(1), DurationMinutes: millis(1)},
+				}},
 			},
+		},
+		"an update of a date of a series that it does not name changes nothing": {
+			[]*zoom.Event{said(created, 0, topic("Series"), kind(8), starting(60)), said(updated, 1, single, topic("One"), kind(8), starting(90), lasting(45))},
+			&v1alpha1.MeetingSchedule{Topic: "Series", Type: v1alpha1.MeetingTypeRecurring, StartTime: at(60)},
+		},
+		"an update of one date of what has none is one of the meeting": {
+			[]*zoom.Event{said(created, 0, topic("Sync"), starting(60)), said(updated, 1, single, starting(90))},
+			&v1alpha1.MeetingSchedule{Topic: "Sync", StartTime: at(90)},
 		},
 		"the real start of an instance is not the planned one": {
 			[]*zoom.Event{said(created, 0, starting(60)), said(zoom.EventMeetingStarted, 63, uuid("u"), starting(63), topic("Sync"))},
@@ -156,15 +167,19 @@ func TestSchedule(t *testing.T) {
 		},
 		"a meeting moves into the personal room": {
 			[]*zoom.Event{said(created, 0, personal(false, "5551112222")), said(updated, 1, personal(true, "5551112222"))},
-			&v1alpha1.MeetingSchedule{PersonalRoom: "5551112222"},
+			&v1alpha1.MeetingSchedule{Room: v1alpha1.RoomPersonal, PersonalRoom: "5551112222"},
 		},
 		"a meeting moves out of the personal room": {
-			[]*zoom.Event{said(created, 0, personal(true, "5551112222")), said(updated, 1, personal(false, "5551112222"))},
-			&v1alpha1.MeetingSchedule{},
+			[]*zoom.Event{said(created, 0, personal(true, "5551112222")), said(updated, 1, personal(false, ""))},
+			&v1alpha1.MeetingSchedule{Room: v1alpha1.RoomOwn, PersonalRoom: "5551112222"},
 		},
-		"a room without use_pmi says nothing": {
+		"that it is held in the personal room is told again without the number": {
+			[]*zoom.Event{said(created, 0, personal(true, "5551112222")), said(updated, 1, personal(true, ""))},
+			&v1alpha1.MeetingSchedule{Room: v1alpha1.RoomPersonal, PersonalRoom: "5551112222"},
+		},
+		"the number of the personal room alone does not say that the meeting is held there": {
 			[]*zoom.Event{said(created, 0, topic("T"), func(ev *zoom.Event) { ev.Meeting.PMI = "5551112222" })},
-			&v1alpha1.MeetingSchedule{Topic: "T"},
+			&v1alpha1.MeetingSchedule{Topic: "T", PersonalRoom: "5551112222"},
 		},
 		"a start before there was Zoom is a date all the same": {
 			[]*zoom.Event{said(created, 0, func(ev *zoom.Event) { ev.Meeting.StartTime = new(time.Time) })},
@@ -242,7 +257,7 @@ func TestWatermarks(t *testing.T) {
 	}, keepAll, func(spec *v1alpha1.ZoomMeetingSpec) string {
 		want := v1alpha1.MeetingWatermarks{
 			Host: millis(5), Topic: millis(2), Type: millis(1), StartTime: millis(3), DurationMinutes: millis(5),
-			Timezone: millis(4), PersonalRoom: millis(1), Occurrences: millis(1), Removal: millis(4),
+			Timezone: millis(4), Room: millis(1), PersonalRoom: millis(1), Occurrences: millis(1), Removal: millis(4),
 		}
 		return cmp.Diff(want, spec.Watermarks)
 	})
@@ -253,65 +268,108 @@ func TestOccurrences(t *testing.T) {
 	const (
 		created, updated   = zoom.EventMeetingCreated, zoom.EventMeetingUpdated
 		deleted, recovered = zoom.EventMeetingDeleted, zoom.EventMeetingRecovered
-		planned            = v1alpha1.OccurrencePlanned
+		gone               = v1alpha1.OccurrenceDeleted
 	)
+	type fact func(*v1alpha1.OccurrenceWatermarks) **int64
+	start := func(w *v1alpha1.OccurrenceWatermarks) **int64 { return &w.StartTime }
+	length := func(w *v1alpha1.OccurrenceWatermarks) **int64 { return &w.DurationMinutes }
+	state := func(w *v1alpha1.OccurrenceWatermarks) **int64 { return &w.State }
+	changed := func(minute int, facts ...fact) (w v1alpha1.OccurrenceWatermarks) {
+		for _, f := range facts {
+			*f(&w) = millis(minute)
+		}
+		return w
+	}
 	type list = []v1alpha1.MeetingOccurrence
 	date := func(id string, minute int) zoom.Occurrence {
 		return zoom.Occurrence{ID: id, StartTime: new(minutes(minute))}
 	}
 	series := said(created, 0, dates(date("20", 20), date("100", 100)))
+	lasts := func(o zoom.Occurrence, minutes int) zoom.Occurrence { o.Duration = &minutes; return o }
+	long := said(created, 0, dates(lasts(date("20", 20), 120)))
 	tests := map[string]struct {
 		events []*zoom.Event
 		want   list
 	}{
 		"a series is listed by its dates": {
-			[]*zoom.Event{series}, list{{ID: "20", StartTime: at(20), State: planned}, {ID: "100", StartTime: at(100), State: planned}},
+			[]*zoom.Event{series}, list{{ID: "20", StartTime: at(20)}, {ID: "100", StartTime: at(100)}},
 		},
 		"a newer plan takes the place of an older one": {
-			[]*zoom.Event{series, said(updated, 1, dates(date("30", 30)))}, list{{ID: "30", StartTime: at(30), State: planned}},
+			[]*zoom.Event{series, said(updated, 1, dates(date("30", 30)))}, list{{ID: "30", StartTime: at(30)}},
 		},
 		"a plan without dates empties the list": {
 			[]*zoom.Event{series, said(updated, 1, dates())}, nil,
 		},
 		"an update that does not speak of dates leaves them": {
 			[]*zoom.Event{series, said(updated, 1, topic("T"))},
-			list{{ID: "20", StartTime: at(20), State: planned}, {ID: "100", StartTime: at(100), State: planned}},
+			list{{ID: "20", StartTime: at(20)}, {ID: "100", StartTime: at(100)}},
 		},
 		"one date is moved": {
 			[]*zoom.Event{series, said(updated, 1, single, dates(date("20", 25)))},
-			list{{ID: "20", StartTime: at(25), State: planned, ChangedAt: millis(1)}, {ID: "100", StartTime: at(100), State: planned}},
+			list{{ID: "20", StartTime: at(25), Watermarks: changed(1, start)}, {ID: "100", StartTime: at(100)}},
 		},
 		"one date is deleted": {
 			[]*zoom.Event{series, said(deleted, 1, single, dates(date("20", 20)))},
-			list{{ID: "20", StartTime: at(20), State: v1alpha1.OccurrenceDeleted, ChangedAt: millis(1)}, {ID: "100", StartTime: at(100), State: planned}},
+			list{{ID: "20", StartTime: at(20), State: gone, Watermarks: changed(1, start, state)}, {ID: "100", StartTime: at(100)}},
 		},
 		"one date is deleted and recovered": {
 			[]*zoom.Event{series, said(deleted, 1, single, dates(date("20", 20))), said(recovered, 2, single, dates(date("20", 20)))},
-			list{{ID: "20", StartTime: at(20), State: planned, ChangedAt: millis(2)}, {ID: "100", StartTime: at(100), State: planned}},
+			list{{ID: "20", StartTime: at(20), Watermarks: changed(2, start, state)}, {ID: "100", StartTime: at(100)}},
 		},
 		"a date in a plan may be a deleted one": {
 			[]*zoom.Event{said(created, 0, dates(zoom.Occurrence{ID: "20", Status: zoom.OccurrenceDeleted}))},
-			list{{ID: "20", State: v1alpha1.OccurrenceDeleted}},
+			list{{ID: "20", State: gone}},
 		},
 		"a change is undone by a newer plan": {
 			[]*zoom.Event{said(deleted, 1, single, dates(date("20", 20))), said(updated, 2, dates(date("20", 20)))},
-			list{{ID: "20", StartTime: at(20), State: planned}},
+			list{{ID: "20", StartTime: at(20)}},
 		},
 		"a change that is newer than the plan holds": {
 			[]*zoom.Event{said(deleted, 2, single, dates(date("20", 20))), said(updated, 1, dates(date("20", 20)))},
-			list{{ID: "20", StartTime: at(20), State: v1alpha1.OccurrenceDeleted, ChangedAt: millis(2)}},
+			list{{ID: "20", StartTime: at(20), State: gone, Watermarks: changed(2, start, state)}},
 		},
 		"of a plan and a change of one time the plan holds": {
 			[]*zoom.Event{said(deleted, 1, single, dates(date("20", 20))), said(updated, 1, dates(date("20", 20)))},
-			list{{ID: "20", StartTime: at(20), State: planned}},
+			list{{ID: "20", StartTime: at(20)}},
 		},
 		"two plans of one time are one": {
 			[]*zoom.Event{said(updated, 1, dates(date("20", 20), date("30", 30))), said(updated, 1, dates(date("30", 35), date("40", 40)))},
-			list{{ID: "20", StartTime: at(20), State: planned}, {ID: "30", StartTime: at(35), State: planned}, {ID: "40", StartTime: at(40), State: planned}},
+			list{{ID: "20", StartTime: at(20)}, {ID: "30", StartTime: at(35)}, {ID: "40", StartTime: at(40)}},
+		},
+		"what is deleted and recovered is as long as before": {
+			[]*zoom.Event{long, said(deleted, 1, single, dates(date("20", 20))), said(recovered, 2, single, dates(date("20", 20)))},
+			list{{ID: "20", StartTime: at(20), DurationMinutes: new(int32(120)), Watermarks: changed(2, start, state)}},
+		},
+		"a change of the length leaves the start": {
+			[]*zoom.Event{long, said(updated, 1, single, dates(zoom.Occurrence{ID: "20", Duration: new(45)}))},
+			list{{ID: "20", StartTime: at(20), DurationMinutes: new(int32(45)), Watermarks: changed(1, length)}},
+		},
+		"a change of the length leaves a deletion": {
+			[]*zoom.Event{long, said(deleted, 1, single, dates(zoom.Occurrence{ID: "20"})), said(updated, 2, single, dates(zoom.Occurrence{ID: "20", Duration: new(45)}))},
+			list{{ID: "20", StartTime: at(20), DurationMinutes: new(int32(45)), State: gone, Watermarks: v1alpha1.OccurrenceWatermarks{DurationMinutes: millis(2), State: millis(1)}}},
+		},
+		"what the only date of a change does not tell the event does": {
+			[]*zoom.Event{long, said(updated, 1, single, starting(30), lasting(50), dates(zoom.Occurrence{ID: "20", Duration: new(45)}))},
+			list{{ID: "20", StartTime: at(30), DurationMinutes: new(int32(45)), Watermarks: changed(1, start, length)}},
+		},
+		"a change that says nothing changes nothing": {
+			[]*zoom.Event{long, said(updated, 1, single, dates(zoom.Occurrence{ID: "20"}, zoom.Occurrence{ID: "30"}))},
+			list{{ID: "20", StartTime: at(20), DurationMinutes: new(int32(120))}},
+		},
+		"a newer plan undoes the older of two changes": {
+			[]*zoom.Event{
+				long, said(updated, 1, single, dates(zoom.Occurrence{ID: "20", Duration: new(45)})), said(deleted, 3, single, dates(zoom.Occurrence{ID: "20"})),
+				said(updated, 2, dates(lasts(date("20", 22), 60))),
+			},
+			list{{ID: "20", StartTime: at(22), DurationMinutes: new(int32(60)), State: gone, Watermarks: changed(3, state)}},
+		},
+		"a date as long as the series is as long as the series": {
+			[]*zoom.Event{said(created, 0, lasting(60), dates(lasts(date("20", 20), 60), lasts(date("30", 30), 45)))},
+			list{{ID: "20", StartTime: at(20)}, {ID: "30", StartTime: at(30), DurationMinutes: new(int32(45))}},
 		},
 		"a date without a usable id is left out": {
 			[]*zoom.Event{said(created, 0, dates(date("", 20), date(strings.Repeat("1", 33), 20), date("7", 20)))},
-			list{{ID: "7", StartTime: at(20), State: planned}},
+			list{{ID: "7", StartTime: at(20)}},
 		},
 	}
 	for name, tt := range tests {
@@ -360,6 +418,61 @@ func TestOccurrencesAreBounded(t *testing.T) {
 				return ""
 			})
 		})
+	}
+}
+
+func TestPersonalRoom(t *testing.T) {
+	t.Parallel()
+	for name, tt := range map[string]struct {
+		schedule *v1alpha1.MeetingSchedule
+		want     string
+	}{
+		"of a meeting that is planned in it": {&v1alpha1.MeetingSchedule{Room: v1alpha1.RoomPersonal, PersonalRoom: "5551112222"}, "5551112222"},
+		"of one that no longer is":           {&v1alpha1.MeetingSchedule{Room: v1alpha1.RoomOwn, PersonalRoom: "5551112222"}, ""},
+		"of one that may not be":             {&v1alpha1.MeetingSchedule{PersonalRoom: "5551112222"}, ""},
+		"whose number was not told":          {&v1alpha1.MeetingSchedule{Room: v1alpha1.RoomPersonal}, ""},
+		"of a meeting without a plan":        {nil, ""},
+	} {
+		if got := PersonalRoom(tt.schedule); got != tt.want {
+			t.Errorf("%s: %q, want %q", name, got, tt.want)
+		}
+	}
+}
+
+func TestDropPast(t *testing.T) {
+	t.Parallel()
+	changed := v1alpha1.MeetingOccurrence{ID: "5", StartTime: at(5), State: v1alpha1.OccurrenceDeleted, Watermarks: v1alpha1.OccurrenceWatermarks{State: millis(7)}}
+	if got := ChangedAt(&changed); !got.Equal(at(7)) {
+		t.Errorf("changed at %s", got)
+	}
+	past, later, undated := v1alpha1.MeetingOccurrence{ID: "10", StartTime: at(10)}, v1alpha1.MeetingOccurrence{ID: "20", StartTime: at(20)}, v1alpha1.MeetingOccurrence{ID: "30"}
+	if got := ChangedAt(&past); got != nil {
+		t.Errorf("what was never changed was changed at %s", got)
+	}
+	type list = []v1alpha1.MeetingOccurrence
+	for name, tt := range map[string]struct {
+		there  list
+		before int
+		want   list
+	}{
+		"what is past goes":                          {list{past, later}, 11, list{later}},
+		"what begins then stays":                     {list{past, later}, 10, list{past, later}},
+		"the last stays":                             {list{past, later}, 99, list{later}},
+		"what was changed by itself stays":           {list{changed, past, later}, 11, list{changed, later}},
+		"what has no date stays":                     {list{past, later, undated}, 99, list{later, undated}},
+		"of a series without dates there is nothing": {nil, 99, nil},
+	} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			s := &v1alpha1.MeetingSchedule{Occurrences: slices.Clone(tt.there)}
+			dropped := DropPast(s, minutes(tt.before))
+			if d := cmp.Diff(tt.want, s.Occurrences, cmpopts.EquateEmpty()); d != "" || dropped != (len(tt.want) < len(tt.there)) {
+				t.Errorf("dropped %t, (-want +got):\n%s", dropped, d)
+			}
+		})
+	}
+	if DropPast(nil, minutes(0)) {
+		t.Error("something was dropped of no schedule")
 	}
 }
 

@@ -7,6 +7,8 @@ import (
 	"time"
 	"unicode"
 
+	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+
 	"github.com/zoom-operator/zoom-operator/api/v1alpha1"
 	"github.com/zoom-operator/zoom-operator/zoom"
 )
@@ -76,21 +78,15 @@ func (f *folding) plan() {
 	if *mark != nil && f.at < **mark {
 		return
 	}
-	var list []v1alpha1.MeetingOccurrence
-	if *mark != nil && f.at == **mark {
-		list = slices.Clone(s.Occurrences) // two plans of the same time count as one
+	list := s.Occurrences
+	if *mark == nil || f.at > **mark { // two plans of the same time count as one
+		list = changedAfter(list, f.at)
 	}
 	at := f.at
 	*mark = &at
 	for _, o := range *f.meeting.Occurrences {
-		if planned, ok := occurrence(o, v1alpha1.OccurrencePlanned); ok {
+		if planned, ok := f.plannedOccurrence(o); ok {
 			list = insertOccurrence(list, planned)
-		}
-	}
-	// What was said of one occurrence after this list was made still holds.
-	for _, o := range s.Occurrences {
-		if o.ChangedAt != nil && *o.ChangedAt > f.at {
-			list = insertOccurrence(list, o)
 		}
 	}
 	s.Occurrences = list
@@ -107,51 +103,106 @@ func (f *folding) planned() {
 			s.StartTime = start
 		}
 	}
+	// Whether the meeting is held in the personal room, and which number that has, are told together or each alone.
 	if m.UsePMI != nil {
-		room := ""
+		room := v1alpha1.RoomOwn
 		if *m.UsePMI {
-			room = m.PMI
+			room = v1alpha1.RoomPersonal
 		}
-		if s := f.schedule(); f.later(&marks.PersonalRoom, cmp.Compare(room, s.PersonalRoom)) {
-			s.PersonalRoom = room
+		if s := f.schedule(); f.later(&marks.Room, cmp.Compare(room, s.Room)) {
+			s.Room = room
 		}
 	}
+	if m.PMI != "" {
+		if s := f.schedule(); f.later(&marks.PersonalRoom, cmp.Compare(m.PMI, s.PersonalRoom)) {
+			s.PersonalRoom = m.PMI
+		}
+	}
+}
+
+// PersonalRoom is the number of the personal room that a meeting is planned in; empty when it is not planned in one, or
+// when the number was not told.
+func PersonalRoom(s *v1alpha1.MeetingSchedule) string {
+	if s == nil || s.Room != v1alpha1.RoomPersonal {
+		return ""
+	}
+	return s.PersonalRoom
+}
+
+// aboutOccurrences says whether the event is about single occurrences and not about the meeting. A meeting that is no series
+// has none: an event that lists none is then about the meeting.
+func (f *folding) aboutOccurrences(operation string) bool {
+	series := f.meeting.Type != nil && meetingTypes[*f.meeting.Type] == v1alpha1.MeetingTypeRecurring
+	return operation == zoom.OperationSingle && (f.meeting.Occurrences != nil || series)
 }
 
 // updated records a change, which names only what changed. With scope single, topic, start and duration are those of the
 // occurrences it lists, and the series stays as it was.
 func (f *folding) updated() {
-	if f.ev.Scope != zoom.OperationSingle || f.meeting.Occurrences == nil {
+	if !f.aboutOccurrences(f.ev.Scope) {
 		f.plan()
 		return
 	}
-	for _, o := range *f.meeting.Occurrences {
-		f.occurrence(o, v1alpha1.OccurrencePlanned)
+	if f.meeting.Occurrences == nil {
+		return
+	}
+	list := slices.Clone(*f.meeting.Occurrences)
+	if len(list) == 1 {
+		list[0].StartTime = cmp.Or(list[0].StartTime, f.meeting.StartTime)
+		list[0].Duration = cmp.Or(list[0].Duration, f.meeting.Duration)
+	}
+	for _, o := range list {
+		f.occurrence(o, "")
 	}
 }
 
-// occurrence records a change to one occurrence alone.
+// occurrence records a change to one occurrence alone: what the event tells of it, which is often not all. The state is
+// what the event is about, if anything.
 func (f *folding) occurrence(o zoom.Occurrence, state v1alpha1.OccurrenceState) {
 	if mark := f.spec.Watermarks.Occurrences; mark != nil && f.at <= *mark {
 		return // the series was planned anew since
 	}
-	changed, ok := occurrence(o, state)
+	changed, ok := occurrence(o)
 	if !ok {
 		return
 	}
-	at := f.at
-	changed.ChangedAt = &at
+	at, told := f.at, &changed.Watermarks
+	if changed.StartTime != nil {
+		told.StartTime = &at
+	}
+	if changed.DurationMinutes != nil {
+		told.DurationMinutes = &at
+	}
+	switch {
+	case changed.State == v1alpha1.OccurrenceDeleted, state != "", o.Status == zoom.OccurrenceAvailable:
+		told.State = &at
+	}
+	if state == v1alpha1.OccurrenceDeleted {
+		changed.State = state
+	}
+	if latestChange(&changed) == nil {
+		return
+	}
 	s := f.schedule()
 	s.Occurrences = insertOccurrence(s.Occurrences, changed)
 }
 
-// occurrence is Zoom's occurrence in the words of the API; not ok when it has no usable id. The state is what the event
-// says unless the occurrence itself says more.
-func occurrence(o zoom.Occurrence, state v1alpha1.OccurrenceState) (v1alpha1.MeetingOccurrence, bool) {
+// plannedOccurrence is an occurrence as a plan tells it. One that lasts as long as the same event says of the series lasts
+// as long as the series.
+func (f *folding) plannedOccurrence(o zoom.Occurrence) (v1alpha1.MeetingOccurrence, bool) {
+	planned, ok := occurrence(o)
+	if f.meeting.Duration != nil && o.Duration != nil && *f.meeting.Duration == *o.Duration {
+		planned.DurationMinutes = nil
+	}
+	return planned, ok
+}
+
+// occurrence is Zoom's occurrence in the words of the API; not ok when it has no usable id.
+func occurrence(o zoom.Occurrence) (v1alpha1.MeetingOccurrence, bool) {
 	if o.ID == "" || len(o.ID) > 32 {
 		return v1alpha1.MeetingOccurrence{}, false
 	}
-	out := v1alpha1.MeetingOccurrence{ID: o.ID, State: state}
+	out := v1alpha1.MeetingOccurrence{ID: o.ID}
 	if o.Status == zoom.OccurrenceDeleted {
 		out.State = v1alpha1.OccurrenceDeleted
 	}
@@ -165,22 +216,94 @@ func occurrence(o zoom.Occurrence, state v1alpha1.OccurrenceState) (v1alpha1.Mee
 	return out, true
 }
 
-// insertOccurrence puts an occurrence into a list that is sorted by id and holds every id once. Of two with one id the
-// later change wins. A list that grows too long loses what the series says before what was said of one occurrence, of that
-// the earliest said, and then the smallest ids; they are start times, so those are the oldest. What a newer plan would have
-// taken away goes first in this order, so that it does not matter whether the plan arrived before or after.
+// occurrenceFacts are the registers of an occurrence: the watermark of each, how two values compare and how one is taken
+// over. Without a watermark, a value is that of the plan.
+var occurrenceFacts = []struct {
+	mark    func(*v1alpha1.MeetingOccurrence) **int64
+	compare func(a, b *v1alpha1.MeetingOccurrence) int
+	take    func(to, from *v1alpha1.MeetingOccurrence)
+}{
+	{
+		func(o *v1alpha1.MeetingOccurrence) **int64 { return &o.Watermarks.StartTime },
+		func(a, b *v1alpha1.MeetingOccurrence) int { return compareTimes(a.StartTime, b.StartTime) },
+		func(to, from *v1alpha1.MeetingOccurrence) { to.StartTime = from.StartTime },
+	},
+	{
+		func(o *v1alpha1.MeetingOccurrence) **int64 { return &o.Watermarks.DurationMinutes },
+		func(a, b *v1alpha1.MeetingOccurrence) int {
+			return comparePointers(a.DurationMinutes, b.DurationMinutes)
+		},
+		func(to, from *v1alpha1.MeetingOccurrence) { to.DurationMinutes = from.DurationMinutes },
+	},
+	{
+		func(o *v1alpha1.MeetingOccurrence) **int64 { return &o.Watermarks.State },
+		func(a, b *v1alpha1.MeetingOccurrence) int { return cmp.Compare(a.State, b.State) }, // Deleted after none
+		func(to, from *v1alpha1.MeetingOccurrence) { to.State = from.State },
+	},
+}
+
+// mergeOccurrence takes over what the other one says later, or of the same time what is larger.
+func mergeOccurrence(into, other *v1alpha1.MeetingOccurrence) {
+	for _, fact := range occurrenceFacts {
+		if cmp.Or(comparePointers(*fact.mark(other), *fact.mark(into)), fact.compare(other, into)) > 0 {
+			fact.take(into, other)
+			*fact.mark(into) = *fact.mark(other)
+		}
+	}
+}
+
+// changedAfter is what was said of single occurrences after that time, which a plan of that time leaves standing.
+func changedAfter(list []v1alpha1.MeetingOccurrence, at int64) []v1alpha1.MeetingOccurrence {
+	var changed []v1alpha1.MeetingOccurrence
+	for i := range list {
+		kept := v1alpha1.MeetingOccurrence{ID: list[i].ID}
+		for _, fact := range occurrenceFacts {
+			if mark := *fact.mark(&list[i]); mark != nil && *mark > at {
+				fact.take(&kept, &list[i])
+				*fact.mark(&kept) = mark
+			}
+		}
+		if latestChange(&kept) != nil {
+			changed = append(changed, kept)
+		}
+	}
+	return changed
+}
+
+func latestChange(o *v1alpha1.MeetingOccurrence) *int64 {
+	var last *int64
+	for _, fact := range occurrenceFacts {
+		if mark := *fact.mark(o); comparePointers(mark, last) > 0 {
+			last = mark
+		}
+	}
+	return last
+}
+
+// ChangedAt is when an occurrence alone was last changed, by Zoom's clock; nil when it is as the series was planned.
+func ChangedAt(o *v1alpha1.MeetingOccurrence) *metav1.Time {
+	if last := latestChange(o); last != nil {
+		return seconds(time.UnixMilli(*last))
+	}
+	return nil
+}
+
+// insertOccurrence merges an occurrence into a list that is sorted by id and holds every id once. A list that grows too
+// long, which no series of Zoom's makes it, loses what the series says before what was said of one occurrence, of that the
+// earliest said, and then the smallest ids; they are start times, so those are the oldest. What a newer plan would have taken
+// away goes first in this order, so that it does not matter whether the plan arrived before or after. Of an occurrence that
+// was lost like that and changes again, only what this change tells is known.
 func insertOccurrence(list []v1alpha1.MeetingOccurrence, o v1alpha1.MeetingOccurrence) []v1alpha1.MeetingOccurrence {
 	i, found := slices.BinarySearchFunc(list, o, compareOccurrenceIDs)
-	switch {
-	case !found:
+	if found {
+		mergeOccurrence(&list[i], &o)
+	} else {
 		list = slices.Insert(list, i, o)
-	case compareOccurrences(o, list[i]) > 0:
-		list[i] = o
 	}
 	if len(list) > maxOccurrences {
 		first := 0
 		for i := range list {
-			if comparePointers(list[i].ChangedAt, list[first].ChangedAt) < 0 {
+			if comparePointers(latestChange(&list[i]), latestChange(&list[first])) < 0 {
 				first = i
 			}
 		}
@@ -193,13 +316,28 @@ func compareOccurrenceIDs(a, b v1alpha1.MeetingOccurrence) int {
 	return cmp.Or(cmp.Compare(len(a.ID), len(b.ID)), cmp.Compare(a.ID, b.ID))
 }
 
-func compareOccurrences(a, b v1alpha1.MeetingOccurrence) int {
-	return cmp.Or(
-		comparePointers(a.ChangedAt, b.ChangedAt),
-		-cmp.Compare(a.State, b.State), // Deleted before Planned
-		compareTimes(a.StartTime, b.StartTime),
-		comparePointers(a.DurationMinutes, b.DurationMinutes),
-	)
+// DropPast takes the occurrences out of a schedule that were planned to start before that time and are as the series was
+// planned, and says whether there were any. The last of a series stays: it is when the series is over.
+func DropPast(s *v1alpha1.MeetingSchedule, before time.Time) bool {
+	if s == nil {
+		return false
+	}
+	var last *metav1.Time
+	for i := range s.Occurrences {
+		if start := s.Occurrences[i].StartTime; compareTimes(start, last) > 0 {
+			last = start
+		}
+	}
+	var kept []v1alpha1.MeetingOccurrence
+	for i := range s.Occurrences {
+		o := &s.Occurrences[i]
+		if o.StartTime == nil || !o.StartTime.Time.Before(before) || o.StartTime.Equal(last) || latestChange(o) != nil {
+			kept = append(kept, *o)
+		}
+	}
+	dropped := len(kept) < len(s.Occurrences)
+	s.Occurrences = kept
+	return dropped
 }
 
 // printable is a topic that is safe to print: control characters, which could move a terminal's cursor, become spaces, and so

@@ -42,6 +42,8 @@ func ForKind(kind schema.GroupVersionKind) interface{} {
 		return &apiv1alpha1.MeetingScheduleApplyConfiguration{}
 	case v1alpha1.SchemeGroupVersion.WithKind("MeetingWatermarks"):
 		return &apiv1alpha1.MeetingWatermarksApplyConfiguration{}
+	case v1alpha1.SchemeGroupVersion.WithKind("OccurrenceWatermarks"):
+		return &apiv1alpha1.OccurrenceWatermarksApplyConfiguration{}
 	case v1alpha1.SchemeGroupVersion.WithKind("Retention"):
 		return &apiv1alpha1.RetentionApplyConfiguration{}
 	case v1alpha1.SchemeGroupVersion.WithKind("SecretReference"):

@@ -93,6 +93,9 @@ var schemaYAML = typed.YAMLObject(`types:
     - name: alerts
       type:
         scalar: numeric
+    - name: alertsPrecision
+      type:
+        namedType: com.github.zoom-operator.zoom-operator.api.v1alpha1.Precision
     - name: durationSeconds
       type:
         scalar: numeric
@@ -111,6 +114,9 @@ var schemaYAML = typed.YAMLObject(`types:
     - name: screenShares
       type:
         scalar: numeric
+    - name: screenSharesPrecision
+      type:
+        namedType: com.github.zoom-operator.zoom-operator.api.v1alpha1.Precision
     - name: startedAt
       type:
         namedType: io.k8s.apimachinery.pkg.apis.meta.v1.Time
@@ -123,6 +129,9 @@ var schemaYAML = typed.YAMLObject(`types:
     - name: alerts
       type:
         scalar: numeric
+    - name: alertsPrecision
+      type:
+        namedType: com.github.zoom-operator.zoom-operator.api.v1alpha1.Precision
     - name: participants
       type:
         scalar: numeric
@@ -132,6 +141,9 @@ var schemaYAML = typed.YAMLObject(`types:
     - name: screenShares
       type:
         scalar: numeric
+    - name: screenSharesPrecision
+      type:
+        namedType: com.github.zoom-operator.zoom-operator.api.v1alpha1.Precision
     - name: startedAt
       type:
         namedType: io.k8s.apimachinery.pkg.apis.meta.v1.Time
@@ -167,9 +179,6 @@ var schemaYAML = typed.YAMLObject(`types:
 - name: com.github.zoom-operator.zoom-operator.api.v1alpha1.MeetingOccurrence
   map:
     fields:
-    - name: changedAt
-      type:
-        scalar: numeric
     - name: durationMinutes
       type:
         scalar: numeric
@@ -182,6 +191,9 @@ var schemaYAML = typed.YAMLObject(`types:
     - name: state
       type:
         namedType: com.github.zoom-operator.zoom-operator.api.v1alpha1.OccurrenceState
+    - name: watermarks
+      type:
+        namedType: com.github.zoom-operator.zoom-operator.api.v1alpha1.OccurrenceWatermarks
 - name: com.github.zoom-operator.zoom-operator.api.v1alpha1.MeetingRemoval
   map:
     fields:
@@ -191,6 +203,8 @@ var schemaYAML = typed.YAMLObject(`types:
     - name: at
       type:
         namedType: io.k8s.apimachinery.pkg.apis.meta.v1.Time
+- name: com.github.zoom-operator.zoom-operator.api.v1alpha1.MeetingRoom
+  scalar: string
 - name: com.github.zoom-operator.zoom-operator.api.v1alpha1.MeetingSchedule
   map:
     fields:
@@ -206,6 +220,9 @@ var schemaYAML = typed.YAMLObject(`types:
     - name: personalRoom
       type:
         scalar: string
+    - name: room
+      type:
+        namedType: com.github.zoom-operator.zoom-operator.api.v1alpha1.MeetingRoom
     - name: startTime
       type:
         namedType: io.k8s.apimachinery.pkg.apis.meta.v1.Time
@@ -240,6 +257,9 @@ var schemaYAML = typed.YAMLObject(`types:
     - name: removal
       type:
         scalar: numeric
+    - name: room
+      type:
+        scalar: numeric
     - name: startTime
       type:
         scalar: numeric
@@ -254,6 +274,18 @@ var schemaYAML = typed.YAMLObject(`types:
         scalar: numeric
 - name: com.github.zoom-operator.zoom-operator.api.v1alpha1.OccurrenceState
   scalar: string
+- name: com.github.zoom-operator.zoom-operator.api.v1alpha1.OccurrenceWatermarks
+  map:
+    fields:
+    - name: durationMinutes
+      type:
+        scalar: numeric
+    - name: startTime
+      type:
+        scalar: numeric
+    - name: state
+      type:
+        scalar: numeric
 - name: com.github.zoom-operator.zoom-operator.api.v1alpha1.ParticipantsPolicy
   scalar: string
 - name: com.github.zoom-operator.zoom-operator.api.v1alpha1.Precision
@@ -282,9 +314,15 @@ var schemaYAML = typed.YAMLObject(`types:
 - name: com.github.zoom-operator.zoom-operator.api.v1alpha1.Tally
   map:
     fields:
+    - name: count
+      type:
+        scalar: numeric
     - name: lastAt
       type:
         namedType: io.k8s.apimachinery.pkg.apis.meta.v1.Time
+    - name: precision
+      type:
+        namedType: com.github.zoom-operator.zoom-operator.api.v1alpha1.Precision
     - name: seen
       type:
         scalar: string

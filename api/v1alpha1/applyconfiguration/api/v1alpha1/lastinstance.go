@@ -28,8 +28,12 @@ type LastInstanceApplyConfiguration struct {
 	Precision *apiv1alpha1.Precision `json:"precision,omitempty"`
 	// alerts is how many reports of poor quality Zoom sent.
 	Alerts *int32 `json:"alerts,omitempty"`
+	// alertsPrecision is `Estimated` when alerts was extrapolated from a sample.
+	AlertsPrecision *apiv1alpha1.Precision `json:"alertsPrecision,omitempty"`
 	// screenShares is how often a screen was shared.
 	ScreenShares *int32 `json:"screenShares,omitempty"`
+	// screenSharesPrecision is `Estimated` when screenShares was extrapolated from a sample.
+	ScreenSharesPrecision *apiv1alpha1.Precision `json:"screenSharesPrecision,omitempty"`
 }
 
 // LastInstanceApplyConfiguration constructs a declarative configuration of the LastInstance type for use with
@@ -102,10 +106,26 @@ func (b *LastInstanceApplyConfiguration) WithAlerts(value int32) *LastInstanceAp
 	return b
 }
 
+// WithAlertsPrecision sets the AlertsPrecision field in the declarative configuration to the given value
+// and returns the receiver, so that objects can be built by chaining "With" function invocations.
+// If called multiple times, the AlertsPrecision field is set to the value of the last call.
+func (b *LastInstanceApplyConfiguration) WithAlertsPrecision(value apiv1alpha1.Precision) *LastInstanceApplyConfiguration {
+	b.AlertsPrecision = &value
+	return b
+}
+
 // WithScreenShares sets the ScreenShares field in the declarative configuration to the given value
 // and returns the receiver, so that objects can be built by chaining "With" function invocations.
 // If called multiple times, the ScreenShares field is set to the value of the last call.
 func (b *LastInstanceApplyConfiguration) WithScreenShares(value int32) *LastInstanceApplyConfiguration {
 	b.ScreenShares = &value
+	return b
+}
+
+// WithScreenSharesPrecision sets the ScreenSharesPrecision field in the declarative configuration to the given value
+// and returns the receiver, so that objects can be built by chaining "With" function invocations.
+// If called multiple times, the ScreenSharesPrecision field is set to the value of the last call.
+func (b *LastInstanceApplyConfiguration) WithScreenSharesPrecision(value apiv1alpha1.Precision) *LastInstanceApplyConfiguration {
+	b.ScreenSharesPrecision = &value
 	return b
 }

@@ -16,13 +16,13 @@ type MeetingOccurrenceApplyConfiguration struct {
 	ID *string `json:"id,omitempty"`
 	// startTime is the planned start.
 	StartTime *v1.Time `json:"startTime,omitempty"`
-	// durationMinutes is the planned length in minutes.
+	// durationMinutes is the planned length in minutes, when it is not that of the series.
 	DurationMinutes *int32 `json:"durationMinutes,omitempty"`
-	// state is `Planned`, or `Deleted` when this occurrence was taken out of the series.
+	// state is `Deleted` when this occurrence was taken out of the series. Without a state it is `Planned`.
 	State *apiv1alpha1.OccurrenceState `json:"state,omitempty"`
-	// changedAt is the event time, in milliseconds since 1970, of the latest change to this occurrence alone. It is absent
-	// when the occurrence is as the series was last planned.
-	ChangedAt *int64 `json:"changedAt,omitempty"`
+	// watermarks are the event times of what was changed of this occurrence alone. The rest of it is as the series was last
+	// planned.
+	Watermarks *OccurrenceWatermarksApplyConfiguration `json:"watermarks,omitempty"`
 }
 
 // MeetingOccurrenceApplyConfiguration constructs a declarative configuration of the MeetingOccurrence type for use with
@@ -63,10 +63,10 @@ func (b *MeetingOccurrenceApplyConfiguration) WithState(value apiv1alpha1.Occurr
 	return b
 }
 
-// WithChangedAt sets the ChangedAt field in the declarative configuration to the given value
+// WithWatermarks sets the Watermarks field in the declarative configuration to the given value
 // and returns the receiver, so that objects can be built by chaining "With" function invocations.
-// If called multiple times, the ChangedAt field is set to the value of the last call.
-func (b *MeetingOccurrenceApplyConfiguration) WithChangedAt(value int64) *MeetingOccurrenceApplyConfiguration {
-	b.ChangedAt = &value
+// If called multiple times, the Watermarks field is set to the value of the last call.
+func (b *MeetingOccurrenceApplyConfiguration) WithWatermarks(value *OccurrenceWatermarksApplyConfiguration) *MeetingOccurrenceApplyConfiguration {
+	b.Watermarks = value
 	return b
 }

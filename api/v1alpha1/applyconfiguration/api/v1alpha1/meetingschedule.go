@@ -22,8 +22,11 @@ type MeetingScheduleApplyConfiguration struct {
 	DurationMinutes *int32 `json:"durationMinutes,omitempty"`
 	// timezone is the IANA name of the timezone the meeting was planned in, for example Europe/Madrid.
 	Timezone *string `json:"timezone,omitempty"`
-	// personalRoom is the number of the host's personal meeting room, when the meeting is held there. Zoom reports the
-	// start of such a meeting under that number.
+	// room is `Personal` when the meeting is held in the host's personal meeting room, and `Own` when it is held under its
+	// own number. It is absent when Zoom has not said.
+	Room *apiv1alpha1.MeetingRoom `json:"room,omitempty"`
+	// personalRoom is the number of the host's personal meeting room, as Zoom last told it. While room is `Personal`, Zoom
+	// reports the start of the meeting under this number; otherwise the number means nothing for it.
 	PersonalRoom *string `json:"personalRoom,omitempty"`
 	// occurrences are the planned times of a series.
 	//
@@ -74,6 +77,14 @@ func (b *MeetingScheduleApplyConfiguration) WithDurationMinutes(value int32) *Me
 // If called multiple times, the Timezone field is set to the value of the last call.
 func (b *MeetingScheduleApplyConfiguration) WithTimezone(value string) *MeetingScheduleApplyConfiguration {
 	b.Timezone = &value
+	return b
+}
+
+// WithRoom sets the Room field in the declarative configuration to the given value
+// and returns the receiver, so that objects can be built by chaining "With" function invocations.
+// If called multiple times, the Room field is set to the value of the last call.
+func (b *MeetingScheduleApplyConfiguration) WithRoom(value apiv1alpha1.MeetingRoom) *MeetingScheduleApplyConfiguration {
+	b.Room = &value
 	return b
 }
 

@@ -20,6 +20,8 @@ type MeetingWatermarksApplyConfiguration struct {
 	DurationMinutes *int64 `json:"durationMinutes,omitempty"`
 	// timezone is that of schedule.timezone.
 	Timezone *int64 `json:"timezone,omitempty"`
+	// room is that of schedule.room.
+	Room *int64 `json:"room,omitempty"`
 	// personalRoom is that of schedule.personalRoom.
 	PersonalRoom *int64 `json:"personalRoom,omitempty"`
 	// occurrences is that of schedule.occurrences as a whole.
@@ -79,6 +81,14 @@ func (b *MeetingWatermarksApplyConfiguration) WithDurationMinutes(value int64) *
 // If called multiple times, the Timezone field is set to the value of the last call.
 func (b *MeetingWatermarksApplyConfiguration) WithTimezone(value int64) *MeetingWatermarksApplyConfiguration {
 	b.Timezone = &value
+	return b
+}
+
+// WithRoom sets the Room field in the declarative configuration to the given value
+// and returns the receiver, so that objects can be built by chaining "With" function invocations.
+// If called multiple times, the Room field is set to the value of the last call.
+func (b *MeetingWatermarksApplyConfiguration) WithRoom(value int64) *MeetingWatermarksApplyConfiguration {
+	b.Room = &value
 	return b
 }
 
