@@ -251,7 +251,9 @@ func headline(spec *v1alpha1.ZoomMeetingSpec, status *v1alpha1.ZoomMeetingStatus
 }
 
 func liveInstance(in *v1alpha1.MeetingInstance, count bool) *v1alpha1.LiveInstance {
-	live := &v1alpha1.LiveInstance{UUID: in.UUID, StartedAt: in.StartedAt, Alerts: tally(in.Alerts), ScreenShares: tally(in.Sharing)}
+	live := &v1alpha1.LiveInstance{UUID: in.UUID, StartedAt: in.StartedAt}
+	live.Alerts, live.AlertsPrecision = tally(in.Alerts)
+	live.ScreenShares, live.ScreenSharesPrecision = tally(in.Sharing)
 	if !count {
 		return live
 	}
@@ -265,10 +267,9 @@ func liveInstance(in *v1alpha1.MeetingInstance, count bool) *v1alpha1.LiveInstan
 }
 
 func lastInstance(in *v1alpha1.MeetingInstance) *v1alpha1.LastInstance {
-	last := &v1alpha1.LastInstance{
-		UUID: in.UUID, StartedAt: in.StartedAt, EndedAt: in.EndedAt,
-		Alerts: tally(in.Alerts), ScreenShares: tally(in.Sharing),
-	}
+	last := &v1alpha1.LastInstance{UUID: in.UUID, StartedAt: in.StartedAt, EndedAt: in.EndedAt}
+	last.Alerts, last.AlertsPrecision = tally(in.Alerts)
+	last.ScreenShares, last.ScreenSharesPrecision = tally(in.Sharing)
 	if in.StartedAt != nil && in.EndedAt != nil {
 		seconds := max(0, int64(in.EndedAt.Sub(in.StartedAt.Time)/time.Second))
 		last.DurationSeconds = &seconds
@@ -280,12 +281,12 @@ func lastInstance(in *v1alpha1.MeetingInstance) *v1alpha1.LastInstance {
 }
 
 // tally is how many events were counted; nil when none was reported.
-func tally(t *v1alpha1.Tally) *int32 {
+func tally(t *v1alpha1.Tally) (*int32, v1alpha1.Precision) {
 	if t == nil {
-		return nil
+		return nil, ""
 	}
-	n := record.Count(t)
-	return &n
+	n, precision := record.Count(t)
+	return &n, precision
 }
 
 // meetingConditions are the conditions of a meeting, without the generation and the time that they all share.
@@ -463,8 +464,7 @@ func tidy(now time.Time, spec *v1alpha1.ZoomMeetingSpec, p policy) bool {
 	}
 	changed := record.Trim(spec, p.instances, settled)
 	for i := range spec.Instances {
-		if a := spec.Instances[i].Attendance; a != nil && a.Joins == nil && settled(&spec.Instances[i]) {
-			record.Seal(a)
+		if in := &spec.Instances[i]; settled(in) && record.Seal(in) {
 			changed = true
 		}
 	}

@@ -306,7 +306,7 @@ func TestLiveInstance(t *testing.T) {
 				told(zoom.EventMeetingAlert, "-40m", nil), told(zoom.EventMeetingAlert, "-30m", nil), told(zoom.EventMeetingAlert, "-30m", nil),
 				told(zoom.EventMeetingSharingStarted, "-20m", &zoom.Participant{UserID: "1", DateTime: &at("-20m").Time}),
 			),
-			want: v1alpha1.LiveInstance{Alerts: new(int32(2)), ScreenShares: new(int32(1))},
+			want: v1alpha1.LiveInstance{Alerts: new(int32(2)), AlertsPrecision: v1alpha1.PrecisionExact, ScreenShares: new(int32(1)), ScreenSharesPrecision: v1alpha1.PrecisionExact},
 		},
 	} {
 		t.Run(name, func(t *testing.T) {

@@ -36,14 +36,30 @@ func CountParticipants(a *v1alpha1.Attendance) (Headcount, bool) {
 	}
 }
 
-// Seal replaces the sessions of an instance by their numbers. It is for instances of which Zoom will not report anything
-// more; what it reports all the same is then not counted.
-func Seal(a *v1alpha1.Attendance) {
-	if a == nil || sealed(a) {
-		return
+// Seal replaces what is kept of single participants, alerts and shared screens of an instance by their numbers, and says
+// whether there was anything. It is for instances of which Zoom will not report anything more; what it reports all the same
+// is then not counted.
+func Seal(in *v1alpha1.MeetingInstance) bool {
+	if Sealed(in) {
+		return false
 	}
-	n := decodeSample(a.Sessions).count()
-	*a = v1alpha1.Attendance{Joins: &n.Joins, Peak: &n.Peak, Precision: n.Precision}
+	if a := in.Attendance; a != nil && !sealed(a) {
+		n := decodeSample(a.Sessions).count()
+		*a = v1alpha1.Attendance{Joins: &n.Joins, Peak: &n.Peak, Precision: n.Precision}
+	}
+	for _, t := range []*v1alpha1.Tally{in.Alerts, in.Sharing} {
+		if t != nil && t.Count == nil {
+			n, precision := Count(t)
+			t.Seen, t.Count, t.Precision = nil, &n, precision
+		}
+	}
+	return true
+}
+
+// Sealed says that nothing is kept of an instance but numbers.
+func Sealed(in *v1alpha1.MeetingInstance) bool {
+	return (in.Attendance == nil || sealed(in.Attendance)) &&
+		(in.Alerts == nil || in.Alerts.Count != nil) && (in.Sharing == nil || in.Sharing.Count != nil)
 }
 
 func sealed(a *v1alpha1.Attendance) bool {
@@ -93,13 +109,18 @@ type sample struct {
 
 const allKeys = 1 << 32
 
-// sampleSize is how many sessions are kept of the instance at this place in the list, newest first. 320 sessions take 4
-// KiB in the object at most, and an estimate from them is off by about 1/sqrt(320), 6 %.
-func sampleSize(place int) int {
-	switch place {
+// sampleSize is how many sessions are kept of an instance after which so many others have started. 320 sessions take 4 KiB
+// in the object at most. The joins that are estimated from n sessions are off by about 1/sqrt(n), 6 % of 320; the peak and
+// who is present are somewhat further off, since fewer of the sessions count for them. An instance is usually sealed, with
+// what its sessions are then worth, before the next one starts. 160 keep the one before exact up to that, and within 8 %
+// beyond; of more instances within hours there are estimates within 18 % and then 35 %.
+func sampleSize(followers int) int {
+	switch followers {
 	case 0:
 		return 320
 	case 1:
+		return 160
+	case 2:
 		return 32
 	default:
 		return 8
@@ -155,6 +176,9 @@ func (s *sample) encode() []byte {
 				began = min(began, t-1)
 			}
 		}
+	}
+	if began == math.MaxUint32 {
+		began = 0 // no session has a time
 	}
 	since := func(t uint32) uint64 {
 		if t == 0 {

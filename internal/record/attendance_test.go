@@ -134,7 +134,10 @@ func TestSeal(t *testing.T) {
 			}
 			want.Present = 0
 
-			Seal(a)
+			in := &spec.Instances[0]
+			if !Seal(in) || !Sealed(in) {
+				t.Error("it is not sealed")
+			}
 			if a.Sessions != nil {
 				t.Error("the sessions are still there")
 			}
@@ -144,13 +147,56 @@ func TestSeal(t *testing.T) {
 
 			before := spec.DeepCopy()
 			apply(&spec, joined(9999, 9999), left(99999, 1))
-			Seal(a)
+			if Seal(in) {
+				t.Error("what is sealed was sealed again")
+			}
 			if d := cmp.Diff(before.Instances, spec.Instances); d != "" {
 				t.Errorf("late events changed what is sealed:\n%s", d)
 			}
 		})
 	}
-	Seal(nil) // an instance of which nothing was kept
+	nothing := &v1alpha1.MeetingInstance{UUID: "u"}
+	if Seal(nothing) || !Sealed(nothing) || nothing.Attendance != nil {
+		t.Errorf("of an instance of which nothing was kept: %+v", nothing)
+	}
+}
+
+func TestSealTallies(t *testing.T) {
+	t.Parallel()
+	for name, tt := range map[string]struct {
+		alerts int
+		want   v1alpha1.Precision
+	}{
+		"counted":   {tallySize, v1alpha1.PrecisionExact},
+		"estimated": {tallySize + 1, v1alpha1.PrecisionEstimated},
+	} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			var spec v1alpha1.ZoomMeetingSpec
+			alert := func(minute int) *zoom.Event {
+				return event(zoom.EventMeetingAlert, time.Duration(minute)*time.Minute, "u", nil)
+			}
+			for i := range tt.alerts {
+				apply(&spec, alert(i))
+			}
+			in := &spec.Instances[0]
+			n, precision := Count(in.Alerts)
+			if precision != tt.want || tt.want == v1alpha1.PrecisionExact && int(n) != tt.alerts {
+				t.Errorf("%d alerts are %d, %s", tt.alerts, n, precision)
+			}
+			if Sealed(in) || !Seal(in) || !Sealed(in) {
+				t.Error("it is not sealed")
+			}
+			want := &v1alpha1.Tally{LastAt: *at(tt.alerts - 1), Count: &n, Precision: precision}
+			apply(&spec, alert(999))
+			if d := cmp.Diff(want, in.Alerts); d != "" {
+				t.Errorf("(-want +sealed):\n%s", d)
+			}
+			if again, p := Count(in.Alerts); again != n || p != precision {
+				t.Errorf("%d, %s; want as before", again, p)
+			}
+		})
+	}
 }
 
 // The oracle counts second by second, and knows nothing of sorting or of samples.

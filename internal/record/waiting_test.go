@@ -125,7 +125,8 @@ func TestTallies(t *testing.T) {
 				if len(spec.Instances) > 0 {
 					in = spec.Instances[0]
 				}
-				if a, s := Count(in.Alerts), Count(in.Sharing); a != tt.alerts || s != tt.shares {
+				a, _ := Count(in.Alerts)
+				if s, _ := Count(in.Sharing); a != tt.alerts || s != tt.shares {
 					return fmt.Sprintf("%d alerts and %d shares, want %d and %d", a, s, tt.alerts, tt.shares)
 				}
 				for what, c := range map[string]struct {
