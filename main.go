@@ -15,6 +15,7 @@ import (
 	"strconv"
 	"strings"
 	"time"
+	_ "time/tzdata" // the image has no time zones, and meetings are told in theirs
 
 	"github.com/go-logr/logr"
 	corev1 "k8s.io/api/core/v1"

@@ -8,7 +8,6 @@ import (
 
 	"github.com/google/go-cmp/cmp"
 	dto "github.com/prometheus/client_model/go"
-	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	"k8s.io/client-go/tools/events"
 	"sigs.k8s.io/controller-runtime/pkg/client"
 
@@ -93,9 +92,9 @@ func TestMeetingsAreKeptAsLongAsTheirAppWants(t *testing.T) {
 		s.Instances = []v1alpha1.MeetingInstance{held("a", at("-169h"), at("-168h"))}
 	})
 	recent := w.meeting(t, "2", func(s *v1alpha1.ZoomMeetingSpec) {
-		s.Instances = []v1alpha1.MeetingInstance{held("a", at("-3h"), at("-2h"))}
+		s.Instances = []v1alpha1.MeetingInstance{held("a", at("-4h"), at("-3h"))}
 	})
-	gone := w.meeting(t, "3", func(s *v1alpha1.ZoomMeetingSpec) { s.Removal = removed(v1alpha1.RemovalDeleted, at("-2h")) })
+	gone := w.meeting(t, "3", func(s *v1alpha1.ZoomMeetingSpec) { s.Removal = removed(v1alpha1.RemovalDeleted, at("-3h")) })
 	coming := w.meeting(t, "4", func(s *v1alpha1.ZoomMeetingSpec) {
 		s.Schedule = planned(at("99h"), 30)
 		s.Instances = []v1alpha1.MeetingInstance{held("a", at("-169h"), at("-168h"))}
@@ -106,7 +105,7 @@ func TestMeetingsAreKeptAsLongAsTheirAppWants(t *testing.T) {
 	w.becomes(t, recent, v1alpha1.MeetingEnded)
 	w.becomes(t, gone, v1alpha1.MeetingDeleted)
 
-	change(t, w, app, func(app *v1alpha1.ZoomApp) { app.Spec.Retention.EndedSeconds = 3600 })
+	change(t, w, app, func(app *v1alpha1.ZoomApp) { app.Spec.Retention.EndedSeconds = 60 })
 	w.gone(t, recent)
 	w.gone(t, gone)
 	w.becomes(t, coming, v1alpha1.MeetingScheduled)
@@ -124,21 +123,22 @@ func deletions(t *testing.T) float64 {
 	return metric.GetCounter().GetValue()
 }
 
-// No event arrives here, so only the controller's own appointment can bring the change about.
+// No event arrives here, so only the controller's own appointment can bring the change about. The clock stands still until
+// the first look has been taken, however long that takes.
 func TestStatusAndRetentionFollowTheTime(t *testing.T) {
 	w := newWorld(t)
 	w.app(t, func(app *v1alpha1.ZoomApp) { app.Spec.Retention.EndedSeconds = 60 })
-	ago := func(d time.Duration) *metav1.Time { return &metav1.Time{Time: time.Now().Add(-d)} }
 	m := w.meeting(t, "1", func(s *v1alpha1.ZoomMeetingSpec) {
-		s.Instances = []v1alpha1.MeetingInstance{held("a", ago(time.Hour), ago(55*time.Second))}
+		s.Instances = []v1alpha1.MeetingInstance{held("a", at("-3h"), at("-1h59m59s"))}
 	})
-	late := w.meeting(t, "2", func(s *v1alpha1.ZoomMeetingSpec) { s.Schedule = planned(ago(30*time.Minute-5*time.Second), 30) })
-	w.run(t, time.Now)
+	late := w.meeting(t, "2", func(s *v1alpha1.ZoomMeetingSpec) { s.Schedule = planned(at("-29m59s"), 30) })
+	w.run(t, w.clock.Now)
 	w.becomes(t, m, v1alpha1.MeetingEnded)
 	w.becomes(t, late, v1alpha1.MeetingScheduled)
 	if late.Status.NextStart == nil {
 		t.Error("a planned start under way is not to come")
 	}
+	w.clock.set(noon.Add(time.Second))
 	w.gone(t, m)
 	eventually(t, func() error {
 		if err := w.get(t, late); err != nil || late.Status.NextStart != nil {

@@ -22,8 +22,12 @@ const (
 	// and Zoom lets them start a meeting for 30 days.
 	lateStart = 24 * time.Hour
 	// silence is how long a live meeting may go without an event before its end has probably been lost, and how long
-	// somebody can be believed to wait for a host. Zoom ends meetings after 30 hours at most.
+	// somebody can be believed to wait for a host.
 	silence = 24 * time.Hour
+	// longest is how long a meeting lasts at most: then Zoom ends it.
+	longest = 30 * time.Hour
+	// unused is how long Zoom keeps the number of a meeting that is not held.
+	unused = 30 * 24 * time.Hour
 	// lateReports is how long after an instance ended Zoom may still report something of it: its retries take 85 minutes.
 	lateReports = 2 * time.Hour
 )
@@ -32,7 +36,8 @@ const (
 type policy struct {
 	// count is false when nothing is to be said of participants.
 	count bool
-	// keep is how long a meeting that is over is kept.
+	// keep is how long a meeting that is over is kept: at least as long as something may still be reported of it. A meeting
+	// that were deleted earlier would be made anew by such a report, which tells of its start and not of its end.
 	keep time.Duration
 	// instances is how many instances of a meeting are kept.
 	instances int
@@ -44,8 +49,9 @@ func policyOf(app *v1alpha1.ZoomApp) policy {
 		return policy{keep: 7 * 24 * time.Hour, instances: 10}
 	}
 	return policy{
-		count:     app.Spec.Participants == v1alpha1.ParticipantsCount,
-		keep:      time.Duration(app.Spec.Retention.EndedSeconds) * time.Second,
+		count: app.Spec.Participants == v1alpha1.ParticipantsCount,
+		// What is older by its signature is refused. A retry may be signed anew, so that bound alone would not do.
+		keep:      max(time.Duration(max(app.Spec.Retention.EndedSeconds, app.Spec.MaxEventAgeSeconds))*time.Second, lateReports),
 		instances: int(app.Spec.Retention.Instances),
 	}
 }
@@ -105,6 +111,9 @@ func factsOf(spec *v1alpha1.ZoomMeetingSpec) meetingFacts {
 		f.removal = r
 	}
 	over := slices.SortedFunc(slices.Values(spec.Instances), record.NewestFirst)
+	for i := range over {
+		over[i].StartedAt = record.Start(&over[i]) // these are copies
+	}
 	// Only the newest instance can be live: Zoom starts a meeting anew only when it is over.
 	if len(over) > 0 && f.goesOn(over[0]) {
 		f.live = &over[0]
@@ -140,11 +149,16 @@ func (f meetingFacts) heldFor(p plannedStart) bool {
 // next is the earliest planned start that is to come: in the future, or under way without having been held.
 func (f meetingFacts) next(now time.Time) (plannedStart, bool) {
 	for _, p := range f.starts {
-		if p.at.After(now) || p.end().After(now) && !f.heldFor(p) {
+		if p.end().After(now) && !f.heldFor(p) || p.at.After(now) && !f.heldNow(p) {
 			return p, true
 		}
 	}
 	return plannedStart{}, false
+}
+
+// heldNow says whether the meeting is live for that planned start, because its host opened it early.
+func (f meetingFacts) heldNow(p plannedStart) bool {
+	return f.live != nil && f.live.StartedAt != nil && !f.live.StartedAt.Time.Before(p.at.Add(-earlyStart))
 }
 
 // missed is the last planned start while its host may only be late.
@@ -192,7 +206,7 @@ func lastHeard(spec *v1alpha1.ZoomMeetingSpec) time.Time {
 		}
 	}
 	for _, in := range spec.Instances {
-		for _, t := range []*metav1.Time{in.StartedAt, in.EndedAt} {
+		for _, t := range []*metav1.Time{in.StartedAt, in.SeenAt, in.EndedAt} {
 			if t != nil {
 				later(t.Time)
 			}
@@ -216,7 +230,7 @@ func meetingStatus(now time.Time, m *v1alpha1.ZoomMeeting, p policy) v1alpha1.Zo
 		status.Live = liveInstance(f.live, p.count)
 	}
 	if f.last != nil {
-		status.Last = lastInstance(f.last)
+		status.Last = lastInstance(f.last, p.count)
 	}
 	if next, ok := f.next(now); ok && f.removal == nil {
 		status.NextStart = &metav1.Time{Time: next.at}
@@ -266,7 +280,7 @@ func liveInstance(in *v1alpha1.MeetingInstance, count bool) *v1alpha1.LiveInstan
 	return live
 }
 
-func lastInstance(in *v1alpha1.MeetingInstance) *v1alpha1.LastInstance {
+func lastInstance(in *v1alpha1.MeetingInstance, count bool) *v1alpha1.LastInstance {
 	last := &v1alpha1.LastInstance{UUID: in.UUID, StartedAt: in.StartedAt, EndedAt: in.EndedAt}
 	last.Alerts, last.AlertsPrecision = tally(in.Alerts)
 	last.ScreenShares, last.ScreenSharesPrecision = tally(in.Sharing)
@@ -274,7 +288,7 @@ func lastInstance(in *v1alpha1.MeetingInstance) *v1alpha1.LastInstance {
 		seconds := max(0, int64(in.EndedAt.Sub(in.StartedAt.Time)/time.Second))
 		last.DurationSeconds = &seconds
 	}
-	if n, known := record.CountParticipants(in.Attendance); known {
+	if n, known := record.CountParticipants(in.Attendance); known && count {
 		last.PeakParticipants, last.Joins, last.Precision = &n.Peak, &n.Joins, n.Precision
 	}
 	return last
@@ -292,13 +306,25 @@ func tally(t *v1alpha1.Tally) (*int32, v1alpha1.Precision) {
 // meetingConditions are the conditions of a meeting, without the generation and the time that they all share.
 func meetingConditions(now time.Time, spec *v1alpha1.ZoomMeetingSpec, f meetingFacts, state v1alpha1.MeetingState, waitsFor *plannedStart) []metav1.Condition {
 	return []metav1.Condition{
-		liveCondition(f, state, waitsFor),
+		liveCondition(f, state, waitsFor, zoneOf(spec)),
 		waitingCondition(now, spec, state),
 		overdueCondition(now, f),
 	}
 }
 
-func liveCondition(f meetingFacts, state v1alpha1.MeetingState, waitsFor *plannedStart) metav1.Condition {
+// zoneOf is where a meeting's planned times are told in; UTC when it is not known.
+func zoneOf(spec *v1alpha1.ZoomMeetingSpec) *time.Location {
+	if spec.Schedule == nil {
+		return time.UTC
+	}
+	zone, err := time.LoadLocation(spec.Schedule.Timezone)
+	if err != nil {
+		return time.UTC // Zoom knows it, and this system does not
+	}
+	return zone
+}
+
+func liveCondition(f meetingFacts, state v1alpha1.MeetingState, waitsFor *plannedStart, zone *time.Location) metav1.Condition {
 	c := metav1.Condition{Type: v1alpha1.ConditionLive, Status: metav1.ConditionFalse}
 	switch {
 	case f.live != nil:
@@ -315,7 +341,11 @@ func liveCondition(f meetingFacts, state v1alpha1.MeetingState, waitsFor *planne
 		c.Message = "Zoom has not reported a start of the meeting."
 	}
 	if waitsFor != nil {
-		c.Message += " Its planned start is " + instant(&metav1.Time{Time: waitsFor.at}) + "."
+		c.Message += " Its planned start is " + instant(&metav1.Time{Time: waitsFor.at})
+		if zone != time.UTC {
+			c.Message += ", which is " + waitsFor.at.In(zone).Format("15:04 on Monday, 2 January") + " in " + zone.String()
+		}
+		c.Message += "."
 	}
 	return c
 }
@@ -376,7 +406,7 @@ func nextChange(now time.Time, m *v1alpha1.ZoomMeeting, p policy) (time.Time, bo
 		times = append(times, f.starts[n-1].end().Add(lateStart))
 	}
 	if f.live != nil {
-		times = append(times, f.heard.Add(silence))
+		times = append(times, f.heard.Add(silence), f.heard.Add(longest))
 	}
 	if since, waiting := waitingSince(&m.Spec, state); waiting {
 		times = append(times, since.Add(silence))
@@ -406,7 +436,13 @@ func expiry(now time.Time, m *v1alpha1.ZoomMeeting, p policy) (time.Time, bool) 
 			since = t.Time
 		}
 	}
+	keep := p.keep
 	switch state {
+	case v1alpha1.MeetingLive:
+		if f.heard.Add(longest).After(now) {
+			return time.Time{}, false
+		}
+		later(&metav1.Time{Time: f.heard}) // its end was lost
 	case v1alpha1.MeetingDeleted:
 		later(&f.removal.At) // and what was still planned then does not matter any more
 	case v1alpha1.MeetingEnded:
@@ -415,6 +451,9 @@ func expiry(now time.Time, m *v1alpha1.ZoomMeeting, p policy) (time.Time, bool) 
 		}
 		// A series whose last occurrences were taken out has been over since they were.
 		later(occurrencesChanged(m.Spec.Schedule))
+		if undated(m.Spec.Schedule) {
+			keep = max(keep, unused)
+		}
 	default:
 		return time.Time{}, false
 	}
@@ -425,7 +464,14 @@ func expiry(now time.Time, m *v1alpha1.ZoomMeeting, p policy) (time.Time, bool) 
 	if since.IsZero() {
 		later(&m.CreationTimestamp)
 	}
-	return since.Add(p.keep), true
+	return since.Add(keep), true
+}
+
+// undated says whether a meeting may be held again although no date is known: a series without fixed time, or one of which
+// Zoom did not list the dates.
+func undated(s *v1alpha1.MeetingSchedule) bool {
+	return s != nil && len(s.Occurrences) == 0 &&
+		(s.Type == v1alpha1.MeetingTypeRecurring || s.Type == v1alpha1.MeetingTypeRecurringNoFixedTime)
 }
 
 // occurrencesChanged is when the latest change to one occurrence of a series alone was made.
@@ -449,10 +495,11 @@ func settles(spec *v1alpha1.ZoomMeetingSpec, in *v1alpha1.MeetingInstance) (time
 	}
 	// The end of an instance that a later one followed was lost: it was over when that one started at the latest.
 	newest := slices.MinFunc(spec.Instances, record.NewestFirst)
-	if newest.UUID == in.UUID || newest.StartedAt == nil {
+	start := record.Start(&newest)
+	if newest.UUID == in.UUID || start == nil {
 		return time.Time{}, false
 	}
-	return newest.StartedAt.Add(lateReports), true
+	return start.Add(lateReports), true
 }
 
 // tidy takes away what is no longer kept of a meeting: instances beyond the newest, and single stays of which there are
@@ -463,10 +510,25 @@ func tidy(now time.Time, spec *v1alpha1.ZoomMeetingSpec, p policy) bool {
 		return ok && !at.After(now)
 	}
 	changed := record.Trim(spec, p.instances, settled)
+	if !p.count {
+		changed = forgetParticipants(spec) || changed
+	}
 	for i := range spec.Instances {
 		if in := &spec.Instances[i]; settled(in) && record.Seal(in) {
 			changed = true
 		}
+	}
+	return changed
+}
+
+// forgetParticipants takes away what was counted before the app wanted nothing of participants, and says whether there was
+// anything.
+func forgetParticipants(spec *v1alpha1.ZoomMeetingSpec) bool {
+	changed := len(spec.Waiting) > 0
+	spec.Waiting = nil
+	for i := range spec.Instances {
+		changed = changed || spec.Instances[i].Attendance != nil
+		spec.Instances[i].Attendance = nil
 	}
 	return changed
 }

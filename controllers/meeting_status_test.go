@@ -3,6 +3,7 @@ package controllers
 import (
 	"math/rand/v2"
 	"strconv"
+	"strings"
 	"testing"
 	"time"
 
@@ -430,8 +431,22 @@ func TestExpiry(t *testing.T) {
 		spec v1alpha1.ZoomMeetingSpec
 		want *metav1.Time
 	}{
-		"a scheduled meeting is kept":                  {spec: v1alpha1.ZoomMeetingSpec{Schedule: planned(at("3h"), 30)}},
-		"a live meeting is kept":                       {spec: v1alpha1.ZoomMeetingSpec{Instances: []v1alpha1.MeetingInstance{held("a", at("-900h"), nil)}}},
+		"a scheduled meeting is kept": {spec: v1alpha1.ZoomMeetingSpec{Schedule: planned(at("3h"), 30)}},
+		"a live meeting is kept":      {spec: v1alpha1.ZoomMeetingSpec{Instances: []v1alpha1.MeetingInstance{held("a", at("-29h59m"), nil)}}},
+		"a live meeting of which nothing was heard for longer than one can last counts from then": {
+			spec: v1alpha1.ZoomMeetingSpec{Instances: []v1alpha1.MeetingInstance{held("a", at("-30h"), nil)}}, want: at("-6h"),
+		},
+		"a series without fixed time is kept as long as Zoom keeps its number": {
+			spec: v1alpha1.ZoomMeetingSpec{
+				Schedule:  &v1alpha1.MeetingSchedule{Type: v1alpha1.MeetingTypeRecurringNoFixedTime},
+				Instances: []v1alpha1.MeetingInstance{held("a", at("-2h"), at("-1h"))},
+			},
+			want: at("719h"),
+		},
+		"a series whose dates Zoom did not list is, too": {
+			spec: v1alpha1.ZoomMeetingSpec{Schedule: series(30), Instances: []v1alpha1.MeetingInstance{held("a", at("-2h"), at("-1h"))}},
+			want: at("719h"),
+		},
 		"a meeting that hosts may still start is kept": {spec: v1alpha1.ZoomMeetingSpec{Schedule: planned(at("-20h"), 30)}},
 		"a meeting is kept for its time from its end on": {
 			spec: v1alpha1.ZoomMeetingSpec{Instances: []v1alpha1.MeetingInstance{held("a", at("-2h"), at("-1h"))}},
@@ -483,6 +498,70 @@ func TestExpiry(t *testing.T) {
 				t.Errorf("kept until %v, want %v", got, tc.want)
 			}
 		})
+	}
+}
+
+func TestPlannedStartsAreToldInTheZoneOfTheMeeting(t *testing.T) {
+	madrid := func(start string) v1alpha1.ZoomMeetingSpec {
+		begin, err := time.Parse(time.RFC3339, start)
+		if err != nil {
+			t.Fatal(err)
+		}
+		s := planned(&metav1.Time{Time: begin}, 30)
+		s.Timezone = "Europe/Madrid"
+		return v1alpha1.ZoomMeetingSpec{Schedule: s}
+	}
+	unknown := madrid("2026-03-28T09:00:00Z")
+	unknown.Schedule.Timezone = "Mars/Olympus_Mons"
+	for name, tc := range map[string]struct {
+		spec v1alpha1.ZoomMeetingSpec
+		want string
+	}{
+		"in winter":                             {madrid("2026-03-28T09:00:00Z"), "2026-03-28T09:00:00Z, which is 10:00 on Saturday, 28 March in Europe/Madrid."},
+		"in summer, which begins the day after": {madrid("2026-03-29T09:00:00Z"), "2026-03-29T09:00:00Z, which is 11:00 on Sunday, 29 March in Europe/Madrid."},
+		"on another day than in UTC":            {madrid("2026-03-31T22:30:00Z"), "2026-03-31T22:30:00Z, which is 00:30 on Wednesday, 1 April in Europe/Madrid."},
+		"in a zone that is not known here":      {unknown, "2026-03-28T09:00:00Z."},
+	} {
+		t.Run(name, func(t *testing.T) {
+			status := meetingStatus(noon, &v1alpha1.ZoomMeeting{Spec: tc.spec}, counting)
+			c := meta.FindStatusCondition(status.Conditions, v1alpha1.ConditionLive)
+			if !strings.HasSuffix(c.Message, " Its planned start is "+tc.want) {
+				t.Errorf("Live says %q, want %q at the end", c.Message, tc.want)
+			}
+		})
+	}
+}
+
+func TestAStartThatIsBeingHeldIsNotTheNext(t *testing.T) {
+	m := &v1alpha1.ZoomMeeting{Spec: v1alpha1.ZoomMeetingSpec{
+		Schedule:  series(30, occurrence(at("5m"), v1alpha1.OccurrencePlanned), occurrence(at("168h"), v1alpha1.OccurrencePlanned)),
+		Instances: []v1alpha1.MeetingInstance{held("a", at("-2m"), nil)},
+	}}
+	if next := meetingStatus(noon, m, counting).NextStart; next == nil || !next.Time.Equal(at("168h").Time) {
+		t.Errorf("opened early, the next start is %v, want the one after", next)
+	}
+}
+
+func TestAnInstanceWhoseStartWasNotTold(t *testing.T) {
+	m := &v1alpha1.ZoomMeeting{Spec: v1alpha1.ZoomMeetingSpec{Instances: []v1alpha1.MeetingInstance{{UUID: "a", SeenAt: at("-5m")}}}}
+	status := meetingStatus(noon, m, counting)
+	if status.State != v1alpha1.MeetingLive || !status.Live.StartedAt.Time.Equal(at("-5m").Time) || m.Spec.Instances[0].StartedAt != nil {
+		t.Errorf("it is %s since %v", status.State, status.Live)
+	}
+}
+
+func TestNothingIsKeptOfParticipantsWhenTheAppWantsNothing(t *testing.T) {
+	m := meetingOf(told(zoom.EventMeetingStarted, "-3h", nil), joined("1", "-50m"), ending("-10m"))
+	m.Spec.Waiting = []byte{1}
+	p := policy{keep: time.Hour, instances: 10}
+	if last := meetingStatus(noon, m, p).Last; last == nil || last.PeakParticipants != nil || last.Joins != nil {
+		t.Errorf("the status tells %+v", last)
+	}
+	if !tidy(noon, &m.Spec, p) || m.Spec.Instances[0].Attendance != nil || m.Spec.Waiting != nil {
+		t.Error("participants are kept")
+	}
+	if tidy(noon, &m.Spec, p) {
+		t.Error("there was nothing more to take away")
 	}
 }
 
@@ -601,7 +680,7 @@ func TestTidy(t *testing.T) {
 		},
 	} {
 		t.Run(name, func(t *testing.T) {
-			if changed := tidy(noon, &tc.spec, policy{instances: 3}); changed != tc.changed {
+			if changed := tidy(noon, &tc.spec, policy{count: true, instances: 3}); changed != tc.changed {
 				t.Errorf("changed: %t, want %t", changed, tc.changed)
 			}
 			if len(tc.spec.Instances) != tc.left {
@@ -612,7 +691,7 @@ func TestTidy(t *testing.T) {
 					t.Errorf("instance %s is sealed: %t, want %t", in.UUID, got, tc.sealed[i])
 				}
 			}
-			if tidy(noon, &tc.spec, policy{instances: 3}) {
+			if tidy(noon, &tc.spec, policy{count: true, instances: 3}) {
 				t.Error("a second look found something more to take away")
 			}
 		})
@@ -679,13 +758,40 @@ func TestTransitions(t *testing.T) {
 
 func TestPolicyOf(t *testing.T) {
 	app := &v1alpha1.ZoomApp{Spec: v1alpha1.ZoomAppSpec{
-		Participants: v1alpha1.ParticipantsCount, Retention: v1alpha1.Retention{EndedSeconds: 60, Instances: 2},
+		Participants: v1alpha1.ParticipantsCount, Retention: v1alpha1.Retention{EndedSeconds: 36_000, Instances: 2},
 	}}
-	if got, want := policyOf(app), (policy{count: true, keep: time.Minute, instances: 2}); got != want {
+	if got, want := policyOf(app), (policy{count: true, keep: 10 * time.Hour, instances: 2}); got != want {
 		t.Errorf("policy %+v, want %+v", got, want)
 	}
 	app.Spec.Participants = v1alpha1.ParticipantsNone
 	if policyOf(app).count {
 		t.Error("participants are counted although the app does not want it")
+	}
+}
+
+// An ended meeting outlives everything that Zoom may still report of it. Otherwise such a report makes it anew, with a start
+// and without an end, and live it would stay.
+func TestAMeetingIsKeptForLateReports(t *testing.T) {
+	for name, tc := range map[string]struct {
+		ended, age int32
+		want       time.Duration
+	}{
+		"as long as the app wants":                              {ended: 7 * 24 * 3600, age: 7200, want: 7 * 24 * time.Hour},
+		"as long as Zoom retries":                               {ended: 60, age: 5400, want: 2 * time.Hour},
+		"as long as Zoom retries, which may sign a retry anew":  {ended: 60, age: 60, want: 2 * time.Hour},
+		"as long as an event is taken that was signed long ago": {ended: 60, age: 86_400, want: 24 * time.Hour},
+		"the longest of the three, also when that is the app's": {ended: 90_000, age: 86_400, want: 25 * time.Hour},
+	} {
+		t.Run(name, func(t *testing.T) {
+			app := &v1alpha1.ZoomApp{Spec: v1alpha1.ZoomAppSpec{MaxEventAgeSeconds: tc.age, Retention: v1alpha1.Retention{EndedSeconds: tc.ended, Instances: 1}}}
+			p := policyOf(app)
+			if p.keep != tc.want {
+				t.Fatalf("kept for %v, want %v", p.keep, tc.want)
+			}
+			m := meetingOf(told(zoom.EventMeetingStarted, "-1h", nil), ending("-10m"))
+			if until, over := expiry(noon, m, p); !over || !until.Equal(at("-10m").Add(tc.want)) {
+				t.Errorf("kept until %v (%t), want %v after its end", until, over, tc.want)
+			}
+		})
 	}
 }

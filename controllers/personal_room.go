@@ -47,7 +47,7 @@ func (r *MeetingReconciler) plannedInRoom(ctx context.Context, obj client.Object
 	return requests
 }
 
-// withRoom is the meeting together with those instances of its personal room that were held for it.
+// withRoom is the meeting together with those instances of its personal room that were or are held for it.
 func (r *MeetingReconciler) withRoom(ctx context.Context, m *v1alpha1.ZoomMeeting) (*v1alpha1.ZoomMeeting, error) {
 	numbers := plannedIn(m)
 	if len(numbers) == 0 || numbers[0] == m.Spec.MeetingID {
@@ -68,7 +68,7 @@ func (r *MeetingReconciler) withRoom(ctx context.Context, m *v1alpha1.ZoomMeetin
 			return joinRoom(m, &room), nil
 		}
 	}
-	return m, nil
+	return remember(m), nil
 }
 
 // joinRoom adds to a meeting the instances of its room that began at a time for which it is planned.
@@ -80,10 +80,27 @@ func joinRoom(m, room *v1alpha1.ZoomMeeting) *v1alpha1.ZoomMeeting {
 			joined.Spec.Instances = append(joined.Spec.Instances, *in.DeepCopy())
 		}
 	}
-	return joined
+	return remember(joined)
+}
+
+// remember adds the last instance that the status knows to a meeting that is held in a room which does not keep it any more:
+// a room is used for many meetings, and what was held stays held.
+func remember(m *v1alpha1.ZoomMeeting) *v1alpha1.ZoomMeeting {
+	last := m.Status.Last
+	if last == nil || slices.ContainsFunc(m.Spec.Instances, func(in v1alpha1.MeetingInstance) bool { return in.UUID == last.UUID }) {
+		return m
+	}
+	in := v1alpha1.MeetingInstance{UUID: last.UUID, StartedAt: last.StartedAt, EndedAt: last.EndedAt}
+	if last.Joins != nil {
+		in.Attendance = &v1alpha1.Attendance{Joins: last.Joins, Peak: last.PeakParticipants, Precision: last.Precision}
+	}
+	m = m.DeepCopy()
+	m.Spec.Instances = append(m.Spec.Instances, in)
+	return m
 }
 
 // began says whether an instance started at about the time of the plan.
 func (p plannedStart) began(in v1alpha1.MeetingInstance) bool {
-	return in.StartedAt != nil && in.StartedAt.After(p.at.Add(-earlyStart)) && in.StartedAt.Time.Before(p.end().Add(earlyStart))
+	start := record.Start(&in)
+	return start != nil && start.After(p.at.Add(-earlyStart)) && start.Time.Before(p.end().Add(earlyStart))
 }

@@ -1,9 +1,11 @@
 package controllers
 
 import (
+	"errors"
 	"testing"
 
 	"github.com/google/go-cmp/cmp"
+	"k8s.io/apimachinery/pkg/api/meta"
 
 	"github.com/zoom-operator/zoom-operator/api/v1alpha1"
 )
@@ -70,4 +72,23 @@ func TestMeetingInAPersonalRoomFollowsTheRoom(t *testing.T) {
 	w.clock.set(at("21m").Time)
 	change(t, w, room, func(m *v1alpha1.ZoomMeeting) { m.Spec.Instances[0].EndedAt = at("20m") })
 	w.becomes(t, m, v1alpha1.MeetingEnded)
+
+	// The room is used for something else, and forgets.
+	change(t, w, room, func(m *v1alpha1.ZoomMeeting) {
+		m.Spec.Instances = []v1alpha1.MeetingInstance{held("b", at("3h"), at("4h"))}
+	})
+	w.clock.set(at("5h").Time)
+	change(t, w, m, func(m *v1alpha1.ZoomMeeting) { m.Spec.Schedule.Topic = "A new topic" })
+	eventually(t, func() error {
+		if err := w.get(t, m); err != nil {
+			return err
+		}
+		if c := meta.FindStatusCondition(m.Status.Conditions, v1alpha1.ConditionLive); c.ObservedGeneration != m.Generation {
+			return errors.New("the change was not seen")
+		}
+		return nil
+	})
+	if m.Status.State != v1alpha1.MeetingEnded || m.Status.Last == nil || m.Status.Last.UUID != "a" {
+		t.Errorf("the meeting is %s, and was last held as %+v", m.Status.State, m.Status.Last)
+	}
 }

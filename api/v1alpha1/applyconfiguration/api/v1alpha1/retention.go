@@ -8,9 +8,14 @@ package v1alpha1
 // Retention is how much of the past is kept.
 type RetentionApplyConfiguration struct {
 	// endedSeconds is how long a meeting is kept after it ended or was deleted, when no further start is planned. The
-	// default is 7 days.
+	// default is 7 days. However small it is, a meeting is kept for two hours, and for maxEventAgeSeconds, because Zoom may
+	// still report something of it until then.
+	//
+	// A live meeting of which nothing was heard for 30 hours, the longest that Zoom lets one last, counts as ended then, and
+	// a series without listed dates 30 days after it was last used, when Zoom gives up its number.
 	EndedSeconds *int32 `json:"endedSeconds,omitempty"`
-	// instances is how many of the latest instances of a meeting are kept.
+	// instances is how many of the latest instances of a meeting are kept. What no longer is goes soon after this changes, or
+	// the meeting starts anew.
 	Instances *int32 `json:"instances,omitempty"`
 }
 
