@@ -85,12 +85,7 @@ func run(m *testing.M) (code int) {
 	}
 	ctx, cancel := context.WithCancelCause(context.Background())
 	defer cancel(nil)
-	children := &cluster.Processes{Folder: path, Patience: 15 * time.Second, Failed: func(err error) {
-		// A leader that cannot reach the API server gives up leading by ending, and its Deployment starts it again.
-		if !strings.HasSuffix(err.Error(), "leader election lost") {
-			cancel(err)
-		}
-	}}
+	children := &cluster.Processes{Folder: path, Patience: 15 * time.Second, Failed: cancel}
 	system.Cluster = &cluster.Cluster{Root: root, Binaries: binaries, Folder: folder, Children: children, Namespace: "default"}
 	system.onMain = make(chan func())
 	system.failed = ctx //nolint:fatcontext // it is not nested in anything
@@ -308,20 +303,32 @@ func (a *app) newZoom(t *testing.T, config zoomtest.Config) *zoomtest.Zoom {
 	return z
 }
 
-// hand sends an event until it is taken. Only a refusal that asks to come again is followed by another try.
+const (
+	// handAgainAfter is the pause before an event is sent again; each is twice as long as the one before, up to handAtLeastEvery.
+	handAgainAfter   = 100 * time.Millisecond
+	handAtLeastEvery = 2 * time.Second
+	// handWithin is how long nobody may take an event.
+	handWithin = 60 * time.Second
+)
+
+// hand sends an event until it is taken: again, as Zoom does, when there was no answer or one that asks to come again.
 func (a *app) hand(ctx context.Context, e zoomtest.Event) error {
-	for range 50 {
+	ctx, cancel := context.WithTimeout(ctx, handWithin)
+	defer cancel()
+	for pause := handAgainAfter; ; pause = min(2*pause, handAtLeastEvery) {
 		status, err := a.zoom.Send(ctx, e)
 		switch {
-		case err != nil:
-			return fmt.Errorf("%s was not answered: %w", e.Name, err)
-		case status == http.StatusNoContent:
+		case err == nil && status == http.StatusNoContent:
 			return nil
-		case status != http.StatusServiceUnavailable:
+		case err == nil && status != http.StatusServiceUnavailable:
 			return fmt.Errorf("%s was answered with %d", e.Name, status)
 		}
+		select {
+		case <-ctx.Done():
+			return fmt.Errorf("%s was not taken: the last status is %d, %w", e.Name, status, errors.Join(err, context.Cause(ctx)))
+		case <-time.After(pause):
+		}
 	}
-	return fmt.Errorf("%s was not taken", e.Name)
 }
 
 // tell hands over events one after the other, in this order.
@@ -455,25 +462,25 @@ func read(ctx context.Context, url string) (string, error) {
 	return string(body), errors.Join(err, resp.Body.Close())
 }
 
-// leader is the replica that leads; nil when none does.
-func leader(ctx context.Context) *cluster.Operator {
-	for _, o := range system.service.operators() {
-		metrics, err := read(ctx, o.MetricsURL)
-		if err == nil && regexp.MustCompile(`(?m)^leader_election_master_status\{.*\} 1$`).MatchString(metrics) {
-			return o
-		}
-	}
-	return nil
+var leading = regexp.MustCompile(`(?m)^leader_election_master_status\{.*\} 1$`)
+
+// leads says whether an operator is the leader. It knows without the API server.
+func leads(ctx context.Context, o *cluster.Operator) (bool, error) {
+	metrics, err := read(ctx, o.MetricsURL)
+	return leading.MatchString(metrics), err
 }
 
-// aLeader waits until a replica leads.
-func aLeader(t *testing.T) (o *cluster.Operator) {
+// leader waits until one of the operators leads.
+func (s *service) leader(t *testing.T) (found *cluster.Operator) {
 	t.Helper()
 	within(t, takeOverWithin, func(ctx context.Context) error {
-		if o = leader(ctx); o == nil {
-			return errors.New("no replica leads")
+		for _, o := range s.operators() {
+			if yes, err := leads(ctx, o); yes && err == nil {
+				found = o
+				return nil
+			}
 		}
-		return nil
+		return errors.New("no replica leads")
 	})
-	return o
+	return found
 }

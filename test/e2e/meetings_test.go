@@ -145,73 +145,12 @@ func TestTruthDoesNotDependOnOrder(t *testing.T) {
 	t.Logf("%d histories with %d events", histories, events)
 }
 
-// retryScale turns Zoom's retries after 5, 25 and 85 minutes into 2, 10 and 34 seconds.
-const retryScale = 150
-
 // answerWithin is how fast every answer is, also when nothing can be stored: Zoom gives up after three seconds.
 const answerWithin = 2500 * time.Millisecond
 
-func TestOutageChangesNothing(t *testing.T) {
-	undisturbed, disturbed := newApp(t, keepFew), newApp(t, keepFew)
-	z := disturbed.newZoom(t, zoomtest.Config{Scale: retryScale})
-	m := plan("outage")
-	begin := now().Add(-time.Hour)
-	after := func(minutes int) time.Time { return begin.Add(time.Duration(minutes) * time.Minute) }
-	renamed := m
-	renamed.Topic = "Circle of the week"
-	first, second := m.Instance(after(2)), renamed.Instance(after(40))
-	before := []zoomtest.Event{
-		m.Created(begin), first.Started(), first.ParticipantJoined(after(3), guest(1)), first.ParticipantJoined(after(4), guest(2)),
-		first.SharingStarted(after(5), guest(1)),
-	}
-	during := []zoomtest.Event{
-		first.ParticipantLeft(after(6), guest(2)), m.Updated(after(7), renamed, ""), first.ParticipantJoined(after(8), guest(3)),
-		first.Alert(after(9), "High CPU occupation"), first.ParticipantLeft(after(20), guest(1)), first.Ended(after(30)),
-		renamed.Deleted(after(31)), renamed.Recovered(after(32)),
-	}
-	later := []zoomtest.Event{second.Started(), second.ParticipantJoined(after(41), guest(4))}
-	history := slices.Concat(before, during, later)
-	undisturbed.tell(t, history...)
-
-	ctx := t.Context()
-	for _, e := range before {
-		z.Deliver(ctx, e)
-	}
-	system.StopAPIServer()
-	var group errgroup.Group
-	for _, e := range during {
-		group.Go(func() error { z.Deliver(ctx, e); return nil })
-	}
-	if err := z.Validate(ctx); err != nil {
-		t.Errorf("without the API server: %v", err)
-	}
-	if err := group.Wait(); err != nil {
-		t.Fatal(err)
-	}
-	refused := z.Deliveries()[len(before):]
-	onMain(t, system.StartAPIServer)
-	if err := system.Ready(ctx); err != nil {
-		t.Fatal(err)
-	}
-	z.Wait() // for the retries
-	disturbed.tell(t, later...)
-	for _, d := range refused {
-		if d.Acknowledged() {
-			t.Errorf("%s was answered with %d while nothing could be stored", d.Event.Name, d.Status)
-		}
-	}
-	checkAnswers(t, z.Deliveries())
-	if diff := cmp.Diff(fold(t, m, history), disturbed.stored(t, m), cmpopts.EquateEmpty()); diff != "" {
-		t.Errorf("(-folded +stored):\n%s", diff)
-	}
-	sameStatus(t, m, undisturbed, disturbed)
-	onMain(t, func() error { return startReplicas(ctx) })
-	aLeader(t)
-}
-
 // checkAnswers makes sure that every event was taken in the end, and that every answer was a timely one that Zoom understands.
-// A replica that ended has no answer.
-func checkAnswers(t *testing.T, deliveries []zoomtest.Delivery) {
+// What a timer of this program was late by is not the operator's fault.
+func checkAnswers(t *testing.T, deliveries []zoomtest.Delivery, late time.Duration) {
 	t.Helper()
 	type key struct {
 		body string
@@ -221,11 +160,13 @@ func checkAnswers(t *testing.T, deliveries []zoomtest.Delivery) {
 	for _, d := range deliveries {
 		k := key{string(d.Event.Body), d.Copy}
 		taken[k] = taken[k] || d.Acknowledged()
-		if d.Err == nil && !d.Acknowledged() && d.Status != http.StatusServiceUnavailable {
+		switch gaveUp := d.Err != nil && d.Latency >= zoomtest.AnswerTimeout; {
+		case d.Latency > answerWithin+late:
+			t.Errorf("%s was answered with %d only after %s (%v)", d.Event.Name, d.Status, d.Latency, d.Err)
+		case d.Err != nil && !gaveUp:
+			t.Errorf("%s was not answered: %v", d.Event.Name, d.Err)
+		case d.Err == nil && !d.Acknowledged() && d.Status != http.StatusServiceUnavailable:
 			t.Errorf("%s was answered with %d", d.Event.Name, d.Status)
-		}
-		if d.Latency > answerWithin {
-			t.Errorf("%s was answered with %d only after %s", d.Event.Name, d.Status, d.Latency)
 		}
 	}
 	for _, d := range deliveries {
@@ -234,6 +175,29 @@ func checkAnswers(t *testing.T, deliveries []zoomtest.Delivery) {
 			taken[k] = true
 		}
 	}
+}
+
+// lateness returns by how much a timer of this program was late at most while do ran: on a machine without time for its timers
+// an answer that was there in time is noticed late.
+func lateness(do func()) (late time.Duration) {
+	const every = 10 * time.Millisecond
+	done, measured := make(chan struct{}), make(chan struct{})
+	go func() {
+		defer close(measured)
+		for {
+			due := time.Now().Add(every)
+			select {
+			case <-done:
+				return
+			case <-time.After(every):
+				late = max(late, time.Since(due))
+			}
+		}
+	}()
+	do()
+	close(done)
+	<-measured
+	return late
 }
 
 // The burst is as many joins of one meeting, sent by so many senders at once.
@@ -263,7 +227,7 @@ func TestBurstOfJoins(t *testing.T) {
 
 	before := writes(t)
 	began := time.Now()
-	a.tellAtOnce(t, burstSenders, joins)
+	late := lateness(func() { a.tellAtOnce(t, burstSenders, joins) })
 	took := time.Since(began)
 	obj, err := a.get(t.Context(), nameOf(m)) // at once, for what was answered is stored
 	if err != nil {
@@ -276,12 +240,13 @@ func TestBurstOfJoins(t *testing.T) {
 	records, statuses := during.specs-before.specs, during.statuses-before.statuses
 	refused := len(a.zoom.Deliveries()) - len(history) - burst
 	slowest := slices.MaxFunc(a.zoom.Deliveries(), func(a, b zoomtest.Delivery) int { return int(a.Latency - b.Latency) })
-	t.Logf("%d joins in %s: %d writes of the record, of which %d took hold, and %d of the status; %d refused; the slowest answer took %s",
-		burst, took.Round(time.Millisecond), records, obj.Generation-started.Generation, statuses, refused, slowest.Latency.Round(time.Millisecond))
+	t.Logf("%d joins in %s: %d writes of the record, of which %d took hold, and %d of the status; %d refused; the slowest answer took %s, and timers were late by %s at most",
+		burst, took.Round(time.Millisecond), records, obj.Generation-started.Generation, statuses, refused,
+		slowest.Latency.Round(time.Millisecond), late.Round(time.Millisecond))
 	if records*eventsPerWrite > burst {
 		t.Errorf("%d events took %d writes, want one for %d at least", burst, records, eventsPerWrite)
 	}
-	checkAnswers(t, a.zoom.Deliveries())
+	checkAnswers(t, a.zoom.Deliveries(), late)
 
 	obj = a.until(t, nameOf(m), "counted", func(m *v1alpha1.ZoomMeeting) bool {
 		return m.Status.Live != nil && m.Status.Conditions[0].ObservedGeneration == m.Generation
@@ -370,19 +335,20 @@ func TestDescribeTellsTheStory(t *testing.T) {
 	zulu := func(minutes int) string { return at(minutes).Format(time.RFC3339) }
 	m.Start = at(0)
 	in := m.Instance(at(1))
-	old := aLeader(t)
+	old := system.service.leader(t)
 
 	opening := []zoomtest.Event{m.Created(begin), in.Started(), in.ParticipantJoined(at(2), guest(1)), in.ParticipantJoined(at(3), guest(2))}
 	a.tell(t, opening...)
 	started := "Started at " + zulu(1)
 	a.told(t, m, started)
 
+	t.Cleanup(func() { onMain(t, func() error { return startReplicas(system.failed) }) })
 	old.Kill()
 	a.tell(t, slices.Concat(opening, opening)...)
 	closing := []zoomtest.Event{in.Ended(at(31)), m.Deleted(at(32))}
 	a.tell(t, closing[0])
 	onMain(t, func() error { return startReplicas(t.Context()) })
-	aLeader(t)
+	system.service.leader(t)
 	ended := "Ended at " + zulu(31) + " after 30m, with at most 2 participants at once"
 	a.told(t, m, started, ended)
 	a.tell(t, slices.Concat(opening, closing, opening, closing)...)
