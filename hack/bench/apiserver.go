@@ -30,10 +30,11 @@ type writes struct {
 	record float64 // of meetings
 	status float64 // of meetings' status
 	events float64 // of Kubernetes' Events, by which transitions are told
+	health float64 // of the status of apps and installations: when the last event arrived, and what is judged by that
 }
 
 func (w writes) since(before writes) writes {
-	return writes{record: w.record - before.record, status: w.status - before.status, events: w.events - before.events}
+	return writes{record: w.record - before.record, status: w.status - before.status, events: w.events - before.events, health: w.health - before.health}
 }
 
 // meetings are all writes of meetings.
@@ -60,6 +61,8 @@ func readWrites(ctx context.Context, config *rest.Config) (writes, error) {
 			w.status += n
 		case labels["resource"] == "zoommeetings":
 			w.record += n
+		case labels["subresource"] == "status" && (labels["resource"] == "zoomapps" || labels["resource"] == "zoominstallations"):
+			w.health += n
 		}
 	}
 	return w, nil

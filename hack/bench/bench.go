@@ -6,6 +6,7 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"strconv"
 	"time"
 
 	corev1 "k8s.io/api/core/v1"
@@ -14,6 +15,7 @@ import (
 
 	"github.com/zoom-operator/zoom-operator/api/v1alpha1"
 	"github.com/zoom-operator/zoom-operator/hack/local/cluster"
+	"github.com/zoom-operator/zoom-operator/internal/record"
 	"github.com/zoom-operator/zoom-operator/zoom/zoomtest"
 )
 
@@ -26,8 +28,7 @@ const (
 )
 
 const (
-	app         = "bench"  // of the meetings that are measured
-	stored      = "stored" // of those that are only there
+	app         = "bench"
 	credentials = "credentials"
 	clientID    = "bench-client-id"
 	firstNumber = 80_000_000_000
@@ -43,7 +44,7 @@ type bench struct {
 	table table
 
 	secretToken string
-	installed   map[string]*v1alpha1.ZoomInstallation // by namespace/app
+	installed   map[string]*v1alpha1.ZoomInstallation // by namespace
 	next        int64                                 // meeting number
 
 	plain            *plain
@@ -101,22 +102,21 @@ func (b *bench) start(ctx context.Context) error {
 
 func (b *bench) settle(ctx context.Context, namespace string) error {
 	in := func(name string) metav1.ObjectMeta { return metav1.ObjectMeta{Namespace: namespace, Name: name} }
+	installation := &v1alpha1.ZoomInstallation{
+		ObjectMeta: in(app),
+		Spec: v1alpha1.ZoomInstallationSpec{
+			AppRef:    v1alpha1.AppReference{Name: app},
+			AccountID: account.ID,
+			Consent:   &v1alpha1.Consent{At: metav1.NewTime(time.Now().Add(-24 * time.Hour))},
+		},
+	}
+	b.installed[namespace] = installation
 	objects := []client.Object{
 		&corev1.Namespace{ObjectMeta: metav1.ObjectMeta{Name: namespace}},
 		&corev1.Secret{ObjectMeta: in(credentials), StringData: map[string]string{"clientSecret": rand.Text(), "secretToken": b.secretToken}},
-	}
-	for _, name := range []string{app, stored} {
-		installation := &v1alpha1.ZoomInstallation{
-			ObjectMeta: in(name),
-			Spec: v1alpha1.ZoomInstallationSpec{
-				AppRef:    v1alpha1.AppReference{Name: name},
-				AccountID: account.ID,
-				Consent:   &v1alpha1.Consent{At: metav1.NewTime(time.Now().Add(-24 * time.Hour))},
-			},
-		}
-		b.installed[namespace+"/"+name] = installation
-		objects = append(objects, installation, &v1alpha1.ZoomApp{
-			ObjectMeta: in(name),
+		installation,
+		&v1alpha1.ZoomApp{
+			ObjectMeta: in(app),
 			Spec: v1alpha1.ZoomAppSpec{
 				ClientID:             clientID,
 				CredentialsSecretRef: v1alpha1.SecretReference{Name: credentials},
@@ -124,7 +124,7 @@ func (b *bench) settle(ctx context.Context, namespace string) error {
 				Distribution:         v1alpha1.DistributionMarketplace,
 				TokenPolicy:          v1alpha1.TokenPolicyNone,
 			},
-		})
+		},
 	}
 	var errs []error
 	for _, o := range objects {
@@ -140,7 +140,7 @@ func (b *bench) startOperators(ctx context.Context) (err error) {
 	if b.wholeOperator, b.whole, err = b.startOperator(ctx, whole); err != nil {
 		return err
 	}
-	if b.plain, err = newPlain(b.fewOperator, b.Client, b.installed[plainly+"/"+app]); err != nil {
+	if b.plain, err = newPlain(b.fewOperator, b.Client, b.installed[plainly]); err != nil {
 		return err
 	}
 	return b.stock(ctx, few, b.size.few)
@@ -157,9 +157,9 @@ func (b *bench) startOperator(ctx context.Context, namespace string, flags ...st
 	return o, s, err
 }
 
-// stock writes meetings that are then only there.
+// stock writes meetings that are then only there, of the same app and installation as those that are measured.
 func (b *bench) stock(ctx context.Context, namespace string, n int) error {
-	p := &plain{client: b.plain.client, in: b.installed[namespace+"/"+stored]}
+	p := &plain{client: b.plain.client, in: b.installed[namespace]}
 	_, _, err := p.create(ctx, b.meetings(n).created)
 	return err
 }
@@ -207,7 +207,11 @@ func (b *bench) startWithMany(ctx context.Context) error {
 	return err
 }
 
-// clear deletes the meetings that were measured.
-func (b *bench) clear(ctx context.Context, namespace string) error {
-	return b.Client.DeleteAllOf(ctx, &v1alpha1.ZoomMeeting{}, client.InNamespace(namespace), client.MatchingFields{"spec.appRef.name": app})
+// clear deletes the meetings of a batch, and leaves the others of the app.
+func (b *bench) clear(ctx context.Context, namespace string, measured *batch) error {
+	_, err := parallel(len(measured.meetings), concurrency, func(i int) error {
+		name := record.MeetingName(app, strconv.FormatInt(measured.meetings[i].Number, 10))
+		return b.Client.Delete(ctx, &v1alpha1.ZoomMeeting{ObjectMeta: metav1.ObjectMeta{Namespace: namespace, Name: name}})
+	})
+	return err
 }

@@ -56,7 +56,7 @@ func (b *bench) hot(ctx context.Context) error {
 // checkHot compares the meeting with what its events make of an empty one.
 func (b *bench) checkHot(ctx context.Context, events []zoomtest.Event, number string) error {
 	want := &v1alpha1.ZoomMeeting{}
-	p := &plain{in: b.installed[whole+"/"+app]}
+	p := &plain{in: b.installed[whole]}
 	for _, e := range events {
 		if err := p.fold([]*v1alpha1.ZoomMeeting{want}, []zoomtest.Event{e}); err != nil {
 			return err

@@ -82,6 +82,7 @@ func run(s size) error {
 	}
 	interrupted, stop := signal.NotifyContext(context.Background(), os.Interrupt, syscall.SIGTERM, syscall.SIGHUP)
 	defer stop()
+	context.AfterFunc(interrupted, stop) // the second signal ends this program at once, and with it its children
 	ctx, fail := context.WithCancelCause(interrupted)
 	defer fail(nil)
 	children := &cluster.Processes{Folder: folder.Path, Patience: 10 * time.Second, Failed: fail}

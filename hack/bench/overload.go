@@ -12,6 +12,9 @@ import (
 	"github.com/zoom-operator/zoom-operator/zoom/zoomtest"
 )
 
+// leastOverload is how many times too much has to be sent for the rest to say anything.
+const leastOverload = 9
+
 // overload sends ten times as much as was stored in a second before, whether or not it is answered, and then looks for
 // everything that was acknowledged.
 func (b *bench) overload(ctx context.Context) error {
@@ -23,7 +26,8 @@ func (b *bench) overload(ctx context.Context) error {
 	late := starved(func() { sent, answers, took = b.whole.pour(ctx, events, rate) })
 	taken, refused := latencies(answers, answer.stored), latencies(answers, answer.refused)
 	every := latencies(answers, answer.answered)
-	b.table.info("overload: events/s sent", "%.0f, %.1f times as many as can be stored", perSecond(len(sent), took), perSecond(len(sent), took)/b.capacity)
+	b.table.info("overload: events/s sent", "%.0f, and %d of %d not, because %d were unanswered", perSecond(len(sent), took), len(events)-len(sent), len(events), maxUnanswered)
+	b.table.atLeast("  times as many as can be stored", perSecond(len(sent), took)/b.capacity, leastOverload)
 	b.table.info("  acknowledged and refused (503)", "%d, %d", len(taken), len(refused))
 	b.table.atMost("  answered otherwise or not at all", float64(len(answers)-len(taken)-len(refused)), 0)
 	b.table.atMost("  answers after more than 2.5 s", float64(len(latencies(answers, answer.late))), 0)
