@@ -52,6 +52,7 @@ type crew struct {
 	door    *httptest.Server
 	flags   []string
 	gate    *gate // that they go through to the API server, if any
+	orphans []*victim
 }
 
 // hire starts so many operators with these flags instead of those that the package's other tests use.
@@ -196,6 +197,25 @@ func (c *crew) createOAuthApp(ctx context.Context, server *zoomtest.Server, at s
 		return nil, err
 	}
 	return a, a.register(obj.Spec.ManagedBy)
+}
+
+// retires gives the app's tokens up at the end of the test. Those that live for seconds would be refreshed by every later
+// operator, at a Zoom that is gone.
+func (a *oauthApp) retires(t *testing.T) {
+	t.Helper()
+	t.Cleanup(func() {
+		ctx := system.failed // that of the test is over
+		if _, err := a.ask(ctx, "patch", "zapp", a.key.Name, "--type=merge", `--patch={"spec":{"tokenPolicy":"None"}}`); err != nil {
+			t.Fatal(err)
+		}
+		within(t, recoverWithin, func(ctx context.Context) error {
+			secrets, err := a.secrets(ctx)
+			if err == nil && len(secrets) > 0 {
+				err = fmt.Errorf("%s has %d tokens still", a.key.Namespace, len(secrets))
+			}
+			return err
+		})
+	})
 }
 
 // register tells Zoom of the app, or of what has changed.
@@ -437,6 +457,26 @@ func (a *oauthApp) works(ctx context.Context, in *v1alpha1.ZoomInstallation) err
 func (a *oauthApp) healthy(t testing.TB, in *v1alpha1.ZoomInstallation) {
 	t.Helper()
 	within(t, settleWithin, func(ctx context.Context) error { return a.works(ctx, in) })
+}
+
+// shares returns an error unless other programs see the access token that is stored, and nothing that it could be refreshed with.
+func (a *oauthApp) shares(ctx context.Context, in *v1alpha1.ZoomInstallation) error {
+	shared := &corev1.Secret{}
+	if err := system.Client.Get(ctx, a.object(tokens.AccessSecretName(in)), shared); err != nil {
+		return err
+	}
+	held, err := tokens.Load(ctx, system.Client, in)
+	switch {
+	case err != nil:
+		return err
+	case held == nil:
+		return fmt.Errorf("ZoomInstallation %s/%s has no token", in.Namespace, in.Name)
+	case shared.Type != tokens.AccessSecretType || !holds(shared, held.AccessToken):
+		return fmt.Errorf("the Secret for other programs of %s/%s, of type %s, does not hold the access token", in.Namespace, in.Name, shared.Type)
+	case holds(shared, held.RefreshToken):
+		return fmt.Errorf("the Secret for other programs of %s/%s holds the refresh token", in.Namespace, in.Name)
+	}
+	return nil
 }
 
 // secrets are the names of the Secrets in the app's namespace, but for the app's own.

@@ -41,6 +41,7 @@ func (c *crew) atRandom(t *testing.T) {
 	web := httptest.NewServer(server)
 	t.Cleanup(web.Close)
 	a := c.newOAuthApp(t, server, web.URL, nil)
+	a.retires(t)
 	stay, leave := people[:stayers], people[stayers:stayers+leavers]
 	drop, come := people[stayers+leavers:stayers+leavers+dropped], people[stayers+leavers+dropped:]
 	for _, p := range people[:stayers+leavers+dropped] {

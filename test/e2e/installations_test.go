@@ -84,6 +84,25 @@ func (a *oauthApp) says(t *testing.T, name string, want ...string) {
 	})
 }
 
+// happened waits until the Events of an installation have these reasons, each of them and letter by letter.
+func (a *oauthApp) happened(t *testing.T, name string, reasons ...string) {
+	t.Helper()
+	within(t, settleWithin, func(ctx context.Context) error {
+		out, err := a.ask(ctx, "get", "events", "--field-selector=involvedObject.kind=ZoomInstallation,involvedObject.name="+name,
+			`--output=jsonpath={range .items[*]}{.reason}{"\n"}{end}`)
+		if err != nil {
+			return err
+		}
+		told := strings.Fields(out)
+		for _, reason := range reasons {
+			if !slices.Contains(told, reason) {
+				return fmt.Errorf("the Events of ZoomInstallation %s/%s tell of %q, want %s", a.key.Namespace, name, told, reason)
+			}
+		}
+		return nil
+	})
+}
+
 func (c *crew) removedByCustomer(t *testing.T) {
 	t.Parallel()
 	a := c.stage(t, nil)
@@ -117,7 +136,8 @@ func (c *crew) removedByCustomer(t *testing.T) {
 	in = a.becomes(t, in.Name, "False Deauthorized")
 	within(t, settleWithin, a.empty)
 	a.deleted(t, in.Name, 3)
-	a.says(t, in.Name, "removed the app", "DataDeleted", "the token and 3 meetings were deleted")
+	a.says(t, in.Name, "removed the app", "the token and 3 meetings were deleted")
+	a.happened(t, in.Name, v1alpha1.ReasonConsented, v1alpha1.ReasonDeauthorized, "DataDeleted")
 
 	a.healthy(t, a.install(t, ana))
 	a.hosts(t, ana, 1)
@@ -198,13 +218,7 @@ func (c *crew) deletedByDeveloper(t *testing.T) {
 		t.Error("the app is still installed at Zoom")
 	}
 	within(t, settleWithin, a.empty)
-	within(t, settleWithin, func(ctx context.Context) error {
-		text, err := a.ask(ctx, "get", "events")
-		if err == nil && !strings.Contains(text, "Revoked") {
-			err = fmt.Errorf("no Event tells of the revocation:\n%s", text)
-		}
-		return err
-	})
+	a.happened(t, in.Name, "Revoked")
 	a.webhooks.Wait() // Zoom reports the removal to whoever asked for it
 	if in, err := a.installation(t.Context(), in.Name); err != nil || in != nil {
 		t.Errorf("the removal that Zoom reports has brought back %v (%v)", in, err)
@@ -219,7 +233,8 @@ func (c *crew) scopesChanged(t *testing.T) {
 	a.kubectl(t, "patch", "zapp", a.key.Name, "--type=json", `--patch=[{"op":"add","path":"/spec/scopes/-","value":"recording:read:recording"}]`)
 	a.kubectl(t, "wait", "zi/"+in.Name, "--for=condition=Ready=False", "--timeout=30s")
 	in = a.becomes(t, in.Name, "False ScopesChanged")
-	a.says(t, in.Name, "The app needs recording:read:recording, which the customer has not consented to", "ScopesChanged")
+	a.says(t, in.Name, "The app needs recording:read:recording, which the customer has not consented to")
+	a.happened(t, in.Name, v1alpha1.ReasonScopesChanged)
 	a.hosts(t, ana, 1) // Zoom sends on
 
 	a.scopes = append(slices.Clip(a.scopes), "recording:read:recording")
@@ -248,6 +263,7 @@ func (c *crew) accountSilent(t *testing.T) {
 	a.kubectl(t, "wait", "zi/"+in.Name, "--for=condition=EventsFlowing=False", "--timeout=30s")
 	in = a.becomes(t, in.Name, "False Silent")
 	a.says(t, in.Name, "look at the app's event subscription at Zoom")
+	a.happened(t, in.Name, v1alpha1.ReasonSilent)
 
 	a.hosts(t, ana, 1)
 	a.healthy(t, a.becomes(t, in.Name, ready))
@@ -262,6 +278,7 @@ func (c *crew) validationOverdue(t *testing.T) {
 	a.kubectl(t, "wait", "zapp/"+a.key.Name, "--for=condition=EndpointValidated=False", "--timeout=30s")
 	in = a.becomes(t, in.Name, "False ValidationOverdue")
 	a.says(t, in.Name, "has probably disabled the event subscription", "EndpointValidated of ZoomApp "+a.key.Name)
+	a.happened(t, in.Name, v1alpha1.ReasonValidationOverdue)
 
 	if err := a.webhooks.Validate(t.Context()); err != nil {
 		t.Fatal(err)
@@ -273,6 +290,7 @@ func (c *crew) consentDies(t *testing.T) {
 	t.Parallel()
 	server, at := newOAuthServer(t, 600, ana) // an access token lives for six seconds
 	a := c.newOAuthApp(t, server, at, nil)
+	a.retires(t)
 	in := a.install(t, ana)
 	const userDeleted = 4735
 	if err := server.Kill(a.clientID, ana.Account.ID, ana.User.ID, userDeleted); err != nil {
@@ -280,6 +298,7 @@ func (c *crew) consentDies(t *testing.T) {
 	}
 	in = a.becomes(t, in.Name, "False TokenRevoked")
 	a.says(t, in.Name, "Zoom no longer takes the refresh token", "install the app again at status.installURL")
+	a.happened(t, in.Name, v1alpha1.ReasonTokenRevoked)
 	if err := a.consent(t.Context(), in.Status.InstallURL, ana.User.ID); err != nil {
 		t.Fatal(err)
 	}
@@ -294,7 +313,8 @@ func (c *crew) unknownRecorded(t *testing.T) {
 	if n, err := a.meetings(t.Context()); err != nil || n != 1 {
 		t.Errorf("there are %d meetings (%v), want one", n, err)
 	}
-	a.says(t, in.Name, "nobody of it has installed the app here", "NeverAuthorized")
+	a.says(t, in.Name, "nobody of it has installed the app here")
+	a.happened(t, in.Name, v1alpha1.ReasonNeverAuthorized)
 	if err := a.consent(t.Context(), in.Status.InstallURL, bea.User.ID); err != nil {
 		t.Fatal(err)
 	}
@@ -412,25 +432,7 @@ func (c *crew) sharesAccessTokens(t *testing.T) {
 	t.Parallel()
 	a := c.stage(t, func(spec *v1alpha1.ZoomAppSpec) { spec.AccessTokens = v1alpha1.AccessTokensShared })
 	in := a.install(t, ana)
-	shared := &corev1.Secret{}
-	within(t, settleWithin, func(ctx context.Context) error {
-		shared.Name, shared.Namespace = tokens.AccessSecretName(in), in.Namespace
-		return system.Client.Get(ctx, a.object(shared.Name), shared)
-	})
-	held, err := tokens.Load(t.Context(), system.Client, in)
-	if err != nil {
-		t.Fatal(err)
-	}
-	var has bool
-	for _, value := range shared.Data {
-		has = has || string(value) == held.AccessToken
-		if strings.Contains(string(value), held.RefreshToken) {
-			t.Error("the Secret for other programs holds the refresh token")
-		}
-	}
-	if !has || shared.Type != tokens.AccessSecretType {
-		t.Error("the Secret for other programs does not hold the access token")
-	}
+	within(t, settleWithin, func(ctx context.Context) error { return a.shares(ctx, in) })
 	a.removes(t, ana, in)
 	a.deleted(t, in.Name, 0)
 	within(t, settleWithin, a.empty)

@@ -211,14 +211,18 @@ func within(t failer, d time.Duration, ready func(context.Context) error) {
 	defer cancel()
 	tick := time.NewTicker(50 * time.Millisecond)
 	defer tick.Stop()
+	var last error
 	for {
 		err := ready(ctx)
-		if err == nil {
+		switch {
+		case err == nil:
 			return
+		case last == nil || ctx.Err() == nil: // that time is up says less
+			last = err
 		}
 		select {
 		case <-ctx.Done():
-			t.Fatalf("after %s: %v", d, err)
+			t.Fatalf("after %s: %v", d, last)
 		case <-tick.C:
 		}
 	}
