@@ -1,12 +1,26 @@
 package e2e
 
 import (
+	"context"
+	"crypto/tls"
+	"errors"
+	"fmt"
+	"io"
+	"net/http"
 	"os"
 	"path/filepath"
+	"regexp"
 	"strings"
 	"testing"
 
+	authenticationv1 "k8s.io/api/authentication/v1"
+	corev1 "k8s.io/api/core/v1"
+	rbacv1 "k8s.io/api/rbac/v1"
+	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+	"sigs.k8s.io/controller-runtime/pkg/client"
+
 	"github.com/zoom-operator/zoom-operator/api/v1alpha1"
+	"github.com/zoom-operator/zoom-operator/hack/local/cluster"
 )
 
 // kubectl is what kubectl prints for the admin.
@@ -111,4 +125,152 @@ func TestKubectlRefusesWithASentence(t *testing.T) {
 			}
 		})
 	}
+}
+
+// fenced is a block of YAML in a page, with what each of its lines is indented by.
+var fenced = regexp.MustCompile("(?ms)^( *)```yaml\n(.*?)^ *```$")
+
+func TestManifestsOfTheReadmeAreAccepted(t *testing.T) {
+	page, err := os.ReadFile(filepath.Join(system.Root, "README.md"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	kubectl(t, "create", "namespace", "community") // as it says
+	blocks := fenced.FindAllStringSubmatch(string(page), -1)
+	if len(blocks) < 3 {
+		t.Errorf("README.md has %d blocks of YAML, want at least an app, an invitation and a meeting", len(blocks))
+	}
+	for i, block := range blocks {
+		manifest := strings.ReplaceAll("\n"+block[2], "\n"+block[1], "\n")
+		manifest = strings.ReplaceAll(manifest, ": ...", ": yours") // what the reader fills in
+		path := filepath.Join(t.TempDir(), fmt.Sprintf("block-%d.yaml", i+1))
+		if err := os.WriteFile(path, []byte(manifest), 0o600); err != nil {
+			t.Fatal(err)
+		}
+		if _, err := system.Kubectl(t.Context(), "apply", "--server-side", "--dry-run=server", "-f", path); err != nil {
+			t.Errorf("%v\n%s", err, manifest)
+		}
+	}
+}
+
+// bind gives somebody a ClusterRole of the manifests, in a namespace or, without one, everywhere.
+func bind(t *testing.T, subject rbacv1.Subject, role, namespace string) {
+	t.Helper()
+	meta := metav1.ObjectMeta{GenerateName: role + "-", Namespace: namespace}
+	ref := rbacv1.RoleRef{APIGroup: rbacv1.GroupName, Kind: "ClusterRole", Name: role}
+	var binding client.Object = &rbacv1.RoleBinding{ObjectMeta: meta, Subjects: []rbacv1.Subject{subject}, RoleRef: ref}
+	if namespace == "" {
+		binding = &rbacv1.ClusterRoleBinding{ObjectMeta: meta, Subjects: []rbacv1.Subject{subject}, RoleRef: ref}
+	}
+	if err := system.Client.Create(t.Context(), binding); err != nil {
+		t.Fatal(err)
+	}
+}
+
+// What Kubernetes' view, edit and admin are made of, for whoever has them in one namespace.
+func TestRolesAllowWhatTheySay(t *testing.T) {
+	a := newApp(t, nil)
+	person := func(name string, roles ...string) string {
+		for _, role := range roles {
+			bind(t, rbacv1.Subject{APIGroup: rbacv1.GroupName, Kind: rbacv1.UserKind, Name: name}, "zoom-operator-"+role, a.namespace)
+		}
+		return name
+	}
+	viewer, editor, admin := person("vera", "viewer"), person("edith", "viewer", "editor"), person("ada", "viewer", "editor", "admin")
+	for _, tc := range []struct {
+		verb, what            string
+		viewer, editor, admin string
+	}{
+		{"list", "zoomapps", "yes", "yes", "yes"},
+		{"watch", "zoommeetings", "yes", "yes", "yes"},
+		{"create", "zoomapps", "no", "yes", "yes"},
+		{"delete", "zoominstallations", "no", "yes", "yes"},
+		{"delete", "zoommeetings", "no", "yes", "yes"},
+		{"update", "zoommeetings", "no", "no", "yes"},
+		{"patch", "zoominstallations/status", "no", "no", "yes"},
+		{"get", "secrets", "no", "no", "no"},
+	} {
+		for who, want := range map[string]string{viewer: tc.viewer, editor: tc.editor, admin: tc.admin} {
+			what, subresource, _ := strings.Cut(tc.what, "/")
+			// No is also an exit status.
+			out, err := system.Kubectl(t.Context(), "auth", "can-i", tc.verb, what, "--subresource="+subresource, "--as="+who, "--namespace="+a.namespace)
+			if got := strings.TrimSpace(out); got != want {
+				t.Errorf("may %s %s %s: %q (%v), want %s", who, tc.verb, tc.what, got, err, want)
+			}
+		}
+	}
+	if out, _ := system.Kubectl(t.Context(), "auth", "can-i", "list", "zoomapps", "--as="+admin, "--namespace=default"); strings.TrimSpace(out) != "no" {
+		t.Errorf("whoever is admin in one namespace may list apps in another one: %q", out)
+	}
+}
+
+// Metrics as they are served by default.
+func TestMetricsAreForThoseWhoMayReadThem(t *testing.T) {
+	var o *cluster.Operator
+	onMain(t, func() (err error) {
+		system.started++
+		o, err = cluster.StartOperator(system.failed, system.Cluster, fmt.Sprintf("operator-%d", system.started), "--metrics-secure", "--controllers=false")
+		return err
+	})
+	t.Cleanup(func() {
+		if err := o.Stop(system.Children.Patience); err != nil {
+			t.Error(err)
+		}
+	})
+	account := func(name string) (bearer string) {
+		sa := &corev1.ServiceAccount{ObjectMeta: metav1.ObjectMeta{GenerateName: name + "-", Namespace: cluster.OperatorNamespace}}
+		request := &authenticationv1.TokenRequest{}
+		if err := errors.Join(system.Client.Create(t.Context(), sa), system.Client.SubResource("token").Create(t.Context(), sa, request)); err != nil {
+			t.Fatal(err)
+		}
+		if name == "prometheus" {
+			bind(t, rbacv1.Subject{Kind: rbacv1.ServiceAccountKind, Namespace: sa.Namespace, Name: sa.Name}, "zoom-operator-metrics-reader", "")
+		}
+		return request.Status.Token
+	}
+	for name, tc := range map[string]struct {
+		bearer string
+		want   int
+	}{
+		"nobody":                               {"", http.StatusUnauthorized},
+		"an account without the role":          {account("stranger"), http.StatusForbidden},
+		"an account that may read the metrics": {account("prometheus"), http.StatusOK},
+	} {
+		t.Run(name, func(t *testing.T) {
+			within(t, settleWithin, func(ctx context.Context) error { // until the API server has heard of the binding
+				status, body, err := scrape(ctx, strings.Replace(o.MetricsURL, "http://", "https://", 1), tc.bearer)
+				switch {
+				case err != nil:
+					return err
+				case status != tc.want:
+					return fmt.Errorf("status %d, want %d", status, tc.want)
+				case (status == http.StatusOK) != strings.Contains(body, "zoom_operator_"):
+					return fmt.Errorf("with status %d the answer is\n%s", status, body)
+				}
+				return nil
+			})
+		})
+	}
+	if body, err := read(t.Context(), o.MetricsURL); err == nil && strings.Contains(body, "zoom_operator_") {
+		t.Error("metrics are served without TLS")
+	}
+}
+
+// scrape reads metrics over TLS, with a certificate that the operator has signed itself.
+func scrape(ctx context.Context, url, bearer string) (status int, body string, err error) {
+	req, err := http.NewRequestWithContext(ctx, http.MethodGet, url, http.NoBody)
+	if err != nil {
+		return 0, "", err
+	}
+	if bearer != "" {
+		req.Header.Set("Authorization", "Bearer "+bearer)
+	}
+	transport := &http.Transport{TLSClientConfig: &tls.Config{InsecureSkipVerify: true}} //nolint:gosec // it is on this machine
+	defer transport.CloseIdleConnections()
+	resp, err := (&http.Client{Transport: transport}).Do(req)
+	if err != nil {
+		return 0, "", err
+	}
+	text, err := io.ReadAll(resp.Body)
+	return resp.StatusCode, string(text), errors.Join(err, resp.Body.Close())
 }
