@@ -3,6 +3,7 @@ package controllers
 import (
 	"bytes"
 	"slices"
+	"strings"
 	"time"
 
 	"k8s.io/apimachinery/pkg/api/meta"
@@ -110,18 +111,18 @@ func verificationCondition(app *v1alpha1.ZoomApp) metav1.Condition {
 
 // list is names as a sentence has them: a, b and c.
 func list[S ~string](names []S) string {
-	var text string
+	var text strings.Builder
 	for i, name := range names {
 		switch {
 		case i == 0:
 		case i == len(names)-1:
-			text += " and "
+			text.WriteString(" and ")
 		default:
-			text += ", "
+			text.WriteString(", ")
 		}
-		text += string(name)
+		text.WriteString(string(name))
 	}
-	return text
+	return text.String()
 }
 
 func endpointCondition(now time.Time, status *v1alpha1.ZoomAppStatus) metav1.Condition {

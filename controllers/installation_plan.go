@@ -150,7 +150,7 @@ func nextOfKept(now time.Time, in *v1alpha1.ZoomInstallation, f *installationFac
 	}
 }
 
-// recheckAt is when an installation is looked at at the latest. Each has a period of its own, so that they do not all come
+// recheckAt is when an installation is looked at whatever happened. Each has a period of its own, so that they do not all come
 // together after a start.
 func recheckAt(now time.Time, in *v1alpha1.ZoomInstallation, f *installationFacts) time.Time {
 	period := recheckLatest

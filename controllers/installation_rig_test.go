@@ -5,14 +5,10 @@ import (
 	"encoding/json"
 	"net/http"
 	"net/http/httptest"
-	"slices"
-	"strings"
 	"testing"
 	"time"
 
 	corev1 "k8s.io/api/core/v1"
-	apierrors "k8s.io/apimachinery/pkg/api/errors"
-	"k8s.io/apimachinery/pkg/api/meta"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	apiruntime "k8s.io/apimachinery/pkg/runtime"
 	"k8s.io/client-go/tools/events"
@@ -24,58 +20,35 @@ import (
 	"github.com/zoom-operator/zoom-operator/internal/tokens"
 	"github.com/zoom-operator/zoom-operator/test/controlplane"
 	"github.com/zoom-operator/zoom-operator/zoom"
-	"github.com/zoom-operator/zoom-operator/zoom/zoomtest"
 )
 
-// rig is one installation and its reconciler, with an API server in memory, which can be made to fail, and a Zoom that gives
-// the answers it is told to.
+// rig is one installation and its reconciler, with an API server in memory, which can be made to fail, and a Zoom that
+// expects no question.
 type rig struct {
 	client.Client
 	r    *InstallationReconciler
 	told *events.FakeRecorder
 	in   *v1alpha1.ZoomInstallation
 	now  time.Time
-	// answers are Zoom's next ones, and asked is what it was asked for.
-	answers []http.HandlerFunc
-	asked   []string
 }
 
 // rigged is what can be different about a rig.
 type rigged struct {
-	app      func(*v1alpha1.ZoomApp)
 	in       func(*v1alpha1.ZoomInstallation)
-	objects  []client.Object
 	failures interceptor.Funcs
 }
-
-var (
-	revokedAnswer = zoomtest.Answer(http.StatusOK, `{"status":"success"}`)
-	deadAnswer    = zoomtest.Answer(http.StatusBadRequest, `{"reason":"Invalid Token!","error":"invalid_grant"}`)
-	tokenAnswer   = zoomtest.Answer(http.StatusOK, `{"access_token":"a2","token_type":"bearer","refresh_token":"r2","expires_in":3599}`)
-	brokenAnswer  = zoomtest.Answer(http.StatusBadGateway, "")
-)
 
 func newRig(t *testing.T, with rigged) *rig {
 	t.Helper()
 	g := &rig{now: noon, told: events.NewFakeRecorder(100)}
-	web := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
-		g.asked = append(g.asked, strings.TrimPrefix(r.URL.Path, "/oauth/"))
-		if len(g.answers) == 0 {
-			t.Errorf("Zoom was asked for %s, which nobody expected", r.URL.Path)
-			return
-		}
-		answer := g.answers[0]
-		g.answers = g.answers[1:]
-		answer(w, r)
+	web := httptest.NewServer(http.HandlerFunc(func(_ http.ResponseWriter, r *http.Request) {
+		t.Errorf("Zoom was asked for %s, which nobody expected", r.URL.Path)
 	}))
 	t.Cleanup(web.Close)
 	app := appWith(v1alpha1.TokenPolicyContinuous)
 	app.Namespace = "ns"
 	app.Spec.ClientID = "client"
 	app.Spec.Zoom = v1alpha1.ZoomEndpoints{WebURL: web.URL, APIURL: web.URL}
-	if with.app != nil {
-		with.app(app)
-	}
 	g.in = &v1alpha1.ZoomInstallation{
 		ObjectMeta: metav1.ObjectMeta{Namespace: "ns", Name: "grace", UID: "uid", Generation: 1, Finalizers: []string{v1alpha1.InstallationFinalizer}},
 		Spec:       v1alpha1.ZoomInstallationSpec{AppRef: v1alpha1.AppReference{Name: "app"}, AccountID: account, Consent: &v1alpha1.Consent{At: *at("-2h")}},
@@ -92,7 +65,7 @@ func newRig(t *testing.T, with rigged) *rig {
 	}
 	with.failures.SubResourceApply = applyStatus
 	g.Client = fake.NewClientBuilder().WithScheme(controlplane.Scheme()).
-		WithObjects(append(with.objects, app, credentials, g.in)...).WithStatusSubresource(g.in).
+		WithObjects(app, credentials, g.in).WithStatusSubresource(g.in).
 		WithIndex(&v1alpha1.ZoomMeeting{}, installationIndex, meetingsOf).
 		WithIndex(&v1alpha1.ZoomInstallation{}, accountIndex, accountOf).
 		WithInterceptorFuncs(with.failures).Build()
@@ -141,27 +114,6 @@ func (g *rig) reconcile(t *testing.T) time.Duration {
 	return result.RequeueAfter
 }
 
-// settle reconciles for as long as there is something to do at once, and returns when to look again; 0 when the installation
-// is gone.
-func (g *rig) settle(t *testing.T) time.Duration {
-	t.Helper()
-	for range 20 {
-		again := g.reconcile(t)
-		err := g.Get(t.Context(), client.ObjectKeyFromObject(g.in), g.in)
-		if apierrors.IsNotFound(err) {
-			return 0
-		}
-		if err != nil {
-			t.Fatal(err)
-		}
-		if again != afterConflict {
-			return again
-		}
-	}
-	t.Fatal("still busy after 20 rounds")
-	return 0
-}
-
 // token is the stored token; nil when there is none.
 func (g *rig) token(t *testing.T) *tokens.Stored {
 	t.Helper()
@@ -172,44 +124,10 @@ func (g *rig) token(t *testing.T) *tokens.Stored {
 	return tok
 }
 
-// reason is that of a condition, as it was last read.
-func (g *rig) reason(kind string) string {
-	c := meta.FindStatusCondition(g.in.Status.Conditions, kind)
-	if c == nil {
-		return ""
-	}
-	return string(c.Status) + " " + c.Reason
-}
-
-// events are the types and reasons of the Events so far, in their order.
-func (g *rig) events() []string {
-	var out []string
-	for {
-		select {
-		case e := <-g.told.Events:
-			out = append(out, strings.Join(strings.Fields(e)[:2], " "))
-		default:
-			return out
-		}
-	}
-}
-
-// saw fails when Zoom was asked for something else.
-func (g *rig) saw(t *testing.T, want ...string) {
-	t.Helper()
-	if !slices.Equal(g.asked, want) {
-		t.Errorf("Zoom was asked for %q, want %q", g.asked, want)
-	}
-}
-
 func removedAt(offset string) func(*v1alpha1.ZoomInstallation) {
 	return func(in *v1alpha1.ZoomInstallation) {
 		in.Spec.Deauthorization = &v1alpha1.Deauthorization{At: *at(offset)}
 	}
-}
-
-func deletedAt(offset string) func(*v1alpha1.ZoomInstallation) {
-	return func(in *v1alpha1.ZoomInstallation) { in.DeletionTimestamp = at(offset) }
 }
 
 // The customer installs the app again in the very moment in which the token of before is deleted.

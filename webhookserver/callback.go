@@ -209,59 +209,76 @@ var (
 
 // settle stores a consent in the installation that it belongs to.
 func (h *consentHandler) settle(ctx context.Context, v *visit, g grant) reply {
-	c := claim{app: v.app, account: g.user.AccountID, invited: g.invited}
-	if v.app.Spec.ManagedBy == v1alpha1.ManagedByUser {
+	name, reason, err := h.place(ctx, v.app, g)
+	switch {
+	case err != nil:
+		return v.problem(reasonNotStored, g.invitation).because(err)
+	case reason == reasonAlreadyInstalled:
+		return v.problem(reason, "")
+	case reason != "":
+		return h.discard(ctx, v, g, reason)
+	}
+	h.logger.Info("the app was installed", "namespace", v.app.Namespace, "app", v.app.Name, "installation", name)
+	return show("installed", reasonInstalled, view{
+		Title:   "Zoom is connected",
+		App:     v.app.Name,
+		Admin:   v.app.Spec.ManagedBy == v1alpha1.ManagedByAdmin,
+		Missing: record.MissingScopes(v.app.Spec.Scopes, granted(g.token.Scopes)),
+		Install: v.link("/install", g.invitation),
+	})
+}
+
+// place stores a consent, again and again while the API server is away or somebody else writes too, and returns where; or
+// the reason why it belongs nowhere, or not where it was expected.
+func (h *consentHandler) place(ctx context.Context, app *v1alpha1.ZoomApp, g grant) (name, reason string, err error) {
+	c := claim{app: app, account: g.user.AccountID, invited: g.invited}
+	if app.Spec.ManagedBy == v1alpha1.ManagedByUser {
 		c.user = g.user.ID
 	}
-	storing, cancel := context.WithTimeout(ctx, h.waits.store)
+	ctx, cancel := context.WithTimeout(ctx, h.waits.store)
 	defer cancel()
-	var name, reason string
-	var err error
 	for attempt := 1; ; attempt++ {
-		if c.known, err = h.known(storing, v.app, c.account); err == nil {
-			if name, reason = c.decide(); reason == "" || reason == reasonAlreadyInstalled {
-				if err = h.bind(storing, c); err == nil {
-					err = h.store(storing, v.app, c, g, name)
-				}
-			}
-		}
+		name, reason, err = h.placeOnce(ctx, c, g)
 		switch {
+		case err == nil:
+			return name, reason, nil
 		case errors.Is(err, errAnotherAccount):
-			reason, err = reasonWrongAccount, nil
+			return "", reasonWrongAccount, nil
 		case errors.Is(err, errWithdrawn):
-			reason, err = reasonNoInvitation, nil
+			return "", reasonNoInvitation, nil
 		case errors.Is(err, errBeingRemoved) && attempt == storeTimes:
-			reason, err = reasonBeingRemoved, nil
-		}
-		if err == nil {
-			break
+			return "", reasonBeingRemoved, nil
 		}
 		select {
-		case <-storing.Done():
+		case <-ctx.Done():
 		case <-time.After(storeAgainAfter):
 		}
-		if storing.Err() != nil || hopeless(err) {
-			return v.problem(reasonNotStored, g.invitation).because(err)
+		if ctx.Err() != nil || hopeless(err) {
+			return "", "", err
 		}
 	}
-	switch reason {
-	case "":
-		h.logger.Info("the app was installed", "namespace", v.app.Namespace, "app", v.app.Name, "installation", name)
-		return show("installed", reasonInstalled, view{
-			Title:   "Zoom is connected",
-			App:     v.app.Name,
-			Admin:   v.app.Spec.ManagedBy == v1alpha1.ManagedByAdmin,
-			Missing: record.MissingScopes(v.app.Spec.Scopes, granted(g.token.Scopes)),
-			Install: v.link("/install", g.invitation),
-		})
-	case reasonAlreadyInstalled:
-		return v.problem(reason, "")
+}
+
+func (h *consentHandler) placeOnce(ctx context.Context, c claim, g grant) (name, reason string, err error) {
+	if c.known, err = h.known(ctx, c.app, c.account); err != nil {
+		return "", "", err
 	}
-	// Nobody here may have this account's token, so it dies at once.
+	name, reason = c.decide()
+	if reason != "" && reason != reasonAlreadyInstalled {
+		return name, reason, nil
+	}
+	if err := h.bind(ctx, c); err != nil {
+		return "", "", err
+	}
+	return name, reason, h.store(ctx, c.app, c, g, name)
+}
+
+// discard lets a token die at once that nobody here may have.
+func (h *consentHandler) discard(ctx context.Context, v *visit, g grant, reason string) reply {
 	re := v.problem(reason, g.invitation)
-	revoking, stop := context.WithTimeout(ctx, h.waits.revoke)
+	ctx, stop := context.WithTimeout(ctx, h.waits.revoke)
 	defer stop()
-	err = g.oauth.Revoke(revoking, g.token.AccessToken)
+	err := g.oauth.Revoke(ctx, g.token.AccessToken)
 	if err != nil && !errors.Is(err, zoom.ErrToken) && !errors.Is(err, zoom.ErrGrant) { // which say that it is dead
 		re = re.because(fmt.Errorf("a token that is of no use here could not be revoked: %w", err))
 	}

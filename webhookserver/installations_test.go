@@ -223,6 +223,7 @@ type away struct{}
 func (away) Get(context.Context, client.ObjectKey, client.Object, ...client.GetOption) error {
 	return errors.New("away")
 }
+
 func (away) List(context.Context, client.ObjectList, ...client.ListOption) error {
 	return errors.New("away")
 }

@@ -963,7 +963,7 @@ func TestARefreshEndsInTimeWithTwoSecrets(t *testing.T) {
 		o.HTTP = &http.Client{Transport: roundTrip(func(r *http.Request) (*http.Response, error) {
 			select {
 			case <-time.After(15 * time.Second):
-				return &http.Response{StatusCode: 401, Body: io.NopCloser(strings.NewReader(`{"error":"invalid_client"}`))}, nil
+				return &http.Response{StatusCode: http.StatusUnauthorized, Body: io.NopCloser(strings.NewReader(`{"error":"invalid_client"}`))}, nil
 			case <-r.Context().Done():
 				return nil, r.Context().Err()
 			}

@@ -59,7 +59,7 @@ func runLocally(t *testing.T, folder string) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	cmd := exec.Command(filepath.Join(folder, "local")) //nolint:noctx // it is stopped by a signal
+	cmd := exec.Command(filepath.Join(folder, "local"))
 	cmd.Dir = folder
 	cmd.Env = append(os.Environ(), "KUBEBUILDER_ASSETS="+system.Binaries)
 	cmd.ExtraFiles = []*os.File{held}
