@@ -11,6 +11,8 @@ import (
 	"errors"
 	"fmt"
 	"log/slog"
+	"net"
+	"net/url"
 	"os"
 	"os/exec"
 	"os/signal"
@@ -36,6 +38,7 @@ import (
 	"sigs.k8s.io/controller-runtime/pkg/metrics"
 
 	"github.com/zoom-operator/zoom-operator/api/v1alpha1"
+	"github.com/zoom-operator/zoom-operator/hack/local/ports"
 )
 
 const (
@@ -269,6 +272,9 @@ func start(binaries, certificates string) (*ControlPlane, error) {
 		ControlPlaneStartTimeout: startTimeout,
 		ControlPlaneStopTimeout:  stopTimeout,
 	}
+	if err := address(env); err != nil {
+		return nil, err
+	}
 	env.ControlPlane.GetAPIServer().CertDir = certificates
 	started(env)
 	config, err := env.Start()
@@ -283,6 +289,22 @@ func start(binaries, certificates string) (*ControlPlane, error) {
 		return nil, errors.Join(err, stop(env))
 	}
 	return &ControlPlane{env: env, config: config, client: c}, nil
+}
+
+// address gives the processes their ports. Those that envtest takes may be anybody's outgoing connection by the time the
+// processes start, or while the API server is away.
+func address(env *envtest.Environment) error {
+	addresses, err := ports.Free(context.Background(), 3)
+	if err != nil {
+		return err
+	}
+	server := env.ControlPlane.GetAPIServer()
+	if server.SecureServing.Address, server.SecureServing.Port, err = net.SplitHostPort(addresses[0]); err != nil {
+		return err
+	}
+	env.ControlPlane.Etcd = &envtest.Etcd{URL: &url.URL{Scheme: "http", Host: addresses[1]}}
+	env.ControlPlane.Etcd.Configure().Set("listen-peer-urls", "http://"+addresses[2])
+	return nil
 }
 
 // served makes sure that every kind answers: for a moment after its CRD is there, the API server may not serve it yet.

@@ -12,7 +12,6 @@ import (
 	"encoding/pem"
 	"errors"
 	"fmt"
-	"net"
 	"os"
 	"os/exec"
 	"path/filepath"
@@ -30,6 +29,7 @@ import (
 	"sigs.k8s.io/controller-runtime/pkg/client"
 
 	"github.com/zoom-operator/zoom-operator/api/v1alpha1"
+	"github.com/zoom-operator/zoom-operator/hack/local/ports"
 )
 
 const (
@@ -64,11 +64,11 @@ type Cluster struct {
 
 // Start starts etcd and kube-apiserver and waits until they serve.
 func (c *Cluster) Start(ctx context.Context) error {
-	ports, err := freePorts(ctx, 3)
+	addresses, err := ports.Free(ctx, 3)
 	if err != nil {
 		return err
 	}
-	etcd, peers, api := "http://"+ports[0], "http://"+ports[1], "https://"+ports[2]
+	etcd, peers, api := "http://"+addresses[0], "http://"+addresses[1], "https://"+addresses[2]
 	if _, err := c.Children.Start("etcd", c.Binary("etcd"),
 		"--data-dir="+c.Folder.File("etcd"),
 		"--listen-client-urls="+etcd,
@@ -87,7 +87,7 @@ func (c *Cluster) Start(ctx context.Context) error {
 	if err := writeSigningKey(c.Folder.File("service-accounts.key")); err != nil {
 		return fmt.Errorf("the key for service account tokens: %w", err)
 	}
-	_, port, _ := strings.Cut(ports[2], ":")
+	_, port, _ := strings.Cut(addresses[2], ":")
 	c.apiServerFlags = []string{
 		"--etcd-servers=" + etcd,
 		"--bind-address=127.0.0.1",
@@ -246,21 +246,6 @@ func Until(ctx context.Context, otherwise string, ready func(context.Context) er
 		case <-tick.C:
 		}
 	}
-}
-
-// freePorts finds n different ports of the loopback interface that nobody listens on, as addresses.
-func freePorts(ctx context.Context, n int) ([]string, error) {
-	var addresses []string
-	for range n {
-		l, err := (&net.ListenConfig{}).Listen(ctx, "tcp", "127.0.0.1:0")
-		if err != nil {
-			return nil, fmt.Errorf("no free port: %w", err)
-		}
-		// All are open until the last one is found, so that they differ.
-		defer func() { _ = l.Close() }()
-		addresses = append(addresses, l.Addr().String())
-	}
-	return addresses, nil
 }
 
 // writeSigningKey writes a new key that the API server signs service accounts' tokens with.

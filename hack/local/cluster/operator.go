@@ -10,6 +10,8 @@ import (
 	authenticationv1 "k8s.io/api/authentication/v1"
 	corev1 "k8s.io/api/core/v1"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+
+	"github.com/zoom-operator/zoom-operator/hack/local/ports"
 )
 
 // The operator's service account, as config/local makes it.
@@ -34,11 +36,11 @@ type Operator struct {
 
 // StartOperator starts bin/operator as a child of that name, with more flags if there are any, and waits until it is ready.
 func StartOperator(ctx context.Context, c *Cluster, name string, flags ...string) (*Operator, error) {
-	ports, err := freePorts(ctx, 3)
+	addresses, err := ports.Free(ctx, 3)
 	if err != nil {
 		return nil, err
 	}
-	webhooks, health, metrics := ports[0], ports[1], ports[2]
+	webhooks, health, metrics := addresses[0], addresses[1], addresses[2]
 	o := &Operator{
 		Kubeconfig: c.Folder.File(name + ".kubeconfig"),
 		Log:        c.Folder.File(name + ".log"),
