@@ -23,8 +23,8 @@ IMG ?= $(IMAGE):$(VERSION)
 # The race detector needs a C compiler; Go turns cgo off where there is none.
 RACE = $(if $(filter 1,$(shell go env CGO_ENABLED)),-race)
 
-# How tests run: each for 20 minutes at most, with all results in bin/test.json.
-GO_TEST = KUBEBUILDER_ASSETS="$(ASSETS)" $(PROGRESS) "go test" $(GOTESTSUM) --format standard-quiet --jsonfile bin/test.json -- $(RACE) -vet=off -timeout 20m
+# How tests run: each package for 40 minutes at most, with all results in bin/test.json.
+GO_TEST = KUBEBUILDER_ASSETS="$(ASSETS)" $(PROGRESS) "go test" $(GOTESTSUM) --format standard-quiet --jsonfile bin/test.json -- $(RACE) -vet=off -timeout 40m
 
 # How long make fuzz spends on each target.
 FUZZTIME ?= 30s

@@ -17,6 +17,7 @@ import (
 
 	"github.com/go-logr/logr"
 	"golang.org/x/sync/errgroup"
+	"golang.org/x/sync/semaphore"
 	ctrl "sigs.k8s.io/controller-runtime"
 	"sigs.k8s.io/controller-runtime/pkg/cache"
 	"sigs.k8s.io/controller-runtime/pkg/certwatcher"
@@ -38,8 +39,13 @@ const (
 	answerWithin = 2 * time.Second
 	// maxHeader is the largest header that is read.
 	maxHeader = 16 << 10
-	// maxRequests is how many requests are worked on at the same time; each may hold a body of maxBody.
-	maxRequests = 2048
+	// maxRequests is how many requests are worked on at the same time. More of them than the committer lets wait, so that it is
+	// the committer that gives up participants' events first.
+	maxRequests = 4096
+	// maxSmall is the largest body that a request may hold without asking. Events of meetings are smaller.
+	maxSmall = 16 << 10
+	// maxLarge is how many bytes the larger bodies may hold together. Anybody can send one, before any signature is checked.
+	maxLarge    = 64 << 20
 	idleTimeout = 2 * time.Minute
 	// drainWithin is how long a stopping server waits for the answers that are under way: the longest is to a consent.
 	drainWithin = completeWithin + 2*time.Second
@@ -115,6 +121,7 @@ func SetupWithManager(mgr ctrl.Manager, options Options) error {
 		},
 		installations: installations,
 		slots:         make(chan struct{}, maxRequests),
+		large:         semaphore.NewWeighted(maxLarge),
 	}
 	consents := &consentHandler{
 		cache:         mgr.GetClient(),

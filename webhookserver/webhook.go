@@ -14,6 +14,7 @@ import (
 	"time"
 
 	"github.com/go-logr/logr"
+	"golang.org/x/sync/semaphore"
 	apierrors "k8s.io/apimachinery/pkg/api/errors"
 	"k8s.io/apimachinery/pkg/types"
 	"sigs.k8s.io/controller-runtime/pkg/client"
@@ -41,6 +42,7 @@ type webhookHandler struct {
 	now           func() time.Time
 	logger        logr.Logger
 	slots         chan struct{}
+	large         *semaphore.Weighted
 }
 
 // answer is what a request gets, and why.
@@ -91,6 +93,12 @@ func (h *webhookHandler) receive(ctx context.Context, r *http.Request, seen *rec
 		return answer{code: http.StatusNotFound, reason: reasonNoApp}
 	}
 	seen.app = app
+	if size := atMost(r); size > maxSmall {
+		if !h.large.TryAcquire(size) {
+			return answer{code: http.StatusServiceUnavailable, reason: reasonOverloaded}
+		}
+		defer h.large.Release(size)
+	}
 	raw, err := io.ReadAll(r.Body)
 	if err != nil {
 		return unreadable(err)
@@ -108,6 +116,14 @@ func (h *webhookHandler) receive(ctx context.Context, r *http.Request, seen *rec
 		return h.answerChallenge(app, ev.event.Challenge, ev.secret)
 	}
 	return h.store(ctx, app, ev.event)
+}
+
+// atMost is how many bytes of a request's body are read at most.
+func atMost(r *http.Request) int64 {
+	if r.ContentLength < 0 || r.ContentLength > maxBody {
+		return maxBody
+	}
+	return r.ContentLength
 }
 
 // unreadable is the answer to a body that could not be read.

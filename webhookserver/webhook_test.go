@@ -18,6 +18,7 @@ import (
 	"time"
 
 	"github.com/go-logr/logr"
+	"golang.org/x/sync/semaphore"
 	corev1 "k8s.io/api/core/v1"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	"sigs.k8s.io/controller-runtime/pkg/client"
@@ -26,6 +27,7 @@ import (
 	"github.com/zoom-operator/zoom-operator/api/v1alpha1"
 	"github.com/zoom-operator/zoom-operator/internal/record"
 	"github.com/zoom-operator/zoom-operator/test/controlplane"
+	"github.com/zoom-operator/zoom-operator/zoom"
 	"github.com/zoom-operator/zoom-operator/zoom/zoomtest"
 )
 
@@ -83,6 +85,7 @@ func newOffline(t testing.TB, now func() time.Time, app *v1alpha1.ZoomApp, token
 			Writer: c, Cache: c, Live: c, New: func() *v1alpha1.ZoomInstallation { return &v1alpha1.ZoomInstallation{} },
 		},
 		slots: make(chan struct{}, maxRequests),
+		large: semaphore.NewWeighted(maxLarge),
 	}, c
 }
 
@@ -313,6 +316,109 @@ func TestRequestsAreAnsweredAndCounted(t *testing.T) {
 				t.Errorf("the answer says %q, want nothing", got.body)
 			}
 		})
+	}
+}
+
+// Anybody can send large bodies, and many at a time. Together they hold no more memory than is set aside for them, and while
+// it is in use the events of meetings, which are small, are taken as ever.
+func TestLargeBodiesAreBounded(t *testing.T) {
+	app := appOf("floods")
+	h, _ := newOffline(t, time.Now, app, secretToken)
+	read := make(chan struct{})
+	release := make(chan struct{})
+	answers := make(chan int)
+	const many = maxLarge / maxBody
+	post := func(size int64, body io.Reader) int {
+		r := httptest.NewRequestWithContext(t.Context(), http.MethodPost, "/webhooks/"+app.Namespace+"/"+app.Name, body)
+		r.ContentLength = size
+		r.SetPathValue("namespace", app.Namespace)
+		r.SetPathValue("app", app.Name)
+		a := h.receive(t.Context(), r, &received{})
+		if a.code == http.StatusServiceUnavailable && a.reason != reasonOverloaded {
+			t.Errorf("the reason is %s", a.reason)
+		}
+		return a.code
+	}
+	for i := range many {
+		size := int64(maxBody)
+		if i%2 == 0 {
+			size = -1 // in chunks, so that nobody knows how much will come
+		}
+		go func() { answers <- post(size, io.MultiReader(signal(read, release), strings.NewReader("{}"))) }()
+	}
+	for range many {
+		<-read
+	}
+	for _, size := range []int64{-1, maxSmall + 1, maxBody, maxBody + 1} {
+		if status := post(size, strings.NewReader("{}")); status != http.StatusServiceUnavailable {
+			t.Errorf("one more of %d bytes is answered %d", size, status)
+		}
+	}
+	if status, reason := sendOffline(t, h, app, weekly("AccT", "hOsT", 81000000009).Created(minutesAgo(1))); status != http.StatusNoContent {
+		t.Errorf("a meeting is answered %d, %s", status, reason)
+	}
+	close(release)
+	for range many {
+		if status := <-answers; status != http.StatusUnauthorized {
+			t.Errorf("what was being read is answered %d", status)
+		}
+	}
+	if status := post(maxBody, strings.NewReader("{}")); status != http.StatusUnauthorized {
+		t.Errorf("afterwards, one is answered %d", status)
+	}
+}
+
+// signal is a body that says when it is read, and ends when it may.
+func signal(read chan<- struct{}, release <-chan struct{}) io.Reader {
+	return readerFunc(func([]byte) (int, error) {
+		read <- struct{}{}
+		<-release
+		return 0, io.EOF
+	})
+}
+
+type readerFunc func([]byte) (int, error)
+
+func (f readerFunc) Read(p []byte) (int, error) { return f(p) }
+
+// When nobody can take a request any more, it is refused at once, and Zoom comes again.
+func TestTooManyRequestsAreRefusedAtOnce(t *testing.T) {
+	app := appOf("floods")
+	h, _ := newOffline(t, time.Now, app, secretToken)
+	h.slots = make(chan struct{}, 1)
+	h.slots <- struct{}{}
+	event := weekly("AccT", "hOsT", 81000000009).Created(minutesAgo(1))
+	if status, reason := sendOffline(t, h, app, event); status != http.StatusServiceUnavailable || reason != reasonOverloaded {
+		t.Errorf("got %d, %s", status, reason)
+	}
+	<-h.slots
+	if status, reason := sendOffline(t, h, app, event); status != http.StatusNoContent {
+		t.Errorf("afterwards got %d, %s", status, reason)
+	}
+}
+
+// What is given up first are the events about participants, and last that a meeting ended or a customer left.
+func TestClass(t *testing.T) {
+	m := weekly("AccT", "hOsT", 81000000009)
+	held := m.Instance(minutesAgo(9))
+	for name, test := range map[string]struct {
+		event zoomtest.Event
+		want  record.Class
+	}{
+		"a join":          {held.ParticipantJoined(minutesAgo(8), zoomtest.Participant{}), record.Participants},
+		"a shared screen": {held.SharingEnded(minutesAgo(7), zoomtest.Participant{}), record.Participants},
+		"a new meeting":   {m.Created(minutesAgo(20)), record.Ordinary},
+		"a start":         {held.Started(), record.Ordinary},
+		"an end":          {held.Ended(minutesAgo(1)), record.Essential},
+		"a removal":       {zoomtest.Account{ID: "AccT"}.AppDeauthorized(minutesAgo(1), "client", "hOsT", zoomtest.TimeAtTop), record.Essential},
+	} {
+		ev, err := zoom.ParseEvent(test.event.Body)
+		if err != nil {
+			t.Fatal(err)
+		}
+		if got := class(ev); got != test.want {
+			t.Errorf("%s has class %d, want %d", name, got, test.want)
+		}
 	}
 }
 

@@ -34,8 +34,9 @@ var ErrOverloaded = errors.New("too many changes are waiting to be stored")
 // Limits of a Committer.
 const (
 	// maxWaiting is how many changes may wait; participants' events may take up four fifths of it, ordinary ones all but
-	// a twentieth. A change that waits holds a few kilobytes.
-	maxWaiting = 8192
+	// a twentieth. A change that waits holds a few kilobytes. Who waits for an answer counts against a bound of the web server
+	// too, which knows no class and so has to be the larger one.
+	maxWaiting = 3072
 	// maxWait is how long the first change of an object may have to wait for its write, as far as can be foreseen; of it,
 	// too, participants' events get four fifths. What is taken and then not stored in time costs a write all the same, so
 	// without this bound a flood would end in writes that nobody waits for any more. Half of what Zoom waits is left for

@@ -39,8 +39,8 @@ import (
 const (
 	oauthClientSecret = "the-oauth-client-secret-" + mark
 	oauthSecretToken  = "the-oauth-secret-token-" + mark
-	// recoverWithin is how long a crash may have consequences: the mark of a refresh is left alone for half a minute.
-	recoverWithin = 90 * time.Second
+	// recoverWithin is how long a crash may have consequences: the mark of a refresh is left alone for two minutes.
+	recoverWithin = 210 * time.Second
 )
 
 // oauthScopes are what the apps of these tests ask for, unless they say otherwise.
