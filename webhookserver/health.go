@@ -2,6 +2,7 @@ package webhookserver
 
 import (
 	"context"
+	"errors"
 	"sync"
 	"time"
 
@@ -16,7 +17,7 @@ import (
 )
 
 const (
-	// reportEvery is how often the health of one object is written at most.
+	// reportEvery is how often one time of one object is written at most, by all replicas together.
 	reportEvery = 30 * time.Second
 	// A field owner gives up what it does not mention. Replicas know different times, so each time has its own owner.
 	ownerEvents     = "zoom-webhook-events"
@@ -110,8 +111,11 @@ func (h *health) run(ctx context.Context) error {
 func (h *health) flush(ctx context.Context) time.Duration {
 	next := reportEvery
 	for key, at := range h.due(&next) {
-		err := h.apply(ctx, key, at)
-		if client.IgnoreNotFound(err) != nil && ctx.Err() == nil {
+		switch err := h.apply(ctx, key, at); {
+		case client.IgnoreNotFound(err) == nil, ctx.Err() != nil:
+		case errors.Is(err, errJustReported):
+			h.again(key)
+		default:
 			h.again(key)
 			h.logger.Info("a health report could not be written", "report", key.kind, "namespace", key.Namespace, "name", key.Name, "cause", cause(err))
 		}
@@ -149,9 +153,24 @@ func (h *health) again(key reportKey) {
 	}
 }
 
+// errJustReported says that another replica has written the same time of the same object within reportEvery.
+var errJustReported = errors.New("another replica has just reported")
+
+// justReported says whether any replica has. The API server notes when an owner's fields were last written.
+func (h *health) justReported(obj client.Object, owner client.FieldOwner) bool {
+	for _, entry := range obj.GetManagedFields() {
+		if entry.Manager == string(owner) && entry.Time != nil {
+			ago := h.now().Sub(entry.Time.Time)
+			return ago >= 0 && ago < reportEvery
+		}
+	}
+	return false
+}
+
 // apply writes one time, unless another replica has written a later one.
 func (h *health) apply(ctx context.Context, key reportKey, at time.Time) error {
 	at = at.UTC().Truncate(time.Second)
+	var obj client.Object
 	var config runtime.ApplyConfiguration
 	owner := client.FieldOwner(ownerEvents)
 	switch key.kind {
@@ -160,7 +179,7 @@ func (h *health) apply(ctx context.Context, key reportKey, at time.Time) error {
 		if err := h.live.Get(ctx, key.NamespacedName, &in); err != nil || !later(at, in.Status.LastEventAt) {
 			return err
 		}
-		config = applyv1alpha1.ZoomInstallation(in.Name, in.Namespace).WithUID(in.UID).
+		obj, config = &in, applyv1alpha1.ZoomInstallation(in.Name, in.Namespace).WithUID(in.UID).
 			WithStatus(applyv1alpha1.ZoomInstallationStatus().WithLastEventAt(metav1.NewTime(at)))
 	default:
 		var app v1alpha1.ZoomApp
@@ -177,7 +196,10 @@ func (h *health) apply(ctx context.Context, key reportKey, at time.Time) error {
 		if !later(at, reported) {
 			return nil
 		}
-		config = applyv1alpha1.ZoomApp(app.Name, app.Namespace).WithUID(app.UID).WithStatus(status)
+		obj, config = &app, applyv1alpha1.ZoomApp(app.Name, app.Namespace).WithUID(app.UID).WithStatus(status)
+	}
+	if h.justReported(obj, owner) {
+		return errJustReported
 	}
 	return h.writer.Status().Apply(ctx, config, owner, client.ForceOwnership)
 }

@@ -139,6 +139,39 @@ func TestHealthIsReported(t *testing.T) {
 	}
 }
 
+// However many replicas see events, each time is written once in half a minute. What the others saw is not lost.
+func TestHealthIsReportedOnceByAllReplicas(t *testing.T) {
+	c, namespace := controlplane.Client(t), controlplane.Namespace(t)
+	app := createApp(t, c, namespace)
+	var ahead time.Duration
+	clock := func() time.Time { return time.Now().Add(ahead) }
+	one, two := newHealth(c, clock, logr.Discard()), newHealth(c, clock, logr.Discard())
+	reported := func() *metav1.Time { return get(t, c, namespace, app.Name, &v1alpha1.ZoomApp{}).Status.LastEventAt }
+
+	one.eventArrived(app)
+	one.flush(t.Context())
+	first := reported()
+	if first == nil {
+		t.Fatal("the first event is not reported")
+	}
+	ahead = 10 * time.Second
+	two.eventArrived(app)
+	two.flush(t.Context())
+	if at := reported(); !at.Equal(first) {
+		t.Errorf("ten seconds later another replica reports %v", at)
+	}
+	two.endpointValidated(app)
+	two.flush(t.Context())
+	if get(t, c, namespace, app.Name, &v1alpha1.ZoomApp{}).Status.EndpointValidatedAt == nil {
+		t.Error("the other time waits as well")
+	}
+	ahead = 10*time.Second + reportEvery
+	two.flush(t.Context())
+	if at := reported(); at == nil || at.Sub(first.Time) < 9*time.Second || at.Sub(first.Time) > reportEvery {
+		t.Errorf("what the other replica saw is reported as %v, the first event as %v", at, first)
+	}
+}
+
 // A controller and two replicas write to one status; none takes away what another wrote.
 func TestHealthAndConditionsLiveTogether(t *testing.T) {
 	c, namespace := controlplane.Client(t), controlplane.Namespace(t)
