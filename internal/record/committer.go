@@ -5,6 +5,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"runtime/debug"
 	"sync"
 	"time"
 
@@ -245,10 +246,7 @@ func (c *Committer[T]) write(ctx context.Context, key types.NamespacedName, q *q
 		if err != nil {
 			return base, err
 		}
-		next := base.DeepCopyObject().(T) //nolint:forcetypeassert // a copy has the type of its original
-		for i, ch := range batch {
-			errs[i] = ch.fold(next)
-		}
+		next := foldAll(base, batch, errs)
 		switch {
 		case allFailed(errs) && !asked && base.GetResourceVersion() != "":
 			// They are refused because of what the object is, so that has to be what it is now: it may be gone.
@@ -276,6 +274,35 @@ func (c *Committer[T]) write(ctx context.Context, key types.NamespacedName, q *q
 			return base, err
 		}
 	}
+}
+
+// foldAll is base with a batch folded into it. A change that panics is left out, and base is taken anew for the others: nobody
+// knows what it left behind.
+func foldAll[T client.Object](base T, batch []*change[T], errs []error) T {
+	next := base.DeepCopyObject().(T) //nolint:forcetypeassert // a copy has the type of its original
+	for i, ch := range batch {
+		if errors.Is(errs[i], errPanicked) {
+			continue
+		}
+		if errs[i] = try(ch.fold, next); errors.Is(errs[i], errPanicked) {
+			return foldAll(base, batch, errs)
+		}
+	}
+	return next
+}
+
+// errPanicked stands for a change that ended in a panic. One event that nobody thought of must not end the process, with all
+// others that wait in it, each time that Zoom sends it.
+var errPanicked = errors.New("the change panicked")
+
+// try makes a panic an error that tells where it was. What it panicked with may be a part of an event, and stays out of it.
+func try[T client.Object](change func(T) error, obj T) (err error) {
+	defer func() {
+		if recover() != nil {
+			err = fmt.Errorf("%w: %s", errPanicked, debug.Stack())
+		}
+	}()
+	return change(obj)
 }
 
 func allFailed(errs []error) bool {

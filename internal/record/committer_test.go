@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"slices"
 	"strconv"
+	"strings"
 	"sync"
 	"testing"
 	"testing/synctest"
@@ -600,6 +601,41 @@ func TestCommitWhoseCallerGivesUpIsStoredAllTheSame(t *testing.T) {
 		}
 		if d := cmp.Diff(meetingWith(t, 0, 1, 2).Spec, s.stored(t).Spec); d != "" {
 			t.Errorf("(-want +stored):\n%s", d)
+		}
+	})
+}
+
+// An event that nobody thought of is refused, and takes no other with it.
+func TestCommitOutlivesAPanic(t *testing.T) {
+	t.Parallel()
+	synctest.Test(t, func(t *testing.T) {
+		s := newServer(t)
+		let := s.blockWrites()
+		first := s.ask(t, join(0))
+		synctest.Wait()
+		poison := s.ask(t, func(m *v1alpha1.ZoomMeeting) error {
+			m.Spec.AccountID = "half a change"
+			panic("Jane Doe <jane@example.org>")
+		})
+		second := s.ask(t, join(1))
+		synctest.Wait()
+		let()
+		time.Sleep(gather)
+		let()
+		for _, c := range append(first, second...) {
+			if a := <-c; a.err != nil {
+				t.Error(a.err)
+			}
+		}
+		a := <-poison[0]
+		if !errors.Is(a.err, errPanicked) || !strings.Contains(a.err.Error(), "committer_test.go") || strings.Contains(a.err.Error(), "jane") {
+			t.Errorf("the change that panicked is answered %v", a.err)
+		}
+		if d := cmp.Diff(meetingWith(t, 0, 1).Spec, s.stored(t).Spec); d != "" {
+			t.Errorf("(-want +stored):\n%s", d)
+		}
+		if _, err := s.commit(t, func(*v1alpha1.ZoomMeeting) error { panic("again") }); !errors.Is(err, errPanicked) {
+			t.Errorf("alone, it is answered %v", err)
 		}
 	})
 }
