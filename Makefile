@@ -82,9 +82,9 @@ smoke: build kubernetes ## Start everything on this machine, check through kubec
 	@KUBEBUILDER_ASSETS="$(ASSETS)" exec bin/local --smoke
 
 .PHONY: bench
-bench: build kubernetes ## Measure throughput, latency, writes per event and overload, and check the ratios that are promised (3 to 5 minutes).
+bench: build kubernetes ## Measure throughput, latency, writes per event and overload, and check the ratios that are promised (3 to 5 minutes; BENCH=--quick for less).
 	@$(PROGRESS) "compiling bin/bench" go build -o bin/bench ./hack/bench
-	@KUBEBUILDER_ASSETS="$(ASSETS)" exec bin/bench
+	@KUBEBUILDER_ASSETS="$(ASSETS)" exec bin/bench $(BENCH)
 
 .PHONY: fuzz
 fuzz: ## Run each fuzz target for FUZZTIME (30s).
