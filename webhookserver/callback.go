@@ -162,6 +162,8 @@ func (h *consentHandler) zoomFailed(v *visit, invitation string, err error) repl
 		return v.problem(reasonRateLimited, invitation).because(err).retry(limited.Wait(h.now()))
 	case errors.Is(err, zoom.ErrGrant):
 		return v.problem(reasonCode, invitation) // anybody can make codes up, so it is only counted
+	case errors.Is(err, zoom.ErrToken): // the same person consented once more in another tab, and only the newer token is good
+		return v.problem(reasonCode, invitation).because(err)
 	case errors.Is(err, zoom.ErrClient):
 		return v.problem(reasonClient, invitation).because(err)
 	case errors.Is(err, zoom.ErrScope):

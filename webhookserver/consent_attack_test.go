@@ -395,7 +395,7 @@ func TestHostileTokenEndpoint(t *testing.T) {
 		"it names a user that is none":                {zoomtest.StepMe, zoomtest.Answer(http.StatusOK, `{"id":"u\u0000","account_id":"a"}`), reasonZoomUnreachable},
 		"it sends a page in place of who it was":      {zoomtest.StepMe, zoomtest.Page(http.StatusOK), reasonZoomUnreachable},
 		"it redirects the question who it was":        {zoomtest.StepMe, redirect(http.StatusTemporaryRedirect), reasonZoomUnreachable},
-		"it takes its own token for invalid":          {zoomtest.StepMe, zoomtest.Answer(http.StatusUnauthorized, `{"code":124}`), reasonZoomUnreachable},
+		"it takes its own token for invalid":          {zoomtest.StepMe, zoomtest.Answer(http.StatusUnauthorized, `{"code":124}`), reasonCode},
 		"it sends a huge answer to who it was":        {zoomtest.StepMe, zoomtest.Huge, reasonZoomUnreachable},
 		"it breaks the connection for every question": {zoomtest.StepMe, zoomtest.Dropped, reasonZoomUnreachable},
 	} {

@@ -5,6 +5,7 @@ import (
 	"net/http"
 	"net/url"
 	"strings"
+	"sync"
 	"testing"
 	"time"
 
@@ -16,6 +17,7 @@ import (
 	"github.com/zoom-operator/zoom-operator/api/v1alpha1"
 	"github.com/zoom-operator/zoom-operator/internal/record"
 	"github.com/zoom-operator/zoom-operator/internal/tokens"
+	"github.com/zoom-operator/zoom-operator/zoom"
 	"github.com/zoom-operator/zoom-operator/zoom/zoomtest"
 )
 
@@ -336,10 +338,67 @@ func TestTwoTabsAtOnce(t *testing.T) {
 	s := newStage(t)
 	v := s.visitor(t)
 	first, second := v.callback(t, "", ana), v.callback(t, "", ana)
-	check(t, v.open(t, first), http.StatusOK, "")
-	check(t, v.open(t, second), http.StatusOK, "")
-	if _, token := s.stored(t); token == nil {
-		t.Error("no token is kept")
+	together(s, 2)
+	pages := make(chan seen)
+	for _, callback := range []string{first, second} {
+		go func() { pages <- v.open(t, callback) }()
+	}
+	accepted, refused := <-pages, <-pages
+	if accepted.status != http.StatusOK {
+		accepted, refused = refused, accepted
+	}
+	check(t, accepted, http.StatusOK, "")
+	showsProblem(t, refused, reasonCode) // Zoom lets one access token of a user live
+	_, token := s.stored(t)
+	if token == nil {
+		t.Fatal("no token is kept")
+	}
+	oauth := &zoom.OAuth{APIURL: s.app.Spec.Zoom.APIURL, HTTP: zoom.NewHTTPClient()}
+	if _, err := oauth.Me(t.Context(), token.AccessToken, ""); err != nil {
+		t.Errorf("the token that is kept is not the one that is good: %v", err)
+	}
+}
+
+// together makes Zoom say who so many people are only when all of them have come, so that all are stored at the same time.
+func together(s *stage, people int) {
+	var come sync.WaitGroup
+	come.Add(people)
+	s.zoom.Inject(zoomtest.StepMe, people, func(next http.Handler) http.Handler {
+		return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+			come.Done()
+			come.Wait()
+			next.ServeHTTP(w, r)
+		})
+	})
+}
+
+// An app that is for whichever account comes first is for one, also when two come at once, on two replicas.
+func TestOneAccountGetsTheApp(t *testing.T) {
+	s := newStage(t, withApp(ofOneAccount))
+	s.another(t)
+	together(s, 2)
+	pages := make(chan seen)
+	for i, who := range []zoomtest.Login{ana, bea} {
+		v := s.visitor(t)
+		v.at = s.replicas[i]
+		callback := v.callback(t, "", who)
+		go func() { pages <- v.open(t, callback) }()
+	}
+	accepted, refused := <-pages, <-pages
+	if accepted.status != http.StatusOK {
+		accepted, refused = refused, accepted
+	}
+	check(t, accepted, http.StatusOK, "")
+	showsProblem(t, refused, reasonWrongAccount)
+	in, token := s.stored(t)
+	app := get(t, s.c, s.namespace, appName, &v1alpha1.ZoomApp{})
+	if token == nil || in.Spec.AccountID != app.Status.AccountID {
+		t.Errorf("the app is bound to %q, the installation is of %q, with a token: %t", app.Status.AccountID, in.Spec.AccountID, token != nil)
+	}
+	for _, who := range []zoomtest.Login{ana, bea} {
+		if is := s.zoom.Installed(s.app.Spec.ClientID, who.Account.ID, who.User.ID); is != (who.Account.ID == in.Spec.AccountID) {
+			t.Errorf("at Zoom, %s has the app: %t", who.Account.ID, is)
+		}
 	}
 }
 
