@@ -377,11 +377,14 @@ func TestHostileTokenEndpoint(t *testing.T) {
 	redirect := func(status int) http.HandlerFunc {
 		return func(w http.ResponseWriter, r *http.Request) { http.Redirect(w, r, elsewhere.URL, status) }
 	}
+	hang := func(_ http.ResponseWriter, r *http.Request) { <-r.Context().Done() }
 	for name, tc := range map[string]struct {
 		step   zoomtest.Step
 		answer http.HandlerFunc
 		reason string
 	}{
+		"it never answers":                            {zoomtest.StepExchange, hang, reasonZoomUnreachable},
+		"it never answers who it was":                 {zoomtest.StepMe, hang, reasonZoomUnreachable},
 		"it sends a huge answer":                      {zoomtest.StepExchange, zoomtest.Huge, reasonZoomUnreachable},
 		"it sends a page":                             {zoomtest.StepExchange, zoomtest.Page(http.StatusOK), reasonZoomUnreachable},
 		"it sends an error page":                      {zoomtest.StepExchange, zoomtest.Page(http.StatusInternalServerError), reasonZoomUnreachable},
