@@ -93,13 +93,8 @@ func (h *webhookHandler) receive(ctx context.Context, r *http.Request, seen *rec
 		return answer{code: http.StatusNotFound, reason: reasonNoApp}
 	}
 	seen.app = app
-	if size := atMost(r); size > maxSmall {
-		if !h.large.TryAcquire(size) {
-			return answer{code: http.StatusServiceUnavailable, reason: reasonOverloaded}
-		}
-		defer h.large.Release(size)
-	}
-	raw, err := io.ReadAll(r.Body)
+	raw, release, err := h.body(r)
+	defer release()
 	if err != nil {
 		return unreadable(err)
 	}
@@ -118,18 +113,32 @@ func (h *webhookHandler) receive(ctx context.Context, r *http.Request, seen *rec
 	return h.store(ctx, app, ev.event)
 }
 
-// atMost is how many bytes of a request's body are read at most.
-func atMost(r *http.Request) int64 {
-	if r.ContentLength < 0 || r.ContentLength > maxBody {
-		return maxBody
+// body reads a request's body. As soon as it is a large one it takes its part of what those may hold together, until it is
+// released. What the request says of its length alone does not count: behind a proxy every event may come in chunks.
+func (h *webhookHandler) body(r *http.Request) (raw []byte, release func(), err error) {
+	release = func() {}
+	raw, err = io.ReadAll(io.LimitReader(r.Body, maxSmall+1))
+	if err != nil || len(raw) <= maxSmall {
+		return raw, release, err
 	}
-	return r.ContentLength
+	size := int64(maxBody)
+	if r.ContentLength > 0 {
+		size = min(size, r.ContentLength)
+	}
+	if !h.large.TryAcquire(size) {
+		return nil, release, record.ErrOverloaded
+	}
+	rest, err := io.ReadAll(r.Body)
+	return append(raw, rest...), func() { h.large.Release(size) }, err
 }
 
 // unreadable is the answer to a body that could not be read.
 func unreadable(err error) answer {
 	if _, large := errors.AsType[*http.MaxBytesError](err); large {
 		return answer{code: http.StatusRequestEntityTooLarge, reason: reasonTooLarge}
+	}
+	if errors.Is(err, record.ErrOverloaded) {
+		return answer{code: http.StatusServiceUnavailable, reason: reasonOverloaded}
 	}
 	if errors.Is(err, os.ErrDeadlineExceeded) {
 		return answer{code: http.StatusRequestTimeout, reason: reasonSlow}

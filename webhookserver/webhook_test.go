@@ -328,6 +328,7 @@ func TestLargeBodiesAreBounded(t *testing.T) {
 	release := make(chan struct{})
 	answers := make(chan int)
 	const many = maxLarge / maxBody
+	large := strings.Repeat(" ", maxSmall+1)
 	post := func(size int64, body io.Reader) int {
 		r := httptest.NewRequestWithContext(t.Context(), http.MethodPost, "/webhooks/"+app.Namespace+"/"+app.Name, body)
 		r.ContentLength = size
@@ -344,15 +345,18 @@ func TestLargeBodiesAreBounded(t *testing.T) {
 		if i%2 == 0 {
 			size = -1 // in chunks, so that nobody knows how much will come
 		}
-		go func() { answers <- post(size, io.MultiReader(signal(read, release), strings.NewReader("{}"))) }()
+		go func() { answers <- post(size, io.MultiReader(strings.NewReader(large), signal(read, release))) }()
 	}
 	for range many {
 		<-read
 	}
 	for _, size := range []int64{-1, maxSmall + 1, maxBody, maxBody + 1} {
-		if status := post(size, strings.NewReader("{}")); status != http.StatusServiceUnavailable {
+		if status := post(size, strings.NewReader(large)); status != http.StatusServiceUnavailable {
 			t.Errorf("one more of %d bytes is answered %d", size, status)
 		}
+	}
+	if status := post(-1, strings.NewReader("{}")); status != http.StatusUnauthorized {
+		t.Errorf("a small one in chunks is answered %d", status)
 	}
 	if status, reason := sendOffline(t, h, app, weekly("AccT", "hOsT", 81000000009).Created(minutesAgo(1))); status != http.StatusNoContent {
 		t.Errorf("a meeting is answered %d, %s", status, reason)
@@ -363,7 +367,7 @@ func TestLargeBodiesAreBounded(t *testing.T) {
 			t.Errorf("what was being read is answered %d", status)
 		}
 	}
-	if status := post(maxBody, strings.NewReader("{}")); status != http.StatusUnauthorized {
+	if status := post(maxBody, strings.NewReader(large)); status != http.StatusUnauthorized {
 		t.Errorf("afterwards, one is answered %d", status)
 	}
 }
