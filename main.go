@@ -1,5 +1,5 @@
-// The Zoom operator receives Zoom's webhooks for every account that installed a Zoom app, and keeps installations and
-// meetings as Kubernetes resources.
+// The Zoom operator receives Zoom's webhooks for every account that installed a Zoom app, and keeps
+// installations and meetings as Kubernetes resources.
 package main
 
 import (
@@ -10,15 +10,18 @@ import (
 	"io"
 	"log/slog"
 	"net"
+	"net/netip"
 	"net/url"
 	"os"
 	"strconv"
 	"strings"
+	"sync"
 	"time"
 	_ "time/tzdata" // the image has no time zones, and meetings are told in theirs
 
 	"github.com/go-logr/logr"
 	corev1 "k8s.io/api/core/v1"
+	"k8s.io/apimachinery/pkg/labels"
 	"k8s.io/apimachinery/pkg/runtime"
 	"k8s.io/apimachinery/pkg/util/validation"
 	clientgoscheme "k8s.io/client-go/kubernetes/scheme"
@@ -29,20 +32,31 @@ import (
 	"sigs.k8s.io/controller-runtime/pkg/cache"
 	"sigs.k8s.io/controller-runtime/pkg/client"
 	"sigs.k8s.io/controller-runtime/pkg/healthz"
-	"sigs.k8s.io/controller-runtime/pkg/leaderelection"
 	"sigs.k8s.io/controller-runtime/pkg/metrics/filters"
 	metricsserver "sigs.k8s.io/controller-runtime/pkg/metrics/server"
 
 	"github.com/zoom-operator/zoom-operator/api/v1alpha1"
 	"github.com/zoom-operator/zoom-operator/controllers"
+	"github.com/zoom-operator/zoom-operator/internal/clouds"
+	"github.com/zoom-operator/zoom-operator/internal/logs"
 	"github.com/zoom-operator/zoom-operator/webhookserver"
 )
 
-// leaderElectionID is the name of the lease.
-const leaderElectionID = "controllers.zoom-operator.io"
+const (
+	// leaderElectionID is the name of the lease, which is in the operator's namespace; the Role of
+	// config/rbac names it, too. It does not follow from what a process watches: while that is
+	// changed, replicas of before and after must not both lead.
+	leaderElectionID = "controllers.zoom-operator.io"
+	// off is the address of a listener that is not wanted.
+	off = "0"
+	// stopWithin is how long a stopping process may take. A refresh in flight has an answer after
+	// 20 s, or gave up, and stores it within a minute: whoever ends it earlier may lose a refresh
+	// token. The grace period of the controller's Deployment is longer.
+	stopWithin = 90 * time.Second
+)
 
 func main() {
-	logger := logr.FromSlogHandler(slog.NewJSONHandler(os.Stderr, nil))
+	logger := logr.FromSlogHandler(logs.Bounded(slog.NewJSONHandler(os.Stderr, nil), time.Now))
 	ctrl.SetLogger(logger)
 	klog.SetLogger(logger)
 	if err := run(os.Args[1:]); err != nil && !errors.Is(err, flag.ErrHelp) {
@@ -58,26 +72,37 @@ type options struct {
 	metrics       metricsserver.Options
 	metricsSecure bool
 	leaderElect   bool
+	lease         string
 	controllers   bool
 	namespaces    string
+	selector      string
+	selected      labels.Selector
 	kubeconfig    string
+	namespaceGoes time.Duration
+	proxies       string
+	clouds        clouds.Others
 	webhooks      webhookserver.Options
 }
 
 func parse(args []string) (*options, error) {
 	o := &options{}
 	flags := flag.NewFlagSet("zoom-operator", flag.ContinueOnError)
-	flags.StringVar(&o.webhooks.BindAddress, "webhook-bind-address", ":8080", "where the public listener for webhooks and consent listens")
+	flags.StringVar(&o.webhooks.BindAddress, "webhook-bind-address", ":8080", "where the public listener for webhooks and consent listens; 0 for nowhere, to only run controllers")
 	flags.StringVar(&o.externalURL, "external-url", "", "what Zoom and browsers reach the public listener by, for example https://zoom.example.org")
 	flags.StringVar(&o.webhooks.TLSCertFile, "tls-cert-file", "", "certificate chain of the public listener; read again when it changes")
 	flags.StringVar(&o.webhooks.TLSKeyFile, "tls-key-file", "", "private key of the public listener; read again when it changes")
+	flags.StringVar(&o.proxies, "trusted-proxies", "", "addresses of the ingress or load balancer before the public listener, as CIDRs separated by commas; their X-Forwarded-For or Forwarded is believed, so everybody in them can speak for any client. They have to add to that header, or replace it")
 	flags.StringVar(&o.probeAddress, "health-probe-bind-address", ":8081", "where /healthz and /readyz are served")
 	flags.StringVar(&o.metrics.BindAddress, "metrics-bind-address", ":8443", "where /metrics is served; 0 for nowhere")
 	flags.BoolVar(&o.metricsSecure, "metrics-secure", true, "serve metrics by TLS, and only to those whom the API server lets get /metrics")
-	flags.BoolVar(&o.leaderElect, "leader-elect", false, "let one replica of several run the controllers")
-	flags.BoolVar(&o.controllers, "controllers", true, "run controllers; false for replicas that only receive")
+	flags.BoolVar(&o.leaderElect, "leader-elect", false, "let one replica of several run the controllers; a replica that loses the lease ends")
+	flags.StringVar(&o.lease, "leader-election-id", leaderElectionID, "name of the lease; two operators in one namespace need two")
+	flags.BoolVar(&o.controllers, "controllers", true, "run controllers; false to only receive")
 	flags.StringVar(&o.namespaces, "watch-namespaces", "", "namespaces to work in, separated by commas; empty for all")
+	flags.StringVar(&o.selector, "namespace-selector", "", "labels of the namespaces whose apps are served, as kubectl takes them, for example zoom=allowed; empty for all")
+	flags.DurationVar(&o.namespaceGoes, "namespace-deletion-timeout", 5*time.Minute, "how long a namespace that is being deleted waits for Zoom to take the revocations of its installations; afterwards it goes without")
 	flags.StringVar(&o.kubeconfig, "kubeconfig", "", "kubeconfig for a run outside a cluster")
+	flags.Var(&o.clouds, "cloud", "a cloud that apps can name in spec.cloud besides Commercial and Government, as NAME=WEB_URL,API_URL; for tests, since every credential of such an app is sent there; may be repeated")
 	flags.SetOutput(io.Discard) // main prints the error, once
 	if err := flags.Parse(args); err != nil {
 		if errors.Is(err, flag.ErrHelp) {
@@ -100,7 +125,7 @@ func (o *options) check() error {
 		{"health-probe-bind-address", o.probeAddress},
 		{"metrics-bind-address", o.metrics.BindAddress},
 	} {
-		if !listenable(address.value) && (address.value != "0" || address.flag != "metrics-bind-address") {
+		if !listenable(address.value) && (address.value != off || address.flag == "health-probe-bind-address") {
 			errs = append(errs, fmt.Errorf("--%s must be host:port or :port, not %q", address.flag, address.value))
 		}
 	}
@@ -109,11 +134,23 @@ func (o *options) check() error {
 		if err != nil || u.Hostname() == "" || u.User != nil || u.RawQuery != "" || u.Fragment != "" || (u.Scheme != "https" && u.Scheme != "http") || strings.Trim(u.Path, "/") != "" {
 			errs = append(errs, fmt.Errorf("--external-url must be a scheme and a host, for example https://zoom.example.org, not %q", o.externalURL))
 		}
+		if err == nil && u.Scheme == "http" && u.Hostname() != "" && !loopback(u.Hostname()) {
+			errs = append(errs, fmt.Errorf("--external-url must be https, not %q: http would send people's consents unencrypted, and is for 127.0.0.1, ::1 and localhost alone", o.externalURL))
+		}
 		o.externalURL = strings.TrimRight(o.externalURL, "/")
 	}
-	errs = append(errs, o.checkTLS())
+	errs = append(errs, o.checkTLS(), o.checkProxies(), o.checkSelector())
+	if !o.receives() && !o.controllers {
+		errs = append(errs, errors.New("--webhook-bind-address=0 and --controllers=false leave nothing to do: set one of them at most"))
+	}
 	if o.namespaces != "" && len(o.watched()) == 0 {
 		errs = append(errs, fmt.Errorf("--watch-namespaces names no namespace: %q; leave it out to work in all of them", o.namespaces))
+	}
+	if o.namespaceGoes < 0 {
+		errs = append(errs, fmt.Errorf("--namespace-deletion-timeout must not be negative: %s", o.namespaceGoes))
+	}
+	if msgs := validation.IsDNS1123Subdomain(o.lease); len(msgs) > 0 {
+		errs = append(errs, fmt.Errorf("--leader-election-id is %q, which cannot be the name of a lease", o.lease))
 	}
 	for _, ns := range o.watched() {
 		if msgs := validation.IsDNS1123Label(ns); len(msgs) > 0 {
@@ -121,6 +158,12 @@ func (o *options) check() error {
 		}
 	}
 	return errors.Join(errs...)
+}
+
+// loopback says whether a host is this machine, by an address or by the one name that is always so.
+func loopback(host string) bool {
+	ip := net.ParseIP(host)
+	return strings.EqualFold(host, "localhost") || ip != nil && ip.IsLoopback()
 }
 
 // listenable says whether an address is one that can be listened on.
@@ -147,11 +190,47 @@ func (o *options) checkTLS() error {
 	return nil
 }
 
-func (o *options) watched() []string {
+// checkProxies reads --trusted-proxies.
+func (o *options) checkProxies() error {
+	for _, text := range listed(o.proxies) {
+		prefix, err := netip.ParsePrefix(text)
+		if addr, single := netip.ParseAddr(text); single == nil && addr.Zone() == "" {
+			prefix, err = netip.PrefixFrom(addr, addr.BitLen()), nil
+		}
+		switch {
+		case err != nil || prefix.Addr().Is4In6():
+			return fmt.Errorf("--trusted-proxies holds %q, which is neither an address nor a CIDR, for example 10.20.0.7 or 10.20.0.0/28", text)
+		case prefix.Bits() == 0:
+			return fmt.Errorf("--trusted-proxies holds %q: then anybody could say to be anybody; name the addresses of your ingress", text)
+		}
+		o.webhooks.TrustedProxies = append(o.webhooks.TrustedProxies, prefix.Masked())
+	}
+	return nil
+}
+
+// checkSelector reads --namespace-selector.
+func (o *options) checkSelector() error {
+	if o.selector == "" {
+		return nil
+	}
+	var err error
+	if o.selected, err = labels.Parse(o.selector); err != nil {
+		return fmt.Errorf("--namespace-selector must be a selector of labels, for example zoom=allowed, not %q", o.selector)
+	}
+	if o.namespaces != "" {
+		return errors.New("--namespace-selector and --watch-namespaces do not go together: an operator of a few namespaces may not read the labels of any; name those that it is to serve")
+	}
+	return nil
+}
+
+func (o *options) watched() []string { return listed(o.namespaces) }
+
+// listed are the parts of a value that is separated by commas.
+func listed(value string) []string {
 	var out []string
-	for ns := range strings.SplitSeq(o.namespaces, ",") {
-		if ns = strings.TrimSpace(ns); ns != "" {
-			out = append(out, ns)
+	for part := range strings.SplitSeq(value, ",") {
+		if part = strings.TrimSpace(part); part != "" {
+			out = append(out, part)
 		}
 	}
 	return out
@@ -166,43 +245,48 @@ func run(args []string) error {
 	if err != nil {
 		return err
 	}
-	mgr, err := ctrl.NewManager(config, o.manager())
+	mgr, err := ctrl.NewManager(config, o.manager(namespace))
 	if err != nil {
 		return fmt.Errorf("setting up: %w", err)
 	}
-	o.webhooks.ExternalURL = o.externalURL
-	if err := webhookserver.SetupWithManager(mgr, o.webhooks); err != nil {
-		return fmt.Errorf("setting up the webhook server: %w", err)
+	o.webhooks.ExternalURL, o.webhooks.Clouds, o.webhooks.NamespaceSelector = o.externalURL, o.clouds, o.selected
+	if o.receives() {
+		if err := webhookserver.SetupWithManager(mgr, o.webhooks); err != nil {
+			return fmt.Errorf("setting up the webhook server: %w", err)
+		}
 	}
+	var refreshes sync.WaitGroup
 	if o.controllers {
-		if err := o.control(mgr, namespace); err != nil {
+		if err := o.control(mgr, &refreshes); err != nil {
 			return fmt.Errorf("setting up the controllers: %w", err)
 		}
 	}
-	if err := mgr.AddHealthzCheck("ping", healthz.Ping); err != nil {
+	// Without any check there would be no /readyz, which a process without the listener needs as
+	// well.
+	if err := errors.Join(mgr.AddHealthzCheck("ping", healthz.Ping), mgr.AddReadyzCheck("ping", healthz.Ping)); err != nil {
 		return err
 	}
-	return mgr.Start(ctrl.SetupSignalHandler())
+	err = mgr.Start(ctrl.SetupSignalHandler())
+	// A manager that lost its lease waits for nothing, and the process ends with it. What Zoom has
+	// been asked must still be stored. The next leader does no harm meanwhile: the mark of the
+	// refresh fences it off.
+	refreshes.Wait()
+	return err
 }
 
-// control adds the controllers to the manager: at once, or for when this replica leads.
-func (o *options) control(mgr ctrl.Manager, namespace string) error {
+// receives says whether this process has the public listener.
+func (o *options) receives() bool { return o.webhooks.BindAddress != off }
+
+// control adds the controllers to the manager. They are also in refreshes while a token is being
+// refreshed.
+func (o *options) control(mgr ctrl.Manager, refreshes *sync.WaitGroup) error {
 	if err := controllers.Index(mgr.GetFieldIndexer()); err != nil {
 		return err
 	}
-	setUp := func(mgr ctrl.Manager) error {
-		return controllers.SetupWithManager(mgr, controllers.Options{ExternalURL: o.externalURL, Now: time.Now})
-	}
-	if !o.leaderElect {
-		return setUp(mgr)
-	}
-	lock, err := leaderelection.NewResourceLock(mgr.GetConfig(), mgr, leaderelection.Options{
-		LeaderElection: true, LeaderElectionID: leaderElectionID, LeaderElectionNamespace: namespace, RenewDeadline: renewDeadline,
+	return controllers.SetupWithManager(mgr, controllers.Options{
+		ExternalURL: o.externalURL, Clouds: o.clouds, NamespaceSelector: o.selected, Now: time.Now, Refreshes: refreshes,
+		NamespaceDeletionTimeout: o.namespaceGoes,
 	})
-	if err != nil {
-		return fmt.Errorf("the lease of the leader: %w", err)
-	}
-	return mgr.Add(&leadership{Manager: mgr, lock: lock, controllers: setUp})
 }
 
 // kubernetes is how to reach the API server, and the namespace that this run is in.
@@ -218,13 +302,13 @@ func kubernetes(kubeconfig string) (*rest.Config, string, error) {
 	if err != nil {
 		return nil, "", fmt.Errorf("finding the namespace of this run: %w", err)
 	}
-	// The API server shares itself out among its clients by priority and fairness. A limit on this side would only hold up
-	// events that Zoom wants answered within three seconds.
+	// The API server shares itself out among its clients by priority and fairness. A limit on this
+	// side would only hold up events that Zoom wants answered within three seconds.
 	config.QPS = -1
 	return config, namespace, nil
 }
 
-func (o *options) manager() ctrl.Options {
+func (o *options) manager(namespace string) ctrl.Options {
 	scheme := runtime.NewScheme()
 	for _, add := range []func(*runtime.Scheme) error{clientgoscheme.AddToScheme, v1alpha1.AddToScheme} {
 		if err := add(scheme); err != nil {
@@ -234,8 +318,14 @@ func (o *options) manager() ctrl.Options {
 	options := ctrl.Options{
 		Scheme:                 scheme,
 		HealthProbeBindAddress: o.probeAddress,
-		Metrics:                o.metrics,
-		Cache:                  cache.Options{DefaultTransform: cache.TransformStripManagedFields()},
+		// Receivers take no part in the election: their listener needs no leader.
+		LeaderElection:                o.leaderElect && o.controllers,
+		LeaderElectionID:              o.lease,
+		LeaderElectionNamespace:       namespace,
+		LeaderElectionReleaseOnCancel: true,
+		GracefulShutdownTimeout:       new(stopWithin),
+		Metrics:                       o.metrics,
+		Cache:                         cache.Options{DefaultTransform: cache.TransformStripManagedFields()},
 		// Secrets are read one by one, so that the operator need not be allowed to list them.
 		Client: client.Options{Cache: &client.CacheOptions{DisableFor: []client.Object{&corev1.Secret{}}}},
 	}

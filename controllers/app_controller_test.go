@@ -9,10 +9,14 @@ import (
 	"github.com/google/go-cmp/cmp"
 	corev1 "k8s.io/api/core/v1"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+	"k8s.io/client-go/tools/events"
 	"sigs.k8s.io/controller-runtime/pkg/client"
 
 	"github.com/zoom-operator/zoom-operator/api/v1alpha1"
 	applyv1alpha1 "github.com/zoom-operator/zoom-operator/api/v1alpha1/applyconfiguration/api/v1alpha1"
+	"github.com/zoom-operator/zoom-operator/controllers/app"
+	"github.com/zoom-operator/zoom-operator/controllers/internal/apply"
+	"github.com/zoom-operator/zoom-operator/controllers/internal/proof"
 )
 
 // conditionsOf reads the conditions of an app anew.
@@ -26,45 +30,61 @@ func (w *world) conditionsOf(t *testing.T, app *v1alpha1.ZoomApp) func() ([]meta
 
 func TestAppFollowsItsSecret(t *testing.T) {
 	w := newWorld(t)
-	app := w.app(t, nil)
-	r := &AppReconciler{Client: w, Live: w, ExternalURL: externalURL, Now: w.clock.Now}
-	// look reconciles and checks what is said of the credentials and how soon the Secret is read again.
+	wired := w.app(t, nil)
+	told := events.NewFakeRecorder(100)
+	r := &app.Reconciler{Client: w.confined(), Live: w, Events: told, ExternalURL: externalURL, Now: w.clock.Now, Proofs: proof.New(nil, nil, w.clock.Now)}
+	// look reconciles and checks what is said of the credentials and how soon the Secret is read
+	// again, at the latest.
 	look := func(reason string, again time.Duration) {
 		t.Helper()
-		if err := w.get(t, app); err != nil {
+		if err := w.get(t, wired); err != nil {
 			t.Fatal(err)
 		}
-		result, err := r.Reconcile(t.Context(), app)
+		result, err := r.Reconcile(t.Context(), wired)
 		if err != nil {
 			t.Fatal(err)
 		}
-		condition(t, v1alpha1.ConditionCredentialsAvailable, reason, w.conditionsOf(t, app))
-		if got := result.RequeueAfter; got < again || got > again*6/5 {
-			t.Errorf("%s: again in %v, want about %v", reason, got, again)
+		condition(t, v1alpha1.ConditionCredentialsAvailable, reason, w.conditionsOf(t, wired))
+		if got := result.RequeueAfter; got < again*4/5 || got > again {
+			t.Errorf("%s: again in %v, want %v at the latest", reason, got, again)
 		}
 	}
-	look("SecretNotFound", 30*time.Second)
+	look("SecretNotFound", 10*time.Second)
 
 	secret := &corev1.Secret{
 		ObjectMeta: metav1.ObjectMeta{Namespace: w.namespace, Name: "credentials"},
-		Data:       map[string][]byte{"clientSecret": []byte("s1")},
+		Type:       v1alpha1.CredentialsSecretType,
+		Data:       map[string][]byte{"clientSecret": []byte(clientSecret)},
 	}
 	if err := w.Create(t.Context(), secret); err != nil {
 		t.Fatal(err)
 	}
-	look("SecretIncomplete", 30*time.Second)
+	look("SecretIncomplete", 10*time.Second)
 
-	for _, tokens := range []string{"t1", "t2\nt1\n", "t2"} {
+	change(t, w, secret, func(s *corev1.Secret) { s.Data["secretToken"] = []byte("REPLACE-WITH-THE-SECRET-TOKEN") })
+	look("SecretPlaceholder", 10*time.Second)
+
+	for _, tokens := range []string{secretToken, "new-" + secretToken + "\n" + secretToken + "\n", "new-" + secretToken, secretToken + "\nREPLACE-WITH-THE-NEXT\n"} {
 		change(t, w, secret, func(s *corev1.Secret) { s.Data["secretToken"] = []byte(tokens) })
-		look("CredentialsFound", 5*time.Minute)
+		look("CredentialsFound", 30*time.Second)
 	}
-	condition(t, v1alpha1.ConditionReady, "Configured", w.conditionsOf(t, app))
+	condition(t, v1alpha1.ConditionReady, "Configured", w.conditionsOf(t, wired))
 
 	if err := w.Delete(t.Context(), secret); err != nil {
 		t.Fatal(err)
 	}
-	look("SecretNotFound", 30*time.Second)
-	condition(t, v1alpha1.ConditionReady, "SecretNotFound", w.conditionsOf(t, app))
+	look("SecretNotFound", 10*time.Second)
+	condition(t, v1alpha1.ConditionReady, "SecretNotFound", w.conditionsOf(t, wired))
+
+	close(told.Events)
+	var got []string
+	for event := range told.Events {
+		got = append(got, strings.Join(strings.Fields(event)[:2], " "))
+	}
+	want := []string{"Warning SecretNotFound", "Warning SecretIncomplete", "Warning SecretPlaceholder", "Normal Configured", "Normal CredentialsFound", "Warning SecretNotFound"}
+	if diff := cmp.Diff(want, got); diff != "" {
+		t.Errorf("Events (-want +got):\n%s", diff)
+	}
 }
 
 func TestAppCountsItsInstallations(t *testing.T) {
@@ -122,7 +142,7 @@ func TestAppLeavesTheWebhookServersReportsAlone(t *testing.T) {
 		t.Errorf("validated %v, last event %v", app.Status.EndpointValidatedAt, app.Status.LastEventAt)
 	}
 	for _, entry := range app.ManagedFields {
-		if entry.Manager == string(fieldOwner) && (strings.Contains(entry.FieldsV1.String(), "f:endpointValidatedAt") || strings.Contains(entry.FieldsV1.String(), "f:lastEventAt")) {
+		if entry.Manager == string(apply.Owner) && (strings.Contains(entry.FieldsV1.String(), "f:endpointValidatedAt") || strings.Contains(entry.FieldsV1.String(), "f:lastEventAt")) {
 			t.Errorf("the controller owns what the webhook server reports: %s", entry.FieldsV1)
 		}
 	}

@@ -9,12 +9,15 @@ import (
 	"testing"
 	"time"
 
+	"k8s.io/apimachinery/pkg/util/wait"
+
 	corev1 "k8s.io/api/core/v1"
 	eventsv1 "k8s.io/api/events/v1"
 	rbacv1 "k8s.io/api/rbac/v1"
 	apierrors "k8s.io/apimachinery/pkg/api/errors"
 	"k8s.io/apimachinery/pkg/api/meta"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+	"k8s.io/apimachinery/pkg/labels"
 	"k8s.io/client-go/rest"
 	ctrl "sigs.k8s.io/controller-runtime"
 	"sigs.k8s.io/controller-runtime/pkg/cache"
@@ -24,51 +27,73 @@ import (
 	"sigs.k8s.io/yaml"
 
 	"github.com/zoom-operator/zoom-operator/api/v1alpha1"
+	"github.com/zoom-operator/zoom-operator/controllers/internal/testclock"
+	"github.com/zoom-operator/zoom-operator/internal/clouds"
 	"github.com/zoom-operator/zoom-operator/test/controlplane"
 )
 
 func TestMain(m *testing.M) { controlplane.Main(m) }
 
-// clock is a clock that tests set.
-type clock struct {
-	mu  sync.Mutex
-	now time.Time
-}
+var noon, at = testclock.Noon, testclock.At
 
-func (c *clock) Now() time.Time {
-	c.mu.Lock()
-	defer c.mu.Unlock()
-	return c.now
-}
-
-func (c *clock) set(now time.Time) {
-	c.mu.Lock()
-	defer c.mu.Unlock()
-	c.now = now
-}
+// What the controllers promise of time, as these tests need it.
+const (
+	settle        = 2 * time.Minute    // a mark of a refresh is left alone
+	keepAlive     = 7 * 24 * time.Hour // a refresh token that is only kept alive is refreshed
+	dropAfter     = 24 * time.Hour     // a token that its app keeps no longer is deleted
+	retryRefused  = time.Hour          // a token that Zoom refused is tried once more
+	retrySoonest  = 5 * time.Second    // what failed is tried again, at the soonest
+	retryLatest   = 5 * time.Minute    // and at the latest
+	takeUpAfter   = 10 * time.Minute   // a token without its installation is looked after
+	probeSoonest  = 30 * time.Second   // an app that Zoom refuses is tried again
+	recoverWithin = 10 * time.Second   // and all its installations refresh when Zoom takes it again
+	recheckWrong  = 10 * time.Second   // an app with something wrong is looked at again
+	cacheLag      = time.Minute        // the cache may lack the installation of a new meeting
+)
 
 // world is a namespace in a real API server, and the controllers that work in it while they run.
 type world struct {
 	client.Client
 	namespace string
-	clock     *clock
+	clock     *testclock.Clock
+	clouds    clouds.Others // those that the controllers know
+	besides   []string      // namespaces that the controllers work in too
+	selector  labels.Selector
 }
+
+// confined is a client that lists what is in one namespace, as a cache of that namespace does:
+// every test has an app of the same client ID in its own.
+type confined struct {
+	client.Client
+	namespace string
+}
+
+func (c confined) List(ctx context.Context, list client.ObjectList, options ...client.ListOption) error {
+	return c.Client.List(ctx, list, append(options, client.InNamespace(c.namespace))...)
+}
+
+func (w *world) confined() client.Client { return confined{w.Client, w.namespace} }
 
 func newWorld(t *testing.T) *world {
 	t.Helper()
-	return &world{Client: controlplane.Client(t), namespace: controlplane.Namespace(t), clock: &clock{now: noon}}
+	return &world{Client: controlplane.Client(t), namespace: controlplane.Namespace(t), clock: testclock.New()}
 }
 
 const externalURL = "https://zoom.example.org"
 
-// run starts the controllers, with the rights of the operator and no others, and returns how to stop them.
+// run starts the controllers, with the rights of the operator and no others, and returns how to
+// stop them.
 func (w *world) run(t *testing.T, now func() time.Time) (stop func()) {
 	t.Helper()
 	skip := true // several runs of one process have the same names
+	watched := map[string]cache.Config{w.namespace: {}}
+	for _, namespace := range w.besides {
+		watched[namespace] = cache.Config{}
+	}
 	mgr, err := ctrl.NewManager(w.operator(t), ctrl.Options{
 		Scheme:     controlplane.Scheme(),
 		Metrics:    metricsserver.Options{BindAddress: "0"},
-		Cache:      cache.Options{DefaultNamespaces: map[string]cache.Config{w.namespace: {}}, DefaultTransform: cache.TransformStripManagedFields()},
+		Cache:      cache.Options{DefaultNamespaces: watched, DefaultTransform: cache.TransformStripManagedFields()},
 		Client:     client.Options{Cache: &client.CacheOptions{DisableFor: []client.Object{&corev1.Secret{}}}}, // as main does
 		Controller: config.Controller{SkipNameValidation: &skip},
 	})
@@ -78,7 +103,7 @@ func (w *world) run(t *testing.T, now func() time.Time) (stop func()) {
 	if err := Index(mgr.GetFieldIndexer()); err != nil {
 		t.Fatal(err)
 	}
-	if err := SetupWithManager(mgr, Options{ExternalURL: externalURL, Now: now}); err != nil {
+	if err := SetupWithManager(mgr, Options{ExternalURL: externalURL, Clouds: w.clouds, Now: now, NamespaceDeletionTimeout: 5 * time.Minute, NamespaceSelector: w.selector}); err != nil {
 		t.Fatal(err)
 	}
 	ctx, cancel := context.WithCancel(t.Context())
@@ -98,7 +123,7 @@ func (w *world) run(t *testing.T, now func() time.Time) (stop func()) {
 func (w *world) operator(t *testing.T) *rest.Config {
 	t.Helper()
 	const user = "the-operator"
-	raw, err := os.ReadFile(filepath.Join("..", "config", "rbac", "role.yaml"))
+	raw, err := os.ReadFile(filepath.Join("..", "config", "rbac", "controller", "role.yaml"))
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -129,17 +154,12 @@ func (w *world) operator(t *testing.T) *rest.Config {
 // eventually waits until check finds nothing wrong.
 func eventually(t *testing.T, check func() error) {
 	t.Helper()
-	deadline := time.After(30 * time.Second)
-	for {
-		err := check()
-		if err == nil {
-			return
-		}
-		select {
-		case <-deadline:
-			t.Fatalf("after 30 seconds still: %v", err)
-		case <-time.After(20 * time.Millisecond):
-		}
+	var err error
+	if wait.PollUntilContextTimeout(t.Context(), 20*time.Millisecond, 30*time.Second, true, func(context.Context) (bool, error) {
+		err = check()
+		return err == nil, nil
+	}) != nil {
+		t.Fatalf("after 30 seconds still: %v", err)
 	}
 }
 
@@ -288,4 +308,16 @@ func condition(t *testing.T, kind, reason string, read func() ([]metav1.Conditio
 		return nil
 	})
 	return *c
+}
+
+func held(uuid string, startedAt, endedAt *metav1.Time) v1alpha1.MeetingInstance {
+	return v1alpha1.MeetingInstance{UUID: uuid, StartedAt: startedAt, EndedAt: endedAt}
+}
+
+func planned(startTime *metav1.Time, minutes int32) *v1alpha1.MeetingSchedule {
+	return &v1alpha1.MeetingSchedule{StartTime: startTime, DurationMinutes: &minutes}
+}
+
+func removed(action v1alpha1.RemovalAction, when *metav1.Time) *v1alpha1.MeetingRemoval {
+	return &v1alpha1.MeetingRemoval{Action: action, At: *when}
 }

@@ -17,6 +17,7 @@ import (
 	"sigs.k8s.io/controller-runtime/pkg/controller/controllerutil"
 
 	"github.com/zoom-operator/zoom-operator/api/v1alpha1"
+	"github.com/zoom-operator/zoom-operator/controllers/internal/queue"
 	"github.com/zoom-operator/zoom-operator/internal/sealing"
 	"github.com/zoom-operator/zoom-operator/internal/tokens"
 	"github.com/zoom-operator/zoom-operator/zoom/zoomtest"
@@ -33,65 +34,129 @@ func (w *world) told(t *testing.T, obj client.Object, want map[string]int) {
 	})
 }
 
+// The link of an invitation to nobody in particular is a secret, and who may only view resources
+// does not see it.
 func TestAnInvitationBecomesAnInstallation(t *testing.T) {
 	z := newZoomWorld(t, nil)
 	z.run(t, z.clock.Now)
 	in := z.invited(t)
 	z.isReady(t, in, "Invited")
-	invitation := func() sealing.Invitation {
+	page := externalURL + "/oauth/" + z.namespace + "/app/install"
+	link := func() (string, error) {
+		var secret corev1.Secret
+		if err := z.Get(t.Context(), client.ObjectKey{Namespace: z.namespace, Name: "grace-chapel-invitation"}, &secret); err != nil {
+			return "", err
+		}
+		if secret.Type != tokens.InvitationSecretType || !metav1.IsControlledBy(&secret, in) {
+			t.Errorf("the Secret is a %s, of %v", secret.Type, secret.OwnerReferences)
+		}
+		return string(secret.Data["installURL"]), nil
+	}
+	invitation := func() string {
 		t.Helper()
-		prefix := externalURL + "/oauth/" + z.namespace + "/app/install?invitation="
-		sealed, ok := strings.CutPrefix(in.Status.InstallURL, prefix)
+		url, err := link()
+		if err != nil {
+			t.Fatal(err)
+		}
+		sealed, ok := strings.CutPrefix(url, page+"?invitation=")
 		if !ok {
-			t.Fatalf("the link is %s", in.Status.InstallURL)
+			t.Fatalf("the link is %s", url)
 		}
 		var inv sealing.Invitation
-		box := sealing.New([]string{"client-secret"}, z.namespace, "app")
+		box := sealing.New([]string{clientSecret}, z.namespace, "app")
 		if err := errors.Join(
 			box.Open(sealing.PurposeInvitation, z.clock.Now(), sealed, &inv),
 			box.Open(sealing.PurposeInvitation, z.clock.Now().Add(6*24*time.Hour-time.Second), sealed, &inv),
 		); err != nil {
 			t.Fatal(err)
 		}
-		return inv
+		if diff := cmp.Diff(sealing.Invitation{Name: in.Name, UID: in.UID}, inv); diff != "" {
+			t.Errorf("the invitation (-want +got):\n%s", diff)
+		}
+		return url
 	}
-	if diff := cmp.Diff(sealing.Invitation{Name: in.Name, UID: in.UID}, invitation()); diff != "" {
-		t.Errorf("the invitation (-want +got):\n%s", diff)
+	first := invitation()
+	if in.Status.InstallURL != "" || in.Status.InvitationSecretName != "grace-chapel-invitation" {
+		t.Errorf("the status shows %q and names %q", in.Status.InstallURL, in.Status.InvitationSecretName)
 	}
-	first := in.Status.InstallURL
-	link := func() error {
+	// With six days to go it is the same; with less than one, or when somebody deletes it, it is
+	// another one.
+	z.pass(t, 24*time.Hour)
+	lookAgain(t, z.world, in)
+	if invitation() != first {
+		t.Error("the link was replaced although it is good for days")
+	}
+	another := func(than string) string {
+		t.Helper()
+		eventually(t, func() error {
+			if now, err := link(); err != nil || now == than {
+				return fmt.Errorf("the link is the same still: %w", err)
+			}
+			return nil
+		})
+		return invitation()
+	}
+	z.pass(t, 5*24*time.Hour+time.Second)
+	lookAgain(t, z.world, in)
+	second := another(first)
+	if err := z.Delete(t.Context(), &corev1.Secret{ObjectMeta: metav1.ObjectMeta{Namespace: z.namespace, Name: "grace-chapel-invitation"}}); err != nil {
+		t.Fatal(err)
+	}
+	lookAgain(t, z.world, in)
+	another(second)
+
+	// Once the account is known, the link is none, and that the one before leads there too harms
+	// nobody.
+	change(t, z.world, in, func(in *v1alpha1.ZoomInstallation) { in.Spec.AccountID = account })
+	eventually(t, func() error {
 		if err := z.get(t, in); err != nil {
 			return err
 		}
-		if in.Status.InstallURL == first {
-			return errors.New("the link is the first one still")
+		if want := page + "?installation=grace-chapel"; in.Status.InstallURL != want || in.Status.InvitationSecretName != "" {
+			return fmt.Errorf("the link is %q and the Secret %q", in.Status.InstallURL, in.Status.InvitationSecretName)
+		}
+		if _, err := link(); !apierrors.IsNotFound(err) {
+			return fmt.Errorf("the Secret is there still: %w", err)
 		}
 		return nil
-	}
-	// With six days to go it is the same; with less than one it is another one.
-	z.pass(t, 24*time.Hour)
-	change(t, z.world, in, func(in *v1alpha1.ZoomInstallation) { in.Spec.AccountID = account })
-	z.isReady(t, in, "Invited")
-	if in.Status.InstallURL != first {
-		t.Error("the link was replaced although it is good for days")
-	}
-	z.pass(t, 5*24*time.Hour+time.Second)
-	eventually(t, link)
-	invitation()
+	})
 
 	z.consent(t, in)
 	z.isReady(t, in, "Consented")
-	if want := externalURL + "/oauth/" + z.namespace + "/app/install"; in.Status.InstallURL != want {
-		t.Errorf("the link is %s, want %s", in.Status.InstallURL, want)
+	if in.Status.InstallURL != page {
+		t.Errorf("the link is %s, want %s", in.Status.InstallURL, page)
 	}
 	z.told(t, in, map[string]int{"Invited": 1, "Consented": 1})
 	z.betrays(t)
 }
 
+// A Secret of somebody else in the place of the link is left alone, and said.
+func TestAnInvitationWhoseSecretIsSomebodyElses(t *testing.T) {
+	z := newZoomWorld(t, nil)
+	foreign := &corev1.Secret{ObjectMeta: metav1.ObjectMeta{Namespace: z.namespace, Name: "grace-chapel-invitation"}, Data: map[string][]byte{"mine": []byte("1")}}
+	if err := z.Create(t.Context(), foreign); err != nil {
+		t.Fatal(err)
+	}
+	z.run(t, z.clock.Now)
+	in := z.invited(t)
+	z.isReady(t, in, v1alpha1.ReasonSecretConflict)
+	if err := z.Get(t.Context(), client.ObjectKeyFromObject(foreign), foreign); err != nil || string(foreign.Data["mine"]) != "1" {
+		t.Errorf("it holds %v: %v", foreign.Data, err)
+	}
+}
+
+// lookAgain has an installation looked at.
+func lookAgain(t *testing.T, w *world, in *v1alpha1.ZoomInstallation) {
+	t.Helper()
+	change(t, w, in, func(in *v1alpha1.ZoomInstallation) {
+		metav1.SetMetaDataAnnotation(&in.ObjectMeta, v1alpha1.RetryAnnotation, v1alpha1.RetryNow)
+	})
+}
+
 func TestATokenIsKeptFresh(t *testing.T) {
 	z := newZoomWorld(t, func(s *v1alpha1.ZoomAppSpec) { s.AccessTokens = v1alpha1.AccessTokensShared })
-	z.run(t, z.clock.Now)
 	in := z.installed(t)
+	z.run(t, z.clock.Now)
 	z.isReady(t, in, "Consented")
 	first := z.token(t, in)
 	if got := in.Status.Token; got.SecretName != "grace-chapel-token" || got.AccessSecretName != "grace-chapel-access" || !got.ExpiresAt.Equal(at("3599s")) {
@@ -162,6 +227,7 @@ func TestARefreshThatGoesWrong(t *testing.T) {
 		wait   time.Duration // until it is tried again
 		end    string        // reason after that
 		spent  int           // how often a spent token was presented
+		more   int           // attempts in the hour after that
 	}{
 		"Zoom is down": {
 			harm: inject(1, zoomtest.Before(zoomtest.Page(http.StatusBadGateway))), first: "RefreshFailing", say: "status 502", wait: settle, end: "Consented",
@@ -189,9 +255,9 @@ func TestARefreshThatGoesWrong(t *testing.T) {
 			first: "ClientRejected", say: "Put the current client secret into Secret credentials",
 			repair: func(t *testing.T, z *zoomWorld) {
 				t.Helper()
-				z.register(t, "client-secret")
+				z.register(t, clientSecret)
 			},
-			wait: retrySoonest, end: "Consented",
+			wait: probeSoonest, end: "Consented",
 		},
 		"the consent was revoked silently": {
 			harm: func(t *testing.T, z *zoomWorld) {
@@ -200,13 +266,13 @@ func TestARefreshThatGoesWrong(t *testing.T) {
 					t.Fatal(err)
 				}
 			},
-			first: "TokenRevoked", wait: settle, end: "TokenRevoked",
+			first: "TokenRevoked", say: "it is tried once more at 2026-03-02T13:48:00Z", wait: settle, end: "TokenRevoked", more: 1,
 		},
 	} {
 		t.Run(name, func(t *testing.T) {
 			z := newZoomWorld(t, nil)
-			z.run(t, z.clock.Now)
 			in := z.installed(t)
+			z.run(t, z.clock.Now)
 			z.isReady(t, in, "Consented")
 			tc.harm(t, z)
 			z.pass(t, 48*time.Minute)
@@ -224,12 +290,20 @@ func TestARefreshThatGoesWrong(t *testing.T) {
 				t.Errorf("a spent token was presented %d times, want %d", stats.SpentTwice, tc.spent)
 			}
 			if tc.end != "Consented" {
-				// Only a new consent helps, and nobody asks Zoom until then.
+				// Only a new consent helps, and Zoom is not asked until then, but for the one more
+				// attempt.
 				asked := stats.Requests[zoomtest.StepRefresh]
 				z.pass(t, time.Hour)
+				eventually(t, func() error {
+					if again := z.zoom.Stats().Requests[zoomtest.StepRefresh]; again != asked+tc.more {
+						return fmt.Errorf("Zoom was asked %d times more about a dead token, want %d", again-asked, tc.more)
+					}
+					return nil
+				})
+				z.pass(t, time.Hour)
 				z.isReady(t, in, tc.end)
-				if again := z.zoom.Stats().Requests[zoomtest.StepRefresh]; again != asked {
-					t.Errorf("Zoom was asked %d times more about a dead token", again-asked)
+				if again := z.zoom.Stats().Requests[zoomtest.StepRefresh]; again != asked+tc.more {
+					t.Errorf("Zoom was asked %d times more about a dead token, want %d", again-asked, tc.more)
 				}
 				z.consent(t, in)
 				z.isReady(t, in, "Consented")
@@ -241,8 +315,8 @@ func TestARefreshThatGoesWrong(t *testing.T) {
 
 func TestTokenPolicies(t *testing.T) {
 	z := newZoomWorld(t, func(s *v1alpha1.ZoomAppSpec) { s.TokenPolicy = v1alpha1.TokenPolicyKeepAlive })
-	z.run(t, z.clock.Now)
 	in := z.installed(t)
+	z.run(t, z.clock.Now)
 	z.isReady(t, in, "Consented")
 	z.pass(t, 2*time.Hour)
 	condition(t, v1alpha1.ConditionTokenFresh, "KeptAlive", func() ([]metav1.Condition, error) {
@@ -259,38 +333,79 @@ func TestTokenPolicies(t *testing.T) {
 		return nil
 	})
 	if n := z.zoom.Stats().Requests[zoomtest.StepRefresh]; n != 1 {
-		t.Errorf("refreshed %d times in 30 days", n)
+		t.Errorf("refreshed %d times in a week", n)
+	}
+}
+
+// A tokenPolicy None that was a mistake can be taken back for a day, whatever is restarted
+// meanwhile, and nothing was lost by it.
+func TestTokenPolicyNoneTakesEffectAfterADay(t *testing.T) {
+	z := newZoomWorld(t, func(spec *v1alpha1.ZoomAppSpec) { spec.AccessTokens = v1alpha1.AccessTokensShared })
+	in := z.installed(t)
+	stop := z.run(t, z.clock.Now)
+	z.isReady(t, in, "Consented")
+	access := &corev1.Secret{ObjectMeta: metav1.ObjectMeta{Namespace: z.namespace, Name: tokens.AccessSecretName(in)}}
+	becomes := func(policy v1alpha1.TokenPolicy, use v1alpha1.AccessTokens, reason string) metav1.Condition {
+		t.Helper()
+		change(t, z.world, z.app, func(app *v1alpha1.ZoomApp) { app.Spec.TokenPolicy, app.Spec.AccessTokens = policy, use })
+		return condition(t, v1alpha1.ConditionTokenFresh, reason, func() ([]metav1.Condition, error) { return in.Status.Conditions, z.get(t, in) })
+	}
+	kept := z.token(t, in)
+	c := becomes(v1alpha1.TokenPolicyNone, v1alpha1.AccessTokensInternal, "DropScheduled")
+	if !strings.Contains(c.Message, "deleted at 2026-03-03T12:00:00Z") || !strings.Contains(c.Message, "To keep it, set another tokenPolicy before then.") {
+		t.Errorf("TokenFresh says %q", c.Message)
+	}
+	z.left(t, access)
+	stop()
+	z.run(t, z.clock.Now)
+	z.pass(t, dropAfter-time.Minute)
+	z.isReady(t, in, "Consented")
+	if tok := z.token(t, in); tok == nil || tok.RefreshToken != kept.RefreshToken {
+		t.Fatal("the token is not as it was")
 	}
 
-	change(t, z.world, z.app, func(app *v1alpha1.ZoomApp) { app.Spec.TokenPolicy = v1alpha1.TokenPolicyNone })
-	condition(t, v1alpha1.ConditionTokenFresh, "NotKept", func() ([]metav1.Condition, error) {
-		return in.Status.Conditions, z.get(t, in)
+	becomes(v1alpha1.TokenPolicyContinuous, v1alpha1.AccessTokensShared, "Fresh")
+	eventually(t, func() error {
+		tok := z.token(t, in)
+		if tok == nil || !tok.DropAt.IsZero() || !z.clock.Now().Before(tok.ExpiresAt) {
+			return errors.New("the token is not fresh, or is still to be deleted")
+		}
+		return z.get(t, access)
 	})
-	if z.token(t, in) != nil {
-		t.Error("there is a token still")
+	z.told(t, in, map[string]int{"Consented": 1, "DropScheduled": 1, "TokenKept": 1})
+
+	c = becomes(v1alpha1.TokenPolicyNone, v1alpha1.AccessTokensInternal, "DropScheduled")
+	if !strings.Contains(c.Message, "deleted at 2026-03-04T11:59:00Z") {
+		t.Errorf("TokenFresh says %q", c.Message)
 	}
-	change(t, z.world, z.app, func(app *v1alpha1.ZoomApp) { app.Spec.TokenPolicy = v1alpha1.TokenPolicyContinuous })
-	z.isReady(t, in, "TokenMissing")
+	z.pass(t, dropAfter)
+	condition(t, v1alpha1.ConditionTokenFresh, "TokenNotStored", func() ([]metav1.Condition, error) { return in.Status.Conditions, z.get(t, in) })
+	if z.token(t, in) != nil || !z.installedAtZoom() {
+		t.Errorf("there is a token still: %t; the app is installed at Zoom: %t", z.token(t, in) != nil, z.installedAtZoom())
+	}
+	z.told(t, in, map[string]int{"Consented": 1, "DropScheduled": 2, "TokenKept": 1, "TokenDropped": 1})
+	becomes(v1alpha1.TokenPolicyContinuous, v1alpha1.AccessTokensInternal, "TokenMissing")
 	z.consent(t, in)
 	z.isReady(t, in, "Consented")
+	z.betrays(t)
 }
 
 func TestChangedScopesNeedAnotherConsent(t *testing.T) {
 	z := newZoomWorld(t, nil)
+	in := z.installed(t) // before the controller can see the invitation
 	z.run(t, z.clock.Now)
-	in := z.installed(t)
 	z.isReady(t, in, "Consented")
 	change(t, z.world, z.app, func(app *v1alpha1.ZoomApp) { app.Spec.Scopes = append(app.Spec.Scopes, "user:read:settings") })
 	if c := z.isReady(t, in, "ScopesChanged"); !strings.Contains(c.Message, "user:read:settings") {
 		t.Errorf("Ready says %q", c.Message)
 	}
 	if err := z.zoom.Register(zoomtest.App{
-		ClientID: "client", ClientSecrets: []string{"client-secret"}, RedirectURLs: []string{externalURL},
+		ClientID: "client", ClientSecrets: []string{clientSecret}, RedirectURLs: []string{externalURL},
 		Scopes: []string{"meeting:read:meeting", "user:read:settings"},
 	}); err != nil {
 		t.Fatal(err)
 	}
-	z.clock.set(noon.Add(time.Minute))
+	z.clock.Set(noon.Add(time.Minute))
 	z.consent(t, in)
 	z.isReady(t, in, "Consented")
 	z.told(t, in, map[string]int{"Consented": 2, "ScopesChanged": 1})
@@ -305,7 +420,7 @@ func TestARemovalDeletesEverything(t *testing.T) {
 	z.run(t, z.clock.Now)
 	z.isReady(t, in, "Consented")
 
-	z.clock.set(noon.Add(time.Hour))
+	z.clock.Set(noon.Add(time.Hour))
 	z.remove(t, in, z.clock.Now())
 	z.isReady(t, in, "Deauthorized")
 	deleted := func(want int32) {
@@ -339,7 +454,7 @@ func TestARemovalDeletesEverything(t *testing.T) {
 	// An older removal changes nothing, and a new consent everything.
 	proof := in.Status.DataDeletion.DeepCopy()
 	z.remove(t, in, noon.Add(-time.Hour))
-	z.clock.set(noon.Add(2 * time.Hour))
+	z.clock.Set(noon.Add(2 * time.Hour))
 	z.consent(t, in)
 	z.isReady(t, in, "Consented")
 	if in.Status.DataDeletion != nil {
@@ -355,7 +470,8 @@ func TestARemovalDeletesEverything(t *testing.T) {
 	z.betrays(t)
 }
 
-// The cache of the controller may not know yet that the customer has come back. Nothing that is theirs may go.
+// The cache of the controller may not know yet that the customer has come back. Nothing that is
+// theirs may go.
 func TestARemovalThatIsOverDeletesNothing(t *testing.T) {
 	z := newZoomWorld(t, nil)
 	in := z.installed(t)
@@ -365,15 +481,15 @@ func TestARemovalThatIsOverDeletesNothing(t *testing.T) {
 	}
 	z.remove(t, in, noon.Add(time.Minute))
 	stale := in.DeepCopy()
-	z.clock.set(noon.Add(time.Hour))
+	z.clock.Set(noon.Add(time.Hour))
 	z.consent(t, in)
 	z.meetings(t, in, 3)
-	z.clock.set(noon.Add(2 * time.Hour)) // the token does not look new any more
+	z.clock.Set(noon.Add(2 * time.Hour)) // the token does not look new any more
 	count := int32(0)
 	for _, deletion := range []*v1alpha1.DataDeletion{nil, {StartedAt: *at("2m"), Meetings: &count}} {
 		stale.Status.DataDeletion = deletion
 		again, err := r.Reconcile(t.Context(), stale.DeepCopy())
-		if err != nil || again.RequeueAfter != afterConflict {
+		if err != nil || again.RequeueAfter != queue.AfterConflict {
 			t.Errorf("Reconcile returned %v, %v; it should have waited for the cache", again, err)
 		}
 	}
@@ -423,7 +539,20 @@ func TestADeletionRevokes(t *testing.T) {
 			},
 			after: func(t *testing.T, z *zoomWorld) {
 				t.Helper()
-				z.pass(t, revokeWithin)
+				z.pass(t, 2*time.Hour)
+				in := &v1alpha1.ZoomInstallation{ObjectMeta: metav1.ObjectMeta{Namespace: z.namespace, Name: "grace-chapel"}}
+				eventually(t, func() error {
+					if err := z.get(t, in); err != nil {
+						return err
+					}
+					if c := meta.FindStatusCondition(in.Status.Conditions, v1alpha1.ConditionReady); !strings.Contains(c.Message, v1alpha1.AbandonAnnotation+"=true") {
+						return fmt.Errorf("nobody is told how to go on: %s", c.Message)
+					}
+					return nil
+				})
+				change(t, z.world, in, func(in *v1alpha1.ZoomInstallation) {
+					metav1.SetMetaDataAnnotation(&in.ObjectMeta, v1alpha1.AbandonAnnotation, v1alpha1.AbandonTrue)
+				})
 			},
 			installed: true,
 			told:      map[string]int{"Terminating": 1, "NotRevoked": 1},
@@ -435,8 +564,7 @@ func TestADeletionRevokes(t *testing.T) {
 					t.Fatal(err)
 				}
 			},
-			installed: true,
-			told:      map[string]int{"Terminating": 1, "NotRevoked": 1},
+			told: map[string]int{"Terminating": 1, "Revoked": 1},
 		},
 		"when the customer was faster": {
 			before: func(t *testing.T, z *zoomWorld, in *v1alpha1.ZoomInstallation) {
@@ -452,9 +580,9 @@ func TestADeletionRevokes(t *testing.T) {
 		t.Run(name, func(t *testing.T) {
 			z := newZoomWorld(t, nil)
 			// The API server dates the deletion, so the clock has its time.
-			z.clock.set(time.Now().Add(-tc.age))
+			z.clock.Set(time.Now().Add(-tc.age))
 			in := z.installed(t)
-			z.clock.set(time.Now().Add(time.Second))
+			z.clock.Set(time.Now().Add(time.Second))
 			z.meetings(t, in, 3)
 			change(t, z.world, in, func(in *v1alpha1.ZoomInstallation) { controllerutil.AddFinalizer(in, v1alpha1.InstallationFinalizer) })
 			if tc.before != nil {
@@ -489,8 +617,8 @@ func TestADeletionRevokes(t *testing.T) {
 
 func TestInstallationsHaveAFinalizerAndObservedConditions(t *testing.T) {
 	z := newZoomWorld(t, nil)
-	z.run(t, z.clock.Now)
 	in := z.installed(t)
+	z.run(t, z.clock.Now)
 	z.isReady(t, in, "Consented")
 	if !controllerutil.ContainsFinalizer(in, v1alpha1.InstallationFinalizer) {
 		t.Error("nothing holds the installation when it is deleted")
@@ -504,7 +632,7 @@ func TestInstallationsHaveAFinalizerAndObservedConditions(t *testing.T) {
 	if err := z.Get(t.Context(), client.ObjectKey{Namespace: z.namespace, Name: tokens.SecretName(in)}, &secret); err != nil {
 		t.Fatal(err)
 	}
-	if !metav1.IsControlledBy(&secret, in) {
-		t.Error("the Secret does not go with the installation")
+	if !controllerutil.ContainsFinalizer(&secret, tokens.Finalizer) || len(secret.OwnerReferences) > 0 {
+		t.Errorf("the Secret goes before its token is revoked: finalizers %v, owners %v", secret.Finalizers, secret.OwnerReferences)
 	}
 }

@@ -16,18 +16,18 @@ import (
 	"sigs.k8s.io/yaml"
 
 	"github.com/zoom-operator/zoom-operator/api/v1alpha1"
-	"github.com/zoom-operator/zoom-operator/internal/record"
+	"github.com/zoom-operator/zoom-operator/internal/clouds"
+	"github.com/zoom-operator/zoom-operator/internal/installation"
 	"github.com/zoom-operator/zoom-operator/internal/tokens"
 	"github.com/zoom-operator/zoom-operator/zoom"
 	"github.com/zoom-operator/zoom-operator/zoom/zoomtest"
 )
 
-// After lets the clock of a world be a Zoom's too; nothing there waits for it.
-func (c *clock) After(d time.Duration) <-chan time.Time { return time.After(d) }
-
 const (
 	account = "account"
 	user    = "user"
+	// fleet is how many more users there are, each with a number behind that name.
+	fleet = 10
 )
 
 // zoomWorld is a world with a Zoom, and an app that is registered there.
@@ -38,34 +38,56 @@ type zoomWorld struct {
 	app  *v1alpha1.ZoomApp
 }
 
-func newZoomWorld(t *testing.T, change func(*v1alpha1.ZoomAppSpec)) *zoomWorld {
+func newZoomWorld(t *testing.T, change func(*v1alpha1.ZoomAppSpec), zooms ...func(*zoomtest.ServerConfig)) *zoomWorld {
 	t.Helper()
 	w := newWorld(t)
-	server, err := zoomtest.NewServer(zoomtest.ServerConfig{
-		Users: []zoomtest.Login{{Account: zoomtest.Account{ID: account}, User: zoomtest.User{ID: user}}},
-		Clock: w.clock,
-	})
+	users := []zoomtest.Login{{Account: zoomtest.Account{ID: account}, User: zoomtest.User{ID: user}}}
+	for n := range fleet {
+		users = append(users, zoomtest.Login{Account: zoomtest.Account{ID: account}, User: zoomtest.User{ID: fmt.Sprint(user, n)}})
+	}
+	config := zoomtest.ServerConfig{Users: users, Clock: w.clock}
+	for _, set := range zooms {
+		set(&config)
+	}
+	server, err := zoomtest.NewServer(config)
 	if err != nil {
 		t.Fatal(err)
 	}
 	site := httptest.NewServer(server)
 	t.Cleanup(site.Close)
+	w.clouds = cloudAt(site.URL)
 	z := &zoomWorld{world: w, zoom: server, site: site.URL}
-	z.register(t, "client-secret")
+	z.register(t, clientSecret)
 	if err := w.Create(t.Context(), &corev1.Secret{
 		ObjectMeta: metav1.ObjectMeta{Namespace: w.namespace, Name: "credentials"},
-		Data:       map[string][]byte{"clientSecret": []byte("client-secret\n"), "secretToken": []byte("t")},
+		Type:       v1alpha1.CredentialsSecretType,
+		Data:       map[string][]byte{"clientSecret": []byte(clientSecret + "\n"), "secretToken": []byte(secretToken)},
 	}); err != nil {
 		t.Fatal(err)
 	}
 	z.app = w.app(t, func(app *v1alpha1.ZoomApp) {
-		app.Spec.Zoom = v1alpha1.ZoomEndpoints{WebURL: site.URL, APIURL: site.URL}
+		app.Spec.Cloud = testCloud
 		app.Spec.Scopes = []v1alpha1.Scope{"meeting:read:meeting"}
 		if change != nil {
 			change(&app.Spec)
 		}
 	})
 	return z
+}
+
+// The credentials are as long as Zoom's.
+const (
+	clientSecret  = "client-secret-0123456789-abcdefg"
+	anotherSecret = "another-secret-0123456789-abcdef"
+	secretToken   = "secret-token-123456789"
+)
+
+// testCloud is the cloud of every app with a Zoom.
+const testCloud v1alpha1.Cloud = "Test"
+
+// cloudAt is where it is.
+func cloudAt(site string) clouds.Others {
+	return clouds.Others{testCloud: {WebURL: site, APIURL: site}}
 }
 
 // register makes Zoom know the app by that secret.
@@ -80,13 +102,19 @@ func (z *zoomWorld) register(t *testing.T, secret string) {
 }
 
 func (z *zoomWorld) oauth() *zoom.OAuth {
-	return &zoom.OAuth{ClientID: "client", ClientSecrets: []string{"client-secret"}, WebURL: z.site, APIURL: z.site, HTTP: zoom.NewHTTPClient()}
+	return &zoom.OAuth{ClientID: "client", ClientSecrets: []string{clientSecret}, WebURL: z.site, APIURL: z.site, HTTP: zoom.NewHTTPClient()}
 }
 
-// consent is what the webhook server does when somebody installs the app: the token, then the consent.
+// consent is what the webhook server does when somebody installs the app: the token, then the
+// consent.
 func (z *zoomWorld) consent(t *testing.T, in *v1alpha1.ZoomInstallation) {
 	t.Helper()
-	callback, err := z.zoom.Consent(z.oauth().AuthorizeURL(externalURL, "state", strings.Repeat("v", 43)), user)
+	z.consentAs(t, in, user)
+}
+
+func (z *zoomWorld) consentAs(t *testing.T, in *v1alpha1.ZoomInstallation, who string) {
+	t.Helper()
+	callback, err := z.zoom.Consent(z.oauth().AuthorizeURL(externalURL, "state", strings.Repeat("v", 43)), who)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -96,12 +124,14 @@ func (z *zoomWorld) consent(t *testing.T, in *v1alpha1.ZoomInstallation) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	if err := tokens.Save(t.Context(), z, in, tokens.New(answer, now)); err != nil {
+	change(t, z.world, in, func(in *v1alpha1.ZoomInstallation) { in.Spec.AccountID = account })
+	token := tokens.New(answer, now)
+	token.Client = tokens.ClientOf(z.app, []string{clientSecret})
+	if err := tokens.Save(t.Context(), z, in, token, nil); err != nil {
 		t.Fatal(err)
 	}
 	change(t, z.world, in, func(in *v1alpha1.ZoomInstallation) {
-		in.Spec.AccountID = account
-		record.ApplyConsent(&in.Spec, now, answer.Scopes)
+		installation.MergeConsent(&in.Spec, now, answer.Scopes)
 	})
 }
 
@@ -130,7 +160,7 @@ func (z *zoomWorld) installed(t *testing.T) *v1alpha1.ZoomInstallation {
 func (z *zoomWorld) remove(t *testing.T, in *v1alpha1.ZoomInstallation, at time.Time) {
 	t.Helper()
 	change(t, z.world, in, func(in *v1alpha1.ZoomInstallation) {
-		record.ApplyDeauthorization(&in.Spec, &zoom.Deauthorization{At: at, UserID: user})
+		installation.MergeDeauthorization(&in.Spec, &zoom.Deauthorization{At: at, UserID: user})
 	})
 }
 
@@ -177,15 +207,15 @@ func (z *zoomWorld) isReady(t *testing.T, in *v1alpha1.ZoomInstallation, reason 
 // pass lets time pass, and makes the controllers look at the app's installations.
 func (z *zoomWorld) pass(t *testing.T, d time.Duration) {
 	t.Helper()
-	z.clock.set(z.clock.Now().Add(d))
+	z.clock.Set(z.clock.Now().Add(d))
 	change(t, z.world, z.app, func(app *v1alpha1.ZoomApp) { app.Spec.MaxEventAgeSeconds++ })
 }
 
 // left waits until an object is gone.
-func (z *zoomWorld) left(t *testing.T, obj client.Object) {
+func (w *world) left(t *testing.T, obj client.Object) {
 	t.Helper()
 	eventually(t, func() error {
-		if err := z.get(t, obj); !apierrors.IsNotFound(err) {
+		if err := w.get(t, obj); !apierrors.IsNotFound(err) {
 			return fmt.Errorf("%s is still there (%w)", obj.GetName(), err)
 		}
 		return nil
@@ -203,7 +233,7 @@ func (z *zoomWorld) betrays(t *testing.T) {
 		if err != nil {
 			t.Fatal(err)
 		}
-		for _, secret := range []string{zoomtest.Mark, "client-secret"} {
+		for _, secret := range []string{zoomtest.Mark, clientSecret} {
 			if strings.Contains(string(raw), secret) {
 				t.Errorf("%T holds a secret", list)
 			}

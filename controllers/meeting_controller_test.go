@@ -7,11 +7,14 @@ import (
 	"time"
 
 	"github.com/google/go-cmp/cmp"
-	dto "github.com/prometheus/client_model/go"
 	"k8s.io/client-go/tools/events"
 	"sigs.k8s.io/controller-runtime/pkg/client"
+	"sigs.k8s.io/controller-runtime/pkg/metrics"
 
 	"github.com/zoom-operator/zoom-operator/api/v1alpha1"
+	"github.com/zoom-operator/zoom-operator/controllers/internal/deletion"
+	"github.com/zoom-operator/zoom-operator/controllers/internal/queue"
+	"github.com/zoom-operator/zoom-operator/controllers/meeting"
 	"github.com/zoom-operator/zoom-operator/test/controlplane"
 )
 
@@ -27,7 +30,7 @@ func TestMeetingIsFollowed(t *testing.T) {
 		t.Errorf("scheduled for %v, for %s", m.Status.NextStart, m.Status.Duration)
 	}
 
-	w.clock.set(at("31m").Time)
+	w.clock.Set(at("31m").Time)
 	change(t, w, m, func(m *v1alpha1.ZoomMeeting) {
 		m.Spec.Instances = []v1alpha1.MeetingInstance{held("a", at("29m"), nil)}
 	})
@@ -44,7 +47,7 @@ func TestMeetingIsFollowed(t *testing.T) {
 		t.Errorf("status.state=Live selects %d meetings", len(live.Items))
 	}
 
-	w.clock.set(at("2h").Time)
+	w.clock.Set(at("2h").Time)
 	change(t, w, m, func(m *v1alpha1.ZoomMeeting) { m.Spec.Instances[0].EndedAt = at("1h59m") })
 	w.becomes(t, m, v1alpha1.MeetingEnded)
 	told := func(want map[string]int) {
@@ -67,7 +70,8 @@ func TestMeetingIsFollowed(t *testing.T) {
 		}
 	}
 
-	// Another run finds everything as it is. What it tells next is the last of what it has to tell, so nothing was told again.
+	// Another run finds everything as it is. What it tells next is the last of what it has to tell,
+	// so nothing was told again.
 	stop()
 	w.run(t, w.clock.Now)
 	change(t, w, m, func(m *v1alpha1.ZoomMeeting) { m.Spec.Schedule.Topic = "Weekly" })
@@ -116,15 +120,23 @@ func TestMeetingsAreKeptAsLongAsTheirAppWants(t *testing.T) {
 
 func deletions(t *testing.T) float64 {
 	t.Helper()
-	var metric dto.Metric
-	if err := meetingsDeleted.WithLabelValues("retention").Write(&metric); err != nil {
+	families, err := metrics.Registry.Gather()
+	if err != nil {
 		t.Fatal(err)
 	}
-	return metric.GetCounter().GetValue()
+	for _, family := range families {
+		for _, metric := range family.GetMetric() {
+			if family.GetName() == "zoom_operator_meetings_deleted_total" && metric.GetLabel()[0].GetValue() == deletion.Retention {
+				return metric.GetCounter().GetValue()
+			}
+		}
+	}
+	t.Fatal("the deletions are not counted")
+	return 0
 }
 
-// No event arrives here, so only the controller's own appointment can bring the change about. The clock stands still until
-// the first look has been taken, however long that takes.
+// No event arrives here, so only the controller's own appointment can bring the change about. The
+// clock stands still until the first look has been taken, however long that takes.
 func TestStatusAndRetentionFollowTheTime(t *testing.T) {
 	w := newWorld(t)
 	w.app(t, func(app *v1alpha1.ZoomApp) { app.Spec.Retention.EndedSeconds = 60 })
@@ -138,7 +150,7 @@ func TestStatusAndRetentionFollowTheTime(t *testing.T) {
 	if late.Status.NextStart == nil {
 		t.Error("a planned start under way is not to come")
 	}
-	w.clock.set(noon.Add(time.Second))
+	w.clock.Set(noon.Add(time.Second))
 	w.gone(t, m)
 	eventually(t, func() error {
 		if err := w.get(t, late); err != nil || late.Status.NextStart != nil {
@@ -177,10 +189,11 @@ func TestInstancesAreTrimmedWhenTheirAppKeepsFewer(t *testing.T) {
 	})
 }
 
-// reconciler works without a cache, so that a test can show it an object as a cache that is behind would.
-func (w *world) reconciler() (*MeetingReconciler, *events.FakeRecorder) {
+// reconciler works without a cache, so that a test can show it an object as a cache that is behind
+// would.
+func (w *world) reconciler() (*meeting.Reconciler, *events.FakeRecorder) {
 	recorder := events.NewFakeRecorder(10)
-	return &MeetingReconciler{Client: w, Events: recorder, Now: w.clock.Now}, recorder
+	return &meeting.Reconciler{Client: w, Events: recorder, Now: w.clock.Now}, recorder
 }
 
 func TestAnEventInTimeSavesAMeeting(t *testing.T) {
@@ -193,7 +206,7 @@ func TestAnEventInTimeSavesAMeeting(t *testing.T) {
 	change(t, w, m, func(m *v1alpha1.ZoomMeeting) { m.Spec.Instances = append(m.Spec.Instances, held("b", at("-1m"), nil)) })
 
 	result, err := r.Reconcile(t.Context(), behind)
-	if err != nil || result.RequeueAfter != afterConflict {
+	if err != nil || result.RequeueAfter != queue.AfterConflict {
 		t.Errorf("result %+v and error %v, want another look soon", result, err)
 	}
 	if err := w.get(t, m); err != nil {
@@ -214,7 +227,7 @@ func TestACacheThatIsBehindTellsNothingTwice(t *testing.T) {
 		t.Fatal(err)
 	}
 	result, err := r.Reconcile(t.Context(), behind)
-	if err != nil || result.RequeueAfter != afterConflict {
+	if err != nil || result.RequeueAfter != queue.AfterConflict {
 		t.Errorf("result %+v and error %v, want another look soon", result, err)
 	}
 	close(recorder.Events)
@@ -241,7 +254,7 @@ func TestAStatusThatStandsIsNotWrittenAgain(t *testing.T) {
 		t.Fatal(err)
 	}
 	version := m.ResourceVersion
-	w.clock.set(noon.Add(time.Minute))
+	w.clock.Set(noon.Add(time.Minute))
 	result, err := r.Reconcile(t.Context(), m)
 	if err != nil {
 		t.Fatal(err)

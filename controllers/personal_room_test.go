@@ -4,46 +4,10 @@ import (
 	"errors"
 	"testing"
 
-	"github.com/google/go-cmp/cmp"
 	"k8s.io/apimachinery/pkg/api/meta"
 
 	"github.com/zoom-operator/zoom-operator/api/v1alpha1"
 )
-
-func TestJoinRoom(t *testing.T) {
-	room := &v1alpha1.ZoomMeeting{Spec: v1alpha1.ZoomMeetingSpec{Instances: []v1alpha1.MeetingInstance{
-		held("too late", at("2h30m"), nil), held("late", at("2h29m"), nil), held("in time", at("1h"), nil),
-		held("early", at("31m"), nil), held("too early", at("30m"), nil), held("some time", nil, nil),
-	}}}
-	for name, tc := range map[string]struct {
-		schedule *v1alpha1.MeetingSchedule
-		want     []string
-	}{
-		"what began at about the planned time is the meeting": {schedule: planned(at("1h"), 60), want: []string{"own", "late", "in time", "early"}},
-		"of a series every occurrence counts": {
-			schedule: series(30, occurrence(at("-24h"), v1alpha1.OccurrencePlanned), occurrence(at("1h"), v1alpha1.OccurrencePlanned)),
-			want:     []string{"own", "in time", "early"},
-		},
-		"an occurrence that was taken out does not": {schedule: series(30, occurrence(at("1h"), v1alpha1.OccurrenceDeleted)), want: []string{"own"}},
-		"without a plan nothing is the meeting":     {schedule: &v1alpha1.MeetingSchedule{}, want: []string{"own"}},
-	} {
-		t.Run(name, func(t *testing.T) {
-			m := &v1alpha1.ZoomMeeting{Spec: v1alpha1.ZoomMeetingSpec{
-				Schedule: tc.schedule, Instances: []v1alpha1.MeetingInstance{held("own", at("-48h"), at("-47h"))},
-			}}
-			var got []string
-			for _, in := range joinRoom(m, room).Spec.Instances {
-				got = append(got, in.UUID)
-			}
-			if diff := cmp.Diff(tc.want, got); diff != "" {
-				t.Errorf("instances (-want +got):\n%s", diff)
-			}
-			if len(m.Spec.Instances) != 1 {
-				t.Error("the meeting itself was changed")
-			}
-		})
-	}
-}
 
 func TestMeetingInAPersonalRoomFollowsTheRoom(t *testing.T) {
 	w := newWorld(t)
@@ -69,7 +33,7 @@ func TestMeetingInAPersonalRoomFollowsTheRoom(t *testing.T) {
 	}
 	w.becomes(t, stranger, v1alpha1.MeetingScheduled)
 
-	w.clock.set(at("21m").Time)
+	w.clock.Set(at("21m").Time)
 	change(t, w, room, func(m *v1alpha1.ZoomMeeting) { m.Spec.Instances[0].EndedAt = at("20m") })
 	w.becomes(t, m, v1alpha1.MeetingEnded)
 
@@ -77,7 +41,7 @@ func TestMeetingInAPersonalRoomFollowsTheRoom(t *testing.T) {
 	change(t, w, room, func(m *v1alpha1.ZoomMeeting) {
 		m.Spec.Instances = []v1alpha1.MeetingInstance{held("b", at("3h"), at("4h"))}
 	})
-	w.clock.set(at("5h").Time)
+	w.clock.Set(at("5h").Time)
 	change(t, w, m, func(m *v1alpha1.ZoomMeeting) { m.Spec.Schedule.Topic = "A new topic" })
 	eventually(t, func() error {
 		if err := w.get(t, m); err != nil {

@@ -1,4 +1,4 @@
-package webhookserver
+package webhookserver_test
 
 import (
 	"context"
@@ -27,6 +27,9 @@ import (
 
 	"github.com/zoom-operator/zoom-operator/api/v1alpha1"
 	"github.com/zoom-operator/zoom-operator/test/controlplane"
+	"github.com/zoom-operator/zoom-operator/webhookserver"
+	"github.com/zoom-operator/zoom-operator/webhookserver/internal/fixture"
+	"github.com/zoom-operator/zoom-operator/webhookserver/internal/servertest"
 	"github.com/zoom-operator/zoom-operator/zoom/zoomtest"
 )
 
@@ -66,21 +69,21 @@ func certificate(t testing.TB, certFile, keyFile string, serial int64) *x509.Cer
 
 func TestCertificateIsReplacedWithoutARestart(t *testing.T) {
 	c, namespace := controlplane.Client(t), controlplane.Namespace(t)
-	createApp(t, c, namespace)
+	servertest.CreateApp(t, c, namespace)
 	folder := t.TempDir()
 	certFile, keyFile := filepath.Join(folder, "tls.crt"), filepath.Join(folder, "tls.key")
 	first := certificate(t, certFile, keyFile, 1)
-	r := startReplica(t, namespace, withTLS(certFile, keyFile))
+	r := servertest.StartReplica(t, namespace, servertest.WithTLS(certFile, keyFile))
 	sendTo := func(ctx context.Context, cert *x509.Certificate, number int64) error {
 		pool := x509.NewCertPool()
 		pool.AddCert(cert)
 		transport := &http.Transport{TLSClientConfig: &tls.Config{RootCAs: pool, MinVersion: tls.VersionTLS12}}
 		defer transport.CloseIdleConnections()
-		z := r.zoom(t, namespace, func(config *zoomtest.Config) {
+		z := r.Zoom(t, namespace, func(config *zoomtest.Config) {
 			config.Endpoint = strings.Replace(config.Endpoint, "http:", "https:", 1)
 			config.Transport = transport
 		})
-		status, err := z.Send(ctx, weekly("AccT", "hOsT", number).Created(minutesAgo(1)))
+		status, err := z.Send(ctx, fixture.Weekly("AccT", "hOsT", number).Created(fixture.MinutesAgo(1)))
 		if err == nil && status != 204 {
 			err = fmt.Errorf("answered %d", status)
 		}
@@ -90,17 +93,17 @@ func TestCertificateIsReplacedWithoutARestart(t *testing.T) {
 		t.Fatal(err)
 	}
 	second := certificate(t, certFile, keyFile, 2)
-	eventually(t, "the new certificate is served", func() error { return sendTo(t.Context(), second, 85000000002) })
+	fixture.Eventually(t, "the new certificate is served", func() error { return sendTo(t.Context(), second, 85000000002) })
 	if err := sendTo(t.Context(), first, 85000000003); err == nil {
 		t.Error("the old certificate is still served")
 	}
-	_, err := tls.DialWithDialer(&net.Dialer{Timeout: patience}, "tcp", r.address, &tls.Config{InsecureSkipVerify: true, MaxVersion: tls.VersionTLS11, MinVersion: tls.VersionTLS10})
+	_, err := tls.DialWithDialer(&net.Dialer{Timeout: fixture.Patience}, "tcp", r.Address, &tls.Config{InsecureSkipVerify: true, MaxVersion: tls.VersionTLS11, MinVersion: tls.VersionTLS10})
 	if err == nil {
 		t.Error("TLS 1.1 is spoken, which is less than Zoom asks for")
 	}
-	plain := do(t, request(t, http.MethodPost, "http://"+r.address+"/", nil))
-	if plain.status != http.StatusBadRequest {
-		t.Errorf("HTTP on the port of TLS is answered %d", plain.status)
+	plain := fixture.Do(t, fixture.Request(t, http.MethodPost, "http://"+r.Address+"/", nil))
+	if plain.Status != http.StatusBadRequest {
+		t.Errorf("HTTP on the port of TLS is answered %d", plain.Status)
 	}
 }
 
@@ -110,15 +113,15 @@ func TestWrongTLSFilesAreRefusedByASentence(t *testing.T) {
 	certificate(t, path("a.crt"), path("a.key"), 1)
 	certificate(t, path("b.crt"), path("b.key"), 2)
 	for name, test := range map[string]struct {
-		options Options
+		options webhookserver.Options
 		want    string
 	}{
-		"a certificate without a key":      {Options{TLSCertFile: path("a.crt")}, "go together: set both files or neither"},
-		"a key without a certificate":      {Options{TLSKeyFile: path("a.key")}, "go together: set both files or neither"},
-		"the key of another certificate":   {Options{TLSCertFile: path("a.crt"), TLSKeyFile: path("b.key")}, "the webhook server's TLS files cannot be read: tls: private key does not match public key"},
-		"a file that is not there":         {Options{TLSCertFile: path("c.crt"), TLSKeyFile: path("a.key")}, "the webhook server's TLS files cannot be read"},
-		"a key where a certificate should": {Options{TLSCertFile: path("a.key"), TLSKeyFile: path("a.key")}, "the webhook server's TLS files cannot be read"},
-		"an address that is none":          {Options{BindAddress: "127.0.0.1:99999"}, "the webhook server cannot listen"},
+		"a certificate without a key":      {webhookserver.Options{TLSCertFile: path("a.crt")}, "go together: set both files or neither"},
+		"a key without a certificate":      {webhookserver.Options{TLSKeyFile: path("a.key")}, "go together: set both files or neither"},
+		"the key of another certificate":   {webhookserver.Options{TLSCertFile: path("a.crt"), TLSKeyFile: path("b.key")}, "the webhook server's TLS files cannot be read: tls: private key does not match public key"},
+		"a file that is not there":         {webhookserver.Options{TLSCertFile: path("c.crt"), TLSKeyFile: path("a.key")}, "the webhook server's TLS files cannot be read"},
+		"a key where a certificate should": {webhookserver.Options{TLSCertFile: path("a.key"), TLSKeyFile: path("a.key")}, "the webhook server's TLS files cannot be read"},
+		"an address that is none":          {webhookserver.Options{BindAddress: "127.0.0.1:99999"}, "the webhook server cannot listen"},
 	} {
 		t.Run(name, func(t *testing.T) {
 			mgr, err := ctrl.NewManager(controlplane.Config(t), ctrl.Options{
@@ -128,9 +131,9 @@ func TestWrongTLSFilesAreRefusedByASentence(t *testing.T) {
 				t.Fatal(err)
 			}
 			if test.options.BindAddress == "" {
-				test.options.BindAddress = freeAddress(t)
+				test.options.BindAddress = fixture.FreeAddress(t)
 			}
-			if err = SetupWithManager(mgr, test.options); err == nil {
+			if err = webhookserver.SetupWithManager(mgr, test.options); err == nil {
 				err = mgr.Start(t.Context())
 			}
 			if err == nil || !strings.Contains(err.Error(), test.want) {
@@ -143,29 +146,29 @@ func TestWrongTLSFilesAreRefusedByASentence(t *testing.T) {
 // What cannot be looked up cannot be answered, so nobody is let in before the caches are filled.
 func TestListensWhenTheCachesAreFilled(t *testing.T) {
 	c, namespace := controlplane.Client(t), controlplane.Namespace(t)
-	createApp(t, c, namespace)
-	var n network
-	config := n.config(t)
-	n.hangs()
-	r := launch(t, withConfig(config))
-	eventually(t, "all kinds are being listed", func() error {
+	servertest.CreateApp(t, c, namespace)
+	var n servertest.Network
+	config := n.Config(t)
+	n.Hangs()
+	r := servertest.Launch(t, servertest.WithConfig(config))
+	fixture.Eventually(t, "all kinds are being listed", func() error {
 		for _, kind := range []string{"/zoomapps", "/zoominstallations", "/zoommeetings"} {
-			if n.waiting(kind) == 0 {
+			if n.Waiting(kind) == 0 {
 				return errors.New("not " + kind)
 			}
 		}
 		return nil
 	})
-	eventually(t, "the probe listens", func() error { _, err := r.readiness(t.Context()); return err })
-	if status, err := r.readiness(t.Context()); err != nil || status == http.StatusOK {
+	fixture.Eventually(t, "the probe listens", func() error { _, err := r.Readiness(t.Context()); return err })
+	if status, err := r.Readiness(t.Context()); err != nil || status == http.StatusOK {
 		t.Errorf("before the caches are filled, readyz says %d, %v", status, err)
 	}
-	if err := nobodyListens(t.Context(), r.address); err != nil {
+	if err := nobodyListens(t.Context(), r.Address); err != nil {
 		t.Errorf("before the caches are filled: %v", err)
 	}
-	n.works()
-	r.untilReady(t)
-	send(t, r.zoom(t, namespace), weekly("AccT", "hOsT", 85000000004).Created(minutesAgo(1)), 204)
+	n.Works()
+	r.UntilReady(t)
+	fixture.Send(t, r.Zoom(t, namespace), fixture.Weekly("AccT", "hOsT", 85000000004).Created(fixture.MinutesAgo(1)), 204)
 }
 
 // nobodyListens returns an error when somebody does.
@@ -179,10 +182,10 @@ func nobodyListens(ctx context.Context, address string) error {
 
 func TestStoppingAnswersWhatIsUnderWay(t *testing.T) {
 	c, namespace := controlplane.Client(t), controlplane.Namespace(t)
-	createApp(t, c, namespace)
+	servertest.CreateApp(t, c, namespace)
 	arrived, release := make(chan struct{}), make(chan struct{})
 	var blocked atomic.Bool
-	r := startReplica(t, namespace, withClient(intercepted(interceptor.Funcs{
+	r := servertest.StartReplica(t, namespace, servertest.WithClient(servertest.Intercepted(interceptor.Funcs{
 		Create: func(ctx context.Context, c client.WithWatch, obj client.Object, opts ...client.CreateOption) error {
 			if _, ok := obj.(*v1alpha1.ZoomMeeting); ok && blocked.CompareAndSwap(false, true) {
 				close(arrived)
@@ -197,14 +200,14 @@ func TestStoppingAnswersWhatIsUnderWay(t *testing.T) {
 	}
 	answer := make(chan outcome, 1)
 	go func() {
-		status, err := r.zoom(t, namespace).Send(t.Context(), weekly("AccT", "hOsT", 85000000005).Created(minutesAgo(1)))
+		status, err := r.Zoom(t, namespace).Send(t.Context(), fixture.Weekly("AccT", "hOsT", 85000000005).Created(fixture.MinutesAgo(1)))
 		answer <- outcome{status, err}
 	}()
 	<-arrived
-	r.stop()
-	eventually(t, "nobody new is let in", func() error { return nobodyListens(t.Context(), r.address) })
+	r.Stop()
+	fixture.Eventually(t, "nobody new is let in", func() error { return nobodyListens(t.Context(), r.Address) })
 	select {
-	case err := <-r.ended:
+	case err := <-r.Ended:
 		t.Fatalf("the manager ended with %v while a request was under way", err)
 	case got := <-answer:
 		t.Fatalf("answered %d, %v before it was stored", got.status, got.err)
@@ -214,29 +217,10 @@ func TestStoppingAnswersWhatIsUnderWay(t *testing.T) {
 	if got := <-answer; got.err != nil || got.status != http.StatusNoContent {
 		t.Errorf("the request under way was answered %d, %v", got.status, got.err)
 	}
-	meeting(t, c, namespace, 85000000005)
-	err := <-r.ended
-	r.ended <- err // for the cleanup
+	fixture.StoredMeeting(t, c, namespace, 85000000005)
+	err := <-r.Ended
+	r.Ended <- err // for the cleanup
 	if err != nil {
 		t.Errorf("the manager ended with %v", err)
-	}
-}
-
-// A part that fails must not leave a server behind that answers without it.
-func TestServerEndsWithItsBackground(t *testing.T) {
-	failure := errors.New("a part has failed")
-	s := &Server{
-		options:    Options{BindAddress: freeAddress(t)},
-		handler:    http.NotFoundHandler(),
-		background: []func(context.Context) error{func(context.Context) error { return failure }},
-	}
-	if err := s.ready(nil); err == nil {
-		t.Error("ready before it listens")
-	}
-	if err := s.Start(t.Context()); !errors.Is(err, failure) {
-		t.Errorf("it ended with %v", err)
-	}
-	if err := s.ready(nil); err == nil {
-		t.Error("ready although it has ended")
 	}
 }

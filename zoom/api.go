@@ -21,10 +21,11 @@ type User struct {
 var restCodes = map[string]error{
 	"4711": ErrScope,
 	"4700": ErrScope, // the older number
+	"201":  ErrScope, // how the API of the Marketplace puts it
 }
 
-// Me asks whom accessToken belongs to. That needs the scope user:read:user, or user:read:user:admin in an admin-managed
-// app. apiURL is the one of the Token.
+// Me asks whom accessToken belongs to. That needs the scope user:read:user, or user:read:user:admin
+// in an admin-managed app. apiURL is the one of the Token.
 func (o *OAuth) Me(ctx context.Context, accessToken, apiURL string) (*User, error) {
 	user, err := o.me(ctx, accessToken, apiURL)
 	if err != nil {
@@ -38,7 +39,7 @@ func (o *OAuth) me(ctx context.Context, accessToken, apiURL string) (*User, erro
 	defer cancel()
 	req, err := http.NewRequestWithContext(ctx, http.MethodGet, o.apiBase(apiURL)+"/v2/users/me", http.NoBody)
 	if err != nil {
-		return nil, err
+		return nil, fmt.Errorf("%w: %w", ErrNotSent, err)
 	}
 	req.Header.Set("Authorization", "Bearer "+accessToken)
 	status, header, body, err := o.do(req)
@@ -53,28 +54,32 @@ func (o *OAuth) me(ctx context.Context, accessToken, apiURL string) (*User, erro
 		return nil, err
 	}
 	fields, _ := parseObject(body)
-	answer := object{fields: fields}.lenient()
-	user := &User{ID: answer.identifier("id"), AccountID: answer.identifier("account_id")}
-	if user.ID == "" || user.AccountID == "" {
+	answer := object{fields: fields}
+	user := &User{ID: answer.scalar("id"), AccountID: answer.scalar("account_id")}
+	if class := classOf(errorCodes(body), restCodes, accessCodes); class != nil && user.ID == "" {
+		return nil, class // a refusal with status 200, as at the authorization server
+	}
+	if !userPattern.MatchString(user.ID) || !accountPattern.MatchString(user.AccountID) {
 		return nil, errUnusable
 	}
 	return user, nil
 }
 
-// apiHost is what the hosts of Zoom's REST API are called: api.zoom.us, and api-eu.zoom.us of a region. The other domain is
-// the cloud of the government, which is not the public one.
+// apiHost is what the hosts of Zoom's REST API are called: api.zoom.us, and api-eu.zoom.us of a
+// region. The other domain is the cloud of the government, which is not the public one.
 var apiHost = regexp.MustCompile(`^api(?:-[a-z0-9]+)*\.(zoom\.us|zoomgov\.com)$`)
 
-// apiBase returns where an access token may be sent: to the region, if apiURL names one, or else where this client is
-// configured to send it.
+// apiBase returns where an access token may be sent: to the region, if apiURL names one, or else
+// where this client is configured to send it.
 func (o *OAuth) apiBase(apiURL string) string {
 	return cmp.Or(o.region(apiURL), o.api())
 }
 
-// region returns the base that an answer names, as far as it may be sent a token, and otherwise nothing. It keeps requests
-// in the account's region, but comes out of an answer: it counts only if it is the configured host, or one of Zoom's for
-// this API in the domain of the configured one. Otherwise whoever could forge an answer would get the token, and could
-// point this client at hosts inside the cluster.
+// region returns the base that an answer names, as far as it may be sent a token, and otherwise
+// nothing. It keeps requests in the account's region, but comes out of an answer: it counts only if
+// it is the configured host, or one of Zoom's for this API in the domain of the configured one.
+// Otherwise whoever could forge an answer would get the token, and could point this client at hosts
+// inside the cluster.
 func (o *OAuth) region(apiURL string) string {
 	configured, err := url.Parse(o.api())
 	if err != nil {

@@ -6,12 +6,13 @@ import (
 	"encoding/hex"
 )
 
-// Challenge is Zoom's question whether an endpoint knows the app's secret token (endpoint.url_validation). Zoom asks
-// when somebody saves the URL and again every 72 hours, waits three seconds for the answer, and stops sending events
-// to an endpoint that keeps failing.
+// Challenge is Zoom's question whether an endpoint knows the app's secret token
+// (endpoint.url_validation). Zoom asks when somebody saves the URL and again every 72 hours, waits
+// three seconds for the answer, and stops sending events to an endpoint that keeps failing.
 type Challenge struct {
-	// PlainToken is Zoom's nonce. ParseEvent lets only letters, digits, "-" and "_" pass, so an answer can never be
-	// the signature of a webhook: the text that a webhook signature covers begins with "v0:".
+	// PlainToken is Zoom's nonce. ParseEvent lets only letters, digits, "-" and "_" pass, so an
+	// answer can never be the signature of a webhook: the text that a webhook signature covers
+	// begins with "v0:".
 	PlainToken string
 }
 
@@ -20,11 +21,13 @@ type ChallengeAnswer struct {
 	// PlainToken repeats the nonce.
 	PlainToken string `json:"plainToken"`
 
-	// EncryptedToken is the HMAC-SHA256 of the nonce, keyed with the secret token, in lower-case hex.
+	// EncryptedToken is the HMAC-SHA256 of the nonce, keyed with the secret token, in lower-case
+	// hex.
 	EncryptedToken string `json:"encryptedToken"`
 }
 
-// Answer proves knowledge of secret. A signed challenge must be answered with the secret that Verify returned for it.
+// Answer proves knowledge of secret. A signed challenge must be answered with the secret that
+// Verify returned for it.
 func (c Challenge) Answer(secret string) ChallengeAnswer {
 	mac := hmac.New(sha256.New, []byte(secret))
 	mac.Write([]byte(c.PlainToken))

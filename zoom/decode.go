@@ -2,9 +2,13 @@ package zoom
 
 import (
 	"cmp"
+	"crypto/sha256"
+	"encoding/hex"
 	"encoding/json"
+	"errors"
 	"fmt"
 	"math"
+	"regexp"
 	"slices"
 	"strconv"
 	"strings"
@@ -13,16 +17,23 @@ import (
 
 // Bounds on what is accepted. Zoom's own values stay far below them.
 const (
-	maxEventName  = 128
-	maxIdentifier = 128
-	maxDigits     = 20
-
-	// maxMillis is the end of the year 9999, the last one that RFC 3339 can write.
-	maxMillis = 253402300799999
+	maxEventName = 128
+	maxDigits    = 20
 )
 
-// decoders has a function for each event that matters here. Each sees the payload and fills in its part of the Event.
-var decoders = map[string]func(*Event, object){
+// What Zoom's IDs look like. Those of accounts and users are URL-safe base64, and a uuid is base64;
+// the other characters were seen in the host_id of events. An account has no slash, so that an
+// account and a user can be joined with one.
+var (
+	accountPattern    = regexp.MustCompile(`^[A-Za-z0-9_-]{1,128}$`)
+	userPattern       = regexp.MustCompile(`^[A-Za-z0-9_.+/=-]{1,128}$`)
+	sessionPattern    = regexp.MustCompile(`^[ -~]{1,128}$`) // of a participant: never stored
+	occurrencePattern = regexp.MustCompile(`^[A-Za-z0-9_.+/=-]{1,32}$`)
+)
+
+// decoders has a function for each event that matters here. Each sees the payload and fills in its
+// part of the Event.
+var decoders = map[string]func(*Event, object) error{
 	EventURLValidation:   decodeChallenge,
 	EventAppDeauthorized: decodeDeauthorization,
 
@@ -49,8 +60,8 @@ var decoders = map[string]func(*Event, object){
 	EventParticipantJBHJoined:         decodeParticipant,
 }
 
-// Known tells whether events of this name are decoded. All others are to be accepted and forgotten: Zoom repeats what
-// is not accepted.
+// Known tells whether events of this name are decoded. All others are to be accepted and forgotten:
+// Zoom repeats what is not accepted.
 func Known(name string) bool {
 	_, known := decoders[name]
 	return known
@@ -58,109 +69,122 @@ func Known(name string) bool {
 
 // ParseEvent decodes the body of a webhook. Verify the signature first.
 //
-// Fields that Zoom left out, set to null or to an empty string are absent; fields unknown to this package are ignored.
-// A known event is refused with an error that wraps ErrMalformed when its account or its meeting number is missing, or
-// when a field cannot be understood that says what happened to whom and when. A field that merely describes is absent
-// then: Zoom gives an event up that is refused again and again, and the event is worth more. Of an unknown event only the
-// name, the time and the account are returned, the latter two as far as they can be understood.
+// Fields that Zoom left out, set to null or to an empty string are absent; fields unknown to this
+// package are ignored. A field that cannot be understood is absent too, and named in Ignored: Zoom
+// gives an event up that is refused, and the event is worth more than the field. A known event is
+// refused, with an error that wraps ErrMalformed, only when its account, its meeting number or the
+// token of a challenge is missing. Of an unknown event only the name, the time and the account are
+// returned, the latter two as far as they can be understood.
 func ParseEvent(body []byte) (*Event, error) {
 	fields, ok := parseObject(body)
 	if !ok {
 		return nil, fmt.Errorf("%w: the body is not one JSON object", ErrMalformed)
 	}
-	var failure error
-	root := object{fields: fields, failure: &failure}
+	var ignored []string
+	root := object{fields: fields, ignored: &ignored}
 	e := &Event{Name: root.text("event")}
 	if e.Name == "" || len(e.Name) > maxEventName {
-		root.refuse("event", "is not a name of 1 to 128 bytes")
+		return nil, fmt.Errorf("%w: event is not a name of 1 to 128 bytes", ErrMalformed)
 	}
-	if failure != nil {
-		return nil, failure
-	}
-
-	decode, known := decoders[e.Name]
 	payload := root.object("payload")
 	e.Time = eventTime(root, payload)
-	e.AccountID = payload.identifier("account_id")
+	e.AccountID = payload.alias("account_id", accountPattern)
+	decode, known := decoders[e.Name]
 	if !known {
 		return e, nil
 	}
-	decode(e, payload)
-	if e.Meeting != nil && e.Time.IsZero() && root.raw("event_ts") != nil {
-		// What is recorded of a meeting is ordered by this time, so that one which is wrong cannot pass for missing.
-		root.refuse("event_ts", "is neither a date nor a time in milliseconds")
+	if err := decode(e, payload); err != nil {
+		return nil, fmt.Errorf("%w: %w", ErrMalformed, err)
 	}
-	if failure != nil {
-		return nil, failure
-	}
+	e.Ignored = ignored
 	return e, nil
 }
 
-// eventTime finds the time of the event, as far as it can be understood. The sources differ in where Zoom puts it and in
-// which form: at the top in milliseconds, of app_deauthorized also in the payload, as a number or as a date. The date in
-// the payload of Zoom's sample names no zone, so deauthorization_time, which does, is believed before it.
+// eventTime finds the time of the event, as far as it can be understood. The sources differ in
+// where Zoom puts it and in which form: at the top in milliseconds, of app_deauthorized also in the
+// payload, as a number or as a date. The date in the payload of Zoom's sample names no zone, so
+// deauthorization_time, which does, is believed before it.
 func eventTime(root, payload object) time.Time {
-	root, payload = root.lenient(), payload.lenient()
-	t := cmp.Or(
-		root.millis("event_ts"),
-		payload.millis("event_ts"),
-		payload.time("deauthorization_time"),
-		root.time("event_ts"),
-		payload.time("event_ts"),
-		payload.millis("time_stamp"),
-	)
-	if t == nil {
-		return time.Time{}
+	var exact, local *time.Time
+	for _, field := range []struct {
+		of  object
+		key string
+	}{{root, "event_ts"}, {payload, "event_ts"}, {payload, "deauthorization_time"}} {
+		if t, zoned := field.of.zonedTime(field.key); zoned {
+			exact = cmp.Or(exact, t)
+		} else {
+			local = cmp.Or(local, t)
+		}
 	}
-	return *t
+	if t := cmp.Or(exact, local, payload.time("time_stamp")); t != nil {
+		return *t
+	}
+	return time.Time{}
 }
 
-func decodeChallenge(e *Event, payload object) {
+// The only reasons to refuse an event that is JSON and has a name.
+var (
+	errNoAccount = errors.New("payload.account_id is missing or no ID of an account")
+	errNoMeeting = errors.New("payload.object.id is missing or not a number of 1 to 20 digits")
+	errNoToken   = errors.New("payload.plainToken is not 1 to 128 letters, digits, - and _")
+)
+
+func decodeChallenge(e *Event, payload object) error {
 	token := payload.text("plainToken")
 	if !validPlainToken(token) {
-		payload.refuse("plainToken", "is not 1 to 128 letters, digits, - and _")
+		return errNoToken
 	}
 	e.Challenge = &Challenge{PlainToken: token}
+	return nil
 }
 
-// decodeDeauthorization refuses no time: whenever it was, the customer has removed the app.
-func decodeDeauthorization(e *Event, payload object) {
-	payload.require("account_id", e.AccountID)
+func decodeDeauthorization(e *Event, payload object) error {
+	if e.AccountID == "" {
+		return errNoAccount
+	}
 	e.Deauthorization = &Deauthorization{
-		ClientID: payload.identifier("client_id"),
-		UserID:   payload.identifier("user_id"),
+		ClientID: payload.scalar("client_id"),
+		UserID:   payload.alias("user_id", userPattern),
 		At:       e.Time,
 	}
-	if at := payload.lenient().time("deauthorization_time"); at != nil {
+	// A date without a zone may be hours off, so that the event's own time goes before it.
+	if at, zoned := payload.zonedTime("deauthorization_time"); at != nil && (zoned || e.Time.IsZero()) {
 		e.Deauthorization.At = *at
 	}
+	return nil
 }
 
-func decodeMeeting(e *Event, payload object) {
-	payload.require("account_id", e.AccountID)
-	e.OperatorID = payload.identifier("operator_id")
-	e.Operation = payload.oneOf("operation", OperationAll, OperationSingle)
-	e.Scope = payload.oneOf("scope", OperationAll, OperationSingle)
+func decodeMeeting(e *Event, payload object) error {
+	if e.AccountID == "" {
+		return errNoAccount
+	}
+	e.OperatorID = payload.alias("operator_id", userPattern)
+	e.Operation = payload.operation("operation")
+	e.Scope = payload.operation("scope")
 
 	o := payload.object("object")
-	description := o.lenient()
 	e.Meeting = &Meeting{
 		ID:          o.digits("id"),
-		UUID:        o.identifier("uuid"),
-		HostID:      o.identifier("host_id"),
-		Topic:       description.optionalText("topic"),
-		Type:        description.count("type"),
+		UUID:        o.alias("uuid", userPattern),
+		HostID:      o.alias("host_id", userPattern),
+		Topic:       o.optionalText("topic"),
+		Type:        o.count("type"),
 		StartTime:   o.time("start_time"),
 		EndTime:     o.time("end_time"),
-		Duration:    description.count("duration"),
-		Timezone:    description.optionalText("timezone"),
+		Duration:    o.count("duration"),
+		Timezone:    o.optionalText("timezone"),
 		Occurrences: decodeOccurrences(o),
-		UsePMI:      description.object("settings").boolean("use_pmi"),
-		PMI:         description.digits("pmi"),
+		UsePMI:      o.object("settings").boolean("use_pmi"),
+		PMI:         o.digits("pmi"),
 	}
-	o.require("id", e.Meeting.ID)
+	if e.Meeting.ID == "" {
+		return errNoMeeting
+	}
+	return nil
 }
 
+// decodeOccurrences leaves single occurrences out that cannot be understood. When none is left the
+// list is absent, for an empty one says that the series has no dates.
 func decodeOccurrences(meeting object) *[]Occurrence {
 	items, ok := meeting.objects("occurrences")
 	if !ok {
@@ -169,39 +193,44 @@ func decodeOccurrences(meeting object) *[]Occurrence {
 	occurrences := make([]Occurrence, 0, len(items))
 	for _, o := range items {
 		occurrences = append(occurrences, Occurrence{
-			ID:        o.identifier("occurrence_id"),
+			ID:        o.alias("occurrence_id", occurrencePattern),
 			StartTime: o.time("start_time"),
-			Duration:  o.lenient().count("duration"),
-			Status:    o.oneOf("status", OccurrenceAvailable, OccurrenceDeleted),
+			Duration:  o.count("duration"),
+			Status:    o.status("status"),
 		})
 	}
 	return &occurrences
 }
 
-func decodeParticipant(e *Event, payload object) {
-	decodeMeeting(e, payload)
+func decodeParticipant(e *Event, payload object) error {
+	if err := decodeMeeting(e, payload); err != nil {
+		return err
+	}
 	p := payload.object("object").object("participant")
 	e.Participant = &Participant{
-		UserID:    p.identifier("user_id"),
-		UUID:      p.identifier("participant_uuid"),
-		ID:        p.identifier("id"),
+		UserID:    p.sessionNumber("user_id"),
+		UUID:      p.alias("participant_uuid", sessionPattern),
+		ID:        p.alias("id", sessionPattern),
 		JoinTime:  p.time("join_time"),
 		LeaveTime: p.time("leave_time"),
 		DateTime:  p.time("date_time"),
 	}
 	if e.Participant.DateTime == nil {
-		e.Participant.DateTime = p.lenient().object("sharing_details").time("date_time")
+		e.Participant.DateTime = p.object("sharing_details").time("date_time")
 	}
+	return nil
 }
 
-// object reads the fields of a JSON object one by one. Its methods return the zero value for an absent field, and for
-// one that they refuse; the first refusal of all objects that belong together is kept in failure.
+// object reads the fields of a JSON object one by one. Its methods return the zero value for an
+// absent field, and for one that cannot be understood; the paths of the latter are kept in ignored,
+// where it is set. They consist of the names that are asked for here, and never of what was sent.
 //
-// It is a map and not a struct with tags because package json would match the latter's names in any case of letters.
+// It is a map and not a struct with tags because package json would match the latter's names in any
+// case of letters.
 type object struct {
 	path    string
 	fields  map[string]json.RawMessage
-	failure *error
+	ignored *[]string
 }
 
 func parseObject(raw []byte) (fields map[string]json.RawMessage, ok bool) {
@@ -209,21 +238,10 @@ func parseObject(raw []byte) (fields map[string]json.RawMessage, ok bool) {
 	return fields, err == nil && fields != nil // nil: the document is "null"
 }
 
-// lenient returns the same object, of which malformed fields are absent and nothing else.
-func (o object) lenient() object {
-	o.failure = new(error)
-	return o
-}
-
-func (o object) refuse(key, why string) {
-	if *o.failure == nil {
-		*o.failure = fmt.Errorf("%w: %s%s %s", ErrMalformed, o.path, key, why)
-	}
-}
-
-func (o object) require(key, value string) {
-	if value == "" {
-		o.refuse(key, "is missing")
+// ignore notes that a field was left out, once for all items of a list.
+func (o object) ignore(key string) {
+	if path := o.path + key; o.ignored != nil && !slices.Contains(*o.ignored, path) {
+		*o.ignored = append(*o.ignored, path)
 	}
 }
 
@@ -237,40 +255,45 @@ func (o object) raw(key string) json.RawMessage {
 }
 
 func (o object) object(key string) object {
-	child := object{path: o.path + key + ".", failure: o.failure}
+	child := object{path: o.path + key + ".", ignored: o.ignored}
 	raw := o.raw(key)
 	if raw == nil {
 		return child
 	}
 	fields, ok := parseObject(raw)
 	if !ok {
-		o.refuse(key, "is not an object")
+		o.ignore(key)
 	}
 	child.fields = fields
 	return child
 }
 
-func (o object) objects(key string) ([]object, bool) {
+// objects reads a list, of which items are left out that are no objects. It is not ok when nothing
+// is left of it.
+func (o object) objects(key string) (list []object, ok bool) {
 	raw := o.raw(key)
 	if raw == nil {
 		return nil, false
 	}
-	var items []map[string]json.RawMessage
+	var items []json.RawMessage
 	if err := json.Unmarshal(raw, &items); err != nil {
-		o.refuse(key, "is not a list of objects")
+		o.ignore(key)
 		return nil, false
 	}
-	path := o.path + key + "."
-	list := make([]object, 0, len(items))
-	for _, fields := range items {
-		list = append(list, object{path: path, fields: fields, failure: o.failure})
+	for _, item := range items {
+		fields, ok := parseObject(item)
+		if !ok {
+			o.ignore(key)
+			continue
+		}
+		list = append(list, object{path: o.path + key + ".", fields: fields, ignored: o.ignored})
 	}
-	return list, true
+	return list, len(list) > 0 || len(items) == 0
 }
 
 func (o object) text(key string) (s string) {
 	if raw := o.raw(key); raw != nil && json.Unmarshal(raw, &s) != nil {
-		o.refuse(key, "is not a string")
+		o.ignore(key)
 	}
 	return s
 }
@@ -282,67 +305,110 @@ func (o object) optionalText(key string) *string {
 	return nil
 }
 
-func (o object) oneOf(key string, allowed ...string) string {
-	s := o.text(key)
-	if s == "" {
+// operation reads what Zoom calls operation and scope. Its documentation knows all and single;
+// other words are about more than one date and less than the series, as far as can be told.
+func (o object) operation(key string) string {
+	if o.raw(key) == nil {
 		return ""
 	}
-	if slices.Contains(allowed, s) {
-		return s
+	switch word := strings.ToLower(strings.TrimSpace(o.text(key))); word {
+	case OperationAll, OperationSingle:
+		return word
+	case "following", "future", "this_and_following":
+	default:
+		o.ignore(key)
 	}
-	o.refuse(key, "is none of "+strings.Join(allowed, ", "))
+	return OperationOther
+}
+
+// status reads the status of an occurrence. What is neither of the two known ones says nothing of
+// whether it takes place.
+func (o object) status(key string) string {
+	switch word := strings.ToLower(strings.TrimSpace(o.text(key))); word {
+	case "", OccurrenceAvailable, OccurrenceDeleted:
+		return word
+	}
+	o.ignore(key)
 	return ""
 }
 
-// identifier reads an opaque name. Those that consist of digits come as numbers now and then.
-func (o object) identifier(key string) string {
-	s := o.scalar(key)
-	if len(s) > maxIdentifier {
-		o.refuse(key, "is longer than 128 bytes")
-		return ""
-	}
-	for i := range len(s) {
-		if s[i] < ' ' || s[i] > '~' {
-			o.refuse(key, "is not printable ASCII")
-			return ""
-		}
-	}
-	return s
-}
-
-// digits reads a meeting number, and spells it the same whether it came as a number or as a string.
-func (o object) digits(key string) string {
-	s := o.scalar(key)
-	if s == "" {
-		return ""
-	}
-	if !decimal(s, maxDigits) {
-		o.refuse(key, "is not a number of 1 to 20 digits")
-		return ""
-	}
-	if s = strings.TrimLeft(s, "0"); s == "" {
-		return "0"
-	}
-	return s
-}
-
-// scalar reads a string, or a whole number as it is written.
-func (o object) scalar(key string) string {
+// literal is what a string says, or any other value as it is written; empty when the field is
+// absent.
+func (o object) literal(key string) (text string, quoted bool) {
 	raw := o.raw(key)
-	if decimal(string(raw), maxIdentifier) {
-		return string(raw)
+	if raw == nil || raw[0] != '"' {
+		return string(raw), false
+	}
+	return o.text(key), true
+}
+
+// scalar reads a string, or a number that is whole, in its digits. Other values are left out.
+func (o object) scalar(key string) string {
+	raw := string(o.raw(key))
+	if digits, ok := whole(raw); ok {
+		return digits
 	}
 	return o.text(key)
 }
 
+// alias reads an ID, whose only use is that it is the same whenever Zoom means the same. One that
+// does not look like Zoom's is therefore replaced by a hash of it: the event still finds the
+// records it belongs to, and an e-mail address that is sent in the place of an ID is not kept.
+func (o object) alias(key string, pattern *regexp.Regexp) string {
+	id := o.scalar(key)
+	if id == "" || pattern.MatchString(id) {
+		return id
+	}
+	o.ignore(key)
+	sum := sha256.Sum256([]byte(id))
+	return "sha256-" + hex.EncodeToString(sum[:12])
+}
+
+// sessionNumber reads the number that Zoom gives each stay of a participant. A negative one stands
+// for unknown: it would make one of all who have it.
+func (o object) sessionNumber(key string) string {
+	number, _ := o.literal(key)
+	if _, err := strconv.ParseFloat(number, 64); err == nil && number[0] == '-' {
+		o.ignore(key)
+		return ""
+	}
+	return o.alias(key, sessionPattern)
+}
+
+// A meeting number in groups, as Zoom's client shows it and people write it.
+var (
+	inGroups  = regexp.MustCompile(`^[0-9]+(?:[\s\x{a0}-]+[0-9]+)*$`)
+	notDigits = regexp.MustCompile(`[^0-9]+`)
+)
+
+// digits reads a meeting number, and spells it the same however it came: as a number, with an
+// exponent, in a string, or in groups.
+func (o object) digits(key string) string {
+	text, quoted := o.literal(key)
+	if text == "" {
+		return ""
+	}
+	if text = strings.TrimSpace(text); quoted && inGroups.MatchString(text) {
+		text = notDigits.ReplaceAllString(text, "")
+	}
+	number, ok := whole(text)
+	if !ok || len(number) > maxDigits {
+		o.ignore(key)
+		return ""
+	}
+	return number
+}
+
+// count reads a number from 0 to 2147483647.
 func (o object) count(key string) *int {
-	raw := o.raw(key)
-	if raw == nil {
+	text, _ := o.literal(key)
+	if text == "" {
 		return nil
 	}
-	n, err := strconv.ParseInt(string(raw), 10, 64)
-	if err != nil || n < 0 || n > math.MaxInt32 {
-		o.refuse(key, "is not a number from 0 to 2147483647")
+	digits, ok := whole(text)
+	n, err := strconv.ParseInt(digits, 10, 32)
+	if !ok || err != nil {
+		o.ignore(key)
 		return nil
 	}
 	return new(int(n))
@@ -357,44 +423,107 @@ func (o object) boolean(key string) *bool {
 	case "false":
 		return new(false)
 	}
-	o.refuse(key, "is neither true nor false")
+	o.ignore(key)
 	return nil
 }
 
-// time reads a date, to the precision it is written in.
+// decimalNumber is a number as JSON and people write one, without a sign.
+var decimalNumber = regexp.MustCompile(`^([0-9]{1,128})(?:\.([0-9]{1,64}))?(?:[eE]\+?([0-9]{1,2}))?$`)
+
+// whole returns the digits of a number without a fraction, such as 8.1e10 and 81000000201.0,
+// without leading zeros. It does not go by float64, which has room for 15 digits only.
+func whole(number string) (digits string, ok bool) {
+	part := decimalNumber.FindStringSubmatch(number)
+	if part == nil {
+		return "", false
+	}
+	exponent, _ := strconv.Atoi(part[3]) // two digits or none
+	digits = part[1] + part[2]
+	point := len(part[1]) + exponent
+	if point > len(digits) {
+		digits += strings.Repeat("0", point-len(digits))
+	}
+	if strings.Trim(digits[point:], "0") != "" {
+		return "", false
+	}
+	return cmp.Or(strings.TrimLeft(digits[:point], "0"), "0"), true
+}
+
+// time reads a time, to the precision it is written in: a date, or the seconds or milliseconds
+// since 1970.
 func (o object) time(key string) *time.Time {
-	s := o.text(key)
-	if s == "" {
-		return nil
-	}
-	if t, ok := parseDate(s); ok {
-		return &t
-	}
-	o.refuse(key, "is not a date as in RFC 3339")
-	return nil
+	t, _ := o.zonedTime(key)
+	return t
 }
 
-// parseDate reads a date in RFC 3339, with or without a fraction. One without a zone, too, is in UTC, as Zoom's are; the
-// one in Zoom's sample of app_deauthorized has a space for the T besides.
-func parseDate(s string) (time.Time, bool) {
-	for _, layout := range []string{time.RFC3339, "2006-01-02T15:04:05", time.DateTime} {
-		if t, err := time.Parse(layout, s); err == nil && 1 <= t.UTC().Year() && t.UTC().Year() <= 9999 {
-			return t.UTC(), true
+// zonedTime also says whether the time names its zone, without which it is taken for UTC.
+func (o object) zonedTime(key string) (t *time.Time, zoned bool) {
+	text, quoted := o.literal(key)
+	if text == "" {
+		return nil, false
+	}
+	if t, ok := parseEpoch(text); ok {
+		return &t, true
+	}
+	if t, zoned, ok := parseDate(text); ok && quoted && t.Year() >= firstYear {
+		return &t, zoned
+	}
+	o.ignore(key)
+	return nil, false
+}
+
+// firstYear is before there was Zoom. Earlier dates, 0001-01-01 and 1970-01-01 above all, are how
+// software says that it has none.
+const firstYear = 2000
+
+// dateLayouts are the forms of dates: RFC 3339, with or without a fraction, and what differs from
+// it in Zoom's events and in its samples: no seconds, a zone without a colon, and none at all.
+var dateLayouts = []struct {
+	layout string
+	zoned  bool
+}{
+	{"2006-01-02T15:04:05Z07:00", true},
+	{"2006-01-02T15:04:05Z0700", true},
+	{"2006-01-02T15:04:05Z07", true},
+	{"2006-01-02T15:04Z07:00", true},
+	{"2006-01-02T15:04Z0700", true},
+	{"2006-01-02T15:04Z07", true},
+	{"2006-01-02T15:04:05", false},
+	{"2006-01-02T15:04", false},
+}
+
+// parseDate reads a date in one of these forms. One without a zone is in UTC, as Zoom's are; the
+// one in Zoom's sample of app_deauthorized has a space for the T besides. The other one in there,
+// which ends in 08:11:387Z, does not say which second it was.
+func parseDate(s string) (t time.Time, zoned, ok bool) {
+	s = strings.ToUpper(strings.TrimSpace(s))
+	if day := len(time.DateOnly); len(s) > day && s[day] == ' ' {
+		s = s[:day] + "T" + strings.TrimLeft(s[day:], " ")
+	}
+	for _, form := range dateLayouts {
+		if t, err := time.Parse(form.layout, s); err == nil && 1 <= t.UTC().Year() && t.UTC().Year() <= 9999 {
+			return t.UTC(), form.zoned, true
 		}
 	}
-	return time.Time{}, false
+	return time.Time{}, false, false
 }
 
-// millis reads milliseconds since 1970, as a number or in a string.
-func (o object) millis(key string) *time.Time {
-	s := o.scalar(key)
-	if s == "" {
-		return nil
+// parseEpoch reads the milliseconds since 1970, or the seconds, with or without a fraction. The two
+// do not overlap in the years from 2001 to 2286.
+func parseEpoch(s string) (time.Time, bool) {
+	s = strings.TrimSpace(s)
+	if !decimalNumber.MatchString(s) {
+		return time.Time{}, false
 	}
-	ms, err := strconv.ParseInt(s, 10, 64)
-	if err != nil || ms <= 0 || ms > maxMillis {
-		o.refuse(key, "is not a time in milliseconds")
-		return nil
+	n, err := strconv.ParseFloat(s, 64) // exact to the microsecond in this range
+	switch {
+	case err != nil:
+		return time.Time{}, false
+	case 1e9 <= n && n < 1e10:
+		n *= 1000
+	case 1e12 <= n && n < 1e13:
+	default:
+		return time.Time{}, false
 	}
-	return new(time.UnixMilli(ms).UTC())
+	return time.UnixMilli(int64(math.Round(n))).UTC(), true
 }

@@ -21,7 +21,8 @@ const (
 	EventMeetingSharingStarted     = "meeting.sharing_started"
 	EventMeetingSharingEnded       = "meeting.sharing_ended"
 
-	// EventMeetingConvertedToWebinar means the number now belongs to a webinar; its Meeting has type 5.
+	// EventMeetingConvertedToWebinar means the number now belongs to a webinar; its Meeting has
+	// type 5.
 	EventMeetingConvertedToWebinar = "meeting.converted_to_webinar"
 
 	EventParticipantJoined            = "meeting.participant_joined"
@@ -40,32 +41,39 @@ const (
 	OperationAll    = "all"
 	OperationSingle = "single"
 
+	// OperationOther is everything else, such as following and future: an event that says so is
+	// about the occurrences that it lists, and must not be taken for one about the whole series.
+	OperationOther = "other"
+
 	OccurrenceAvailable = "available"
 	OccurrenceDeleted   = "deleted"
 )
 
-// ErrMalformed is what every failure of ParseEvent wraps. The wrapping error names the field and never quotes it.
+// ErrMalformed is what every failure of ParseEvent wraps. The wrapping error names the field and
+// never quotes it.
 var ErrMalformed = errors.New("zoom: malformed event")
 
-// Event is a decoded webhook. Exactly the pointers that belong to its name are set, and they are set even when Zoom
-// left the object out: a participant event always has a Meeting and a Participant.
+// Event is a decoded webhook. Exactly the pointers that belong to its name are set, and they are
+// set even when Zoom left the object out: a participant event always has a Meeting and a
+// Participant.
 type Event struct {
 	// Name is Zoom's name of the event, at most 128 bytes, for instance "meeting.started".
 	Name string
 
-	// Time is when the event happened at Zoom, with milliseconds. It is zero when Zoom sent no time, or with
-	// app_deauthorized none that can be understood; the timestamp of the signature is then the best one known.
+	// Time is when the event happened at Zoom, with milliseconds. It is zero when Zoom sent no
+	// time, or none that can be understood; the timestamp of the signature is then the best one
+	// known.
 	Time time.Time
 
-	// AccountID is the account of the user who owns the meeting. It is case-sensitive, and the only thing that tells
-	// the customers of one app apart.
+	// AccountID is the account of the user who owns the meeting. It is case-sensitive, and the only
+	// thing that tells the customers of one app apart.
 	AccountID string
 
 	// OperatorID is the user who caused the event, where Zoom says so.
 	OperatorID string
 
-	// Operation says for recurring meetings whether the whole series or one occurrence is meant: OperationAll,
-	// OperationSingle or empty.
+	// Operation says for recurring meetings whether the whole series or one occurrence is meant:
+	// OperationAll, OperationSingle, OperationOther or empty.
 	Operation string
 
 	// Scope is what Zoom calls Operation on meeting.updated.
@@ -82,16 +90,23 @@ type Event struct {
 
 	// Challenge belongs to endpoint.url_validation.
 	Challenge *Challenge
+
+	// Ignored are the paths of fields that could not be understood, each once, for instance
+	// "payload.object.occurrences". They are absent above, and IDs are replaced. All are names that
+	// this package knows, and none is of the sender's making. Of an unknown event there are none.
+	Ignored []string
 }
 
-// Meeting is what an event says of a meeting. A nil or empty field was not in the event, which is not the same as
-// cleared: meeting.updated carries the changed fields only, and other events leave out what does not apply.
+// Meeting is what an event says of a meeting. A nil or empty field was not in the event, which is
+// not the same as cleared: meeting.updated carries the changed fields only, and other events leave
+// out what does not apply.
 type Meeting struct {
-	// ID is the meeting number in decimal without leading zeros. It names the meeting or the whole series.
+	// ID is the meeting number in decimal without leading zeros. It names the meeting or the whole
+	// series.
 	ID string
 
-	// UUID names one instance: every start of a number gets a new one. The one in meeting.created need not be the one
-	// in meeting.started. It is base64 and may contain "/".
+	// UUID names one instance: every start of a number gets a new one. The one in meeting.created
+	// need not be the one in meeting.started. It is base64 and may contain "/".
 	UUID string
 
 	// HostID is the Zoom user who hosts the meeting.
@@ -100,11 +115,12 @@ type Meeting struct {
 	// Topic is the title that the host gave the meeting.
 	Topic *string
 
-	// Type is Zoom's code: 1 instant, 2 scheduled, 3 recurring without fixed time, 4 personal meeting room,
-	// 8 recurring with fixed time, and some rarer ones.
+	// Type is Zoom's code: 1 instant, 2 scheduled, 3 recurring without fixed time, 4 personal
+	// meeting room, 8 recurring with fixed time, and some rarer ones.
 	Type *int
 
-	// StartTime is the planned start in scheduling events, and the real start of the instance in all others.
+	// StartTime is the planned start in scheduling events, and the real start of the instance in
+	// all others.
 	StartTime *time.Time
 
 	// EndTime is the real end of the instance, in meeting.ended only.
@@ -116,11 +132,13 @@ type Meeting struct {
 	// Timezone is the IANA name that the host planned in.
 	Timezone *string
 
-	// Occurrences are the dates of a recurring meeting: all of them, or those that the event is about.
+	// Occurrences are the dates of a recurring meeting: all of them, or those that the event is
+	// about.
 	Occurrences *[]Occurrence
 
-	// UsePMI tells whether the meeting runs in the host's personal room. Once started it then goes by the room's
-	// number (PMI) instead of ID, which one user of Zoom's API reports and Zoom does not document.
+	// UsePMI tells whether the meeting runs in the host's personal room. Once started it then goes
+	// by the room's number (PMI) instead of ID, which one user of Zoom's API reports and Zoom does
+	// not document.
 	UsePMI *bool
 
 	// PMI is the number of that room, in decimal without leading zeros.
@@ -142,13 +160,14 @@ type Occurrence struct {
 	Status string
 }
 
-// Participant is somebody in a meeting, its waiting room, or in front of its closed door. What could tell who that is
-// to a person is not decoded.
+// Participant is somebody in a meeting, its waiting room, or in front of its closed door. What
+// could tell who that is to a person is not decoded.
 type Participant struct {
 	// UserID numbers a stay in the meeting; it changes with every re-join.
 	UserID string
 
-	// UUID identifies a stay as well, and is missing from some waiting room and all join-before-host events.
+	// UUID identifies a stay as well, and is missing from some waiting room and all
+	// join-before-host events.
 	UUID string
 
 	// ID is the participant's Zoom user; empty for those who have not signed in.
@@ -172,6 +191,7 @@ type Deauthorization struct {
 	// UserID is who removed it.
 	UserID string
 
-	// At is when. It is the Event's Time when Zoom left it out or garbled it, and may be zero like that.
+	// At is when. It is the Event's Time when Zoom left it out or garbled it, and may be zero like
+	// that.
 	At time.Time
 }

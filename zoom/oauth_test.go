@@ -15,6 +15,7 @@ import (
 	"net/http/httptest"
 	"net/url"
 	"os"
+	"regexp"
 	"slices"
 	"strings"
 	"sync/atomic"
@@ -266,7 +267,8 @@ var tokenCalls = map[string]func(context.Context, *zoom.OAuth) (*zoom.Token, err
 	"Refresh": func(ctx context.Context, o *zoom.OAuth) (*zoom.Token, error) { return o.Refresh(ctx, refreshToken) },
 }
 
-// TestTokensAreNotLostOverTheirLifetime has lifetimes in all forms, beside tokens that one was spent for.
+// TestTokensAreNotLostOverTheirLifetime has lifetimes in all forms, beside tokens that one was
+// spent for.
 func TestTokensAreNotLostOverTheirLifetime(t *testing.T) {
 	for name, tt := range map[string]struct {
 		expiresIn string
@@ -378,6 +380,53 @@ func TestRefusals(t *testing.T) {
 			respond(400, `{"reason":"Invalid authorization code `+code+`","error":"invalid_request"}`),
 			grant, status(400, "invalid_request"), status(400, "invalid_request"),
 		},
+		"a dead token, in other words": {
+			respond(400, `{"reason":"Invalid Token!","error":"invalid_request"}`), grant, grant, grant,
+		},
+		"a dead token, in other words, with another status": {
+			respond(401, `{"reason":"Invalid Token!","error":"invalid_request"}`), grant, grant, grant,
+		},
+		"a dead token, by its reason alone":       {respond(400, `{"reason":"Invalid Token!"}`), grant, grant, grant},
+		"a dead token, by its reason, with 401":   {respond(401, `{"reason":"invalid token"}`), grant, grant, grant},
+		"a dead token, as another object":         {respond(400, `{"status":false,"errorCode":4735,"errorMessage":"x"}`), grant, grant, grant},
+		"a dead token, as a success":              {respond(200, `{"status":false,"errorCode":4735,"errorMessage":"x"}`), grant, grant, grant},
+		"a dead token, as a success, in a string": {respond(200, `{"status":"false","errorCode":"4741"}`), grant, grant, grant},
+		"a word for a dead token, as a success":   {respond(200, `{"access_token":null,"error":"invalid_grant"}`), grant, grant, grant},
+		"no grant for the client":                 {respond(400, `{"error":"unauthorized_client"}`), grant, grant, grant},
+		"no grant for the client, with 401":       {respond(401, `{"error":"unauthorized_client","reason":"x"}`), grant, grant, grant},
+		"a reason alone, as a success":            {respond(200, `{"status":false,"reason":"Invalid Token!"}`), grant, grant, grant},
+		"a dead token in XML, as a success":       {respond(200, `<OAuth2Exception><error>invalid_request</error><reason>Invalid Token!</reason></OAuth2Exception>`, "Content-Type", "application/xml"), grant, grant, grant},
+		"an unknown code, as a success":           {respond(200, `{"status":false,"errorCode":4799}`), status(200, "4799"), status(200, "4799"), status(200, "4799")},
+		"a wrong secret, as a success":            {respond(200, `{"status":false,"errorCode":4704}`), client, client, client},
+		"an invalid token, in XML": {
+			respond(400, `<?xml version="1.0" encoding="UTF-8"?><error><code>4741</code><message>Invalid `+refreshToken+`</message></error>`, "Content-Type", "application/xml"),
+			grant, grant, grant,
+		},
+		"a wrong secret, deep in XML": {
+			respond(401, `<result><status>false</status><error><code>4704</code></error></result>`, "Content-Type", "text/xml"), client, client, client,
+		},
+		"a word in XML": {
+			respond(400, `<OAuth><error>invalid_grant</error></OAuth>`, "Content-Type", "application/xml"), grant, grant, grant,
+		},
+		"a reason in XML": {
+			respond(401, `<Map><reason>Invalid Token!</reason><error>invalid_request</error></Map>`, "Content-Type", "application/xml"), grant, grant, grant,
+		},
+		"a page with a number in it": {
+			respond(403, `<html><body><code>4741</code></body></html>`, "Content-Type", "text/html"), status(403, ""), status(403, ""), status(403, ""),
+		},
+		"XML with a secret for a code": {
+			respond(400, `<error><code>`+refreshToken+`</code><error>`+code+`</error></error>`), status(400, ""), status(400, ""), status(400, ""),
+		},
+		"a broken server that says the token is dead": {
+			respond(503, `{"reason":"Invalid Token!"}`), status(503, ""), status(503, ""), status(503, ""),
+		},
+		"another reason, which passes": {
+			respond(401, `{"reason":"Missing grant type","error":"invalid_request"}`),
+			status(401, "invalid_request"), status(401, "invalid_request"), status(401, "invalid_request"),
+		},
+		"the reason beside a code for something else": {
+			respond(400, `{"reason":"Invalid Token!","code":4709}`), status(400, "4709"), status(400, "4709"), status(400, "4709"),
+		},
 		"a code that has expired": {respond(400, `{"error":"invalid_request","code":4733}`), grant, grant, grant},
 		"a code that is invalid":  {respond(400, `{"error":"invalid_request","code":4734}`), grant, grant, grant},
 		"no owner any more":       {respond(400, `{"code":4735,"reason":"x"}`), grant, grant, grant},
@@ -398,9 +447,9 @@ func TestRefusals(t *testing.T) {
 			respond(400, `{"error":"invalid_grant","code":4717}`), client, client, client,
 		},
 		"an invalid access token": {
-			respond(401, `{"error":"invalid_token"}`), access, access, access,
+			respond(401, `{"error":"invalid_token"}`), access, grant, access,
 		},
-		"an invalid access token's number": {respond(401, `{"code":124}`), access, access, access},
+		"an invalid access token's number": {respond(401, `{"code":124}`), access, grant, access},
 		"a number that says less than the word": {
 			respond(400, `{"error":"invalid_grant","code":124}`), grant, grant, grant,
 		},
@@ -486,28 +535,38 @@ func TestRefusalsOfTheAPI(t *testing.T) {
 		answer http.HandlerFunc
 		want   want
 	}{
-		"an invalid token":      {respond(401, `{"code":124,"message":"Invalid access token."}`), want{is: zoom.ErrToken}},
-		"an expired token":      {respond(401, `{"code":124,"message":"Access token is expired."}`), want{is: zoom.ErrToken}},
-		"another number for it": {respond(401, `{"code":201}`), want{is: zoom.ErrToken}},
-		"401 without a number":  {respond(401, ""), want{is: zoom.ErrToken}},
-		"the number with 400":   {respond(400, `{"code":124}`), want{is: zoom.ErrToken}},
+		"an invalid token":              {respond(401, `{"code":124,"message":"Invalid access token."}`), want{is: zoom.ErrToken}},
+		"an expired token":              {respond(401, `{"code":124,"message":"Access token is expired."}`), want{is: zoom.ErrToken}},
+		"the number of the Marketplace": {respond(401, `{"code":201}`), want{is: zoom.ErrScope}},
+		"401 without a number":          {respond(401, ""), want{is: zoom.ErrToken}},
+		"the number with 400":           {respond(400, `{"code":124}`), want{is: zoom.ErrToken}},
 		"a missing scope": {
 			respond(400, `{"code":4711,"message":"Invalid access token, does not contain scopes:[user:read:user]"}`),
 			want{is: zoom.ErrScope},
 		},
 		"a missing scope, the older number": {respond(401, `{"code":4700}`), want{is: zoom.ErrScope}},
-		"no such user":                      {respond(404, `{"code":1001}`), status(404, "1001")},
-		"an error of Zoom's":                {respond(500, `{"code":4711}`), status(500, "4711")},
-		"a number that repeats a secret":    {respond(400, `{"code":"`+accessToken+`"}`), status(400, "")},
-		"a redirect":                        {respond(302, "", "Location", "https://example.com/"), status(302, "")},
-		"too many requests":                 {respond(429, `{"code":429}`, "Retry-After", "7"), want{limit: &zoom.RateLimited{RetryAfter: 7 * time.Second}}},
-		"a page":                            {respond(200, "<html>"+accessToken), want{}},
-		"no user":                           {respond(200, `{"account_id":"A"}`), want{}},
-		"no account":                        {respond(200, `{"id":"U"}`), want{}},
-		"an empty account":                  {respond(200, `{"id":"U","account_id":""}`), want{}},
-		"an ID of the wrong type":           {respond(200, `{"id":{},"account_id":"A"}`), want{}},
-		"an ID that is too long":            {respond(200, `{"id":"`+strings.Repeat("u", 129)+`","account_id":"A"}`), want{}},
-		"an ID with a line feed":            {respond(200, `{"id":"U\nU","account_id":"A"}`), want{}},
+		"a missing scope, in XML": {
+			respond(400, `<?xml version="1.0" encoding="UTF-8" standalone="yes"?><error><code>4711</code><message>Invalid `+accessToken+`</message></error>`, "Content-Type", "application/xml;charset=UTF-8"),
+			want{is: zoom.ErrScope},
+		},
+		"an expired token, in XML":         {respond(400, `<response><code>124</code></response>`), want{is: zoom.ErrToken}},
+		"an expired token, as a success":   {respond(200, `{"status":false,"errorCode":124}`), want{is: zoom.ErrToken}},
+		"another number in another object": {respond(401, `{"status":false,"errorCode":401}`), want{is: zoom.ErrToken}},
+		"a missing scope, with 401":        {respond(401, `{"status":false,"errorCode":4711}`), want{is: zoom.ErrScope}},
+		"no such user":                     {respond(404, `{"code":1001}`), status(404, "1001")},
+		"an error of Zoom's":               {respond(500, `{"code":4711}`), status(500, "4711")},
+		"a number that repeats a secret":   {respond(400, `{"code":"`+accessToken+`"}`), status(400, "")},
+		"a redirect":                       {respond(302, "", "Location", "https://example.com/"), status(302, "")},
+		"too many requests":                {respond(429, `{"code":429}`, "Retry-After", "7"), want{limit: &zoom.RateLimited{RetryAfter: 7 * time.Second}}},
+		"a page":                           {respond(200, "<html>"+accessToken), want{}},
+		"no user":                          {respond(200, `{"account_id":"A"}`), want{}},
+		"no account":                       {respond(200, `{"id":"U"}`), want{}},
+		"an empty account":                 {respond(200, `{"id":"U","account_id":""}`), want{}},
+		"an ID that is too long":           {respond(200, `{"id":"`+strings.Repeat("u", 129)+`","account_id":"A"}`), want{}},
+		"an ID with a line feed":           {respond(200, `{"id":"U\nU","account_id":"A"}`), want{}},
+		"an ID that is an address":         {respond(200, `{"id":"ana@example.com","account_id":"A"}`), want{}},
+		"an account with a slash":          {respond(200, `{"id":"U","account_id":"A/B"}`), want{}},
+		"an ID of the wrong type":          {respond(200, `{"id":{},"account_id":"A"}`), want{}},
 	} {
 		t.Run(name, func(t *testing.T) {
 			_, o := serve(t, tt.answer)
@@ -517,6 +576,58 @@ func TestRefusalsOfTheAPI(t *testing.T) {
 			}
 			tt.want.check(t, err)
 		})
+	}
+}
+
+// TestRequestsSayWhatTheyAreAndWant has the two headers that every request carries: without the
+// first, Zoom answers some errors in XML, and without the second it cannot tell whose requests they
+// are.
+func TestRequestsSayWhatTheyAreAndWant(t *testing.T) {
+	var version string
+	for _, overlay := range []string{"default", "namespaced"} {
+		manifest, err := os.ReadFile("../config/" + overlay + "/kustomization.yaml")
+		if err != nil {
+			t.Fatal(err)
+		}
+		found := regexp.MustCompile(`newTag: (\S+)`).FindSubmatch(manifest)
+		if found == nil || version != "" && version != string(found[1]) {
+			t.Fatalf("config/%s has the version %q, config/default %q", overlay, found, version)
+		}
+		version = string(found[1])
+	}
+	for method, call := range calls {
+		var got http.Header
+		_, o := serve(t, func(w http.ResponseWriter, r *http.Request) {
+			got = r.Header
+			respond(200, `{"access_token":"a","status":"success","id":"u","account_id":"a"}`)(w, r)
+		})
+		if err := call(t.Context(), o); err != nil {
+			t.Errorf("%s: %v", method, err)
+		}
+		if accept, agent := got.Get("Accept"), got.Get("User-Agent"); accept != "application/json" || agent != "zoom-operator/"+version {
+			t.Errorf("%s: Accept is %q, User-Agent is %q", method, accept, agent)
+		}
+	}
+}
+
+// TestTokenTypes has bearer tokens, the only ones that can be used, and others. Those may have cost
+// the code or the token that was passed in, so that nothing is said of it.
+func TestTokenTypes(t *testing.T) {
+	for kind, ok := range map[string]bool{
+		`"bearer"`: true, `"Bearer"`: true, `"BEARER"`: true, `""`: true, `null`: true,
+		`"mac"`: false, `"DPoP"`: false, `"N_A"`: false, `"bearer "`: false,
+	} {
+		for method, call := range tokenCalls {
+			_, o := serve(t, respond(200, `{"access_token":"`+accessToken+`","refresh_token":"`+refreshToken+`","token_type":`+kind+`}`))
+			token, err := call(t.Context(), o)
+			if (err == nil) != ok || (token != nil) != ok {
+				t.Errorf("%s of a token of type %s: %v, want success: %t", method, kind, err, ok)
+			}
+			want{}.check(t, err)
+			if errors.Is(err, zoom.ErrNotSent) {
+				t.Errorf("%s of a token of type %s: %v", method, kind, err)
+			}
+		}
 	}
 }
 
@@ -597,7 +708,8 @@ func TestMeGoesOnlyWhereTokensBelong(t *testing.T) {
 				t.Errorf("the token went to %s, want %s", got, want)
 			}
 
-			// Others send tokens where an answer said, so that a Token names no other base than this.
+			// Others send tokens where an answer said, so that a Token names no other base than
+			// this.
 			answer, err := json.Marshal(map[string]string{"access_token": "a", "api_url": tt.api})
 			if err != nil {
 				t.Fatal(err)
@@ -725,8 +837,8 @@ func raw(text string) http.HandlerFunc {
 	}
 }
 
-// TestHostileServer has a server that knows the secrets, since it was sent them, and tries to get them printed, to keep
-// the client busy, or to be asked again.
+// TestHostileServer has a server that knows the secrets, since it was sent them, and tries to get
+// them printed, to keep the client busy, or to be asked again.
 func TestHostileServer(t *testing.T) {
 	const secrets = clientSecret + code + verifier + refreshToken + accessToken
 	huge := func(status int, contentType string) http.HandlerFunc {
@@ -819,8 +931,8 @@ func TestHostileServer(t *testing.T) {
 	}
 }
 
-// TestOneCallIsOneRequest breaks connections after a first request went well, the case in which package net/http repeats
-// requests by itself if it can use a connection again.
+// TestOneCallIsOneRequest breaks connections after a first request went well, the case in which
+// package net/http repeats requests by itself if it can use a connection again.
 func TestOneCallIsOneRequest(t *testing.T) {
 	for method, call := range calls {
 		t.Run(method, func(t *testing.T) {
@@ -900,8 +1012,8 @@ func TestNoAnswer(t *testing.T) {
 				ctx, cancel := ctx(t.Context())
 				err := call(ctx, o)
 				cancel()
-				if connection, ok := errors.AsType[*net.OpError](err); !ok || connection.Op != "dial" {
-					t.Errorf("%s, %s: %v, want an error of the dial", method, name, err)
+				if !errors.Is(err, zoom.ErrNotSent) {
+					t.Errorf("%s, %s: %v, want ErrNotSent", method, name, err)
 				}
 			}
 		}

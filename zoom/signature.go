@@ -17,36 +17,43 @@ const (
 	// HeaderSignature carries "v0=" and the HMAC-SHA256 of the request in 64 lower-case hex digits.
 	HeaderSignature = "X-Zm-Signature"
 
-	// HeaderTimestamp carries the time of sending as Unix seconds in decimal. The signature covers it.
+	// HeaderTimestamp carries the time of sending as Unix seconds in decimal. The signature covers
+	// it.
 	HeaderTimestamp = "X-Zm-Request-Timestamp"
 )
 
 // MaxClockSkew is how far ahead of our clock a signature's timestamp may be.
 const MaxClockSkew = 5 * time.Minute
 
-// Why Verify refused a request. The texts are fixed: none holds a secret, a signature or a part of the request.
+// Why Verify refused a request. The texts are fixed: none holds a secret, a signature or a part of
+// the request.
 var (
-	// ErrUnsigned means the request does not carry exactly one well-formed signature and one well-formed timestamp.
+	// ErrUnsigned means the request does not carry exactly one well-formed signature and one
+	// well-formed timestamp.
 	ErrUnsigned = errors.New("zoom: signature or timestamp header is missing, repeated or malformed")
 
 	// ErrSignature means the signature is well formed, but none of the secrets produces it.
 	ErrSignature = errors.New("zoom: signature matches none of the secret tokens")
 
-	// ErrStale means the request is genuine, but older than allowed or more than MaxClockSkew ahead of the clock.
-	ErrStale = errors.New("zoom: signature is genuine, but its timestamp is too old or in the future")
+	// ErrStale means the request is authenticated, but older than allowed or more than MaxClockSkew
+	// ahead of the clock.
+	ErrStale = errors.New("zoom: signature is valid, but its timestamp is too old or in the future")
 )
 
 const (
 	signatureVersion = "v0"
 	signaturePrefix  = signatureVersion + "="
 
-	// maxTimestampDigits keeps every accepted timestamp far inside int64 and time.Time. Zoom sends ten digits.
+	// maxTimestampDigits keeps every accepted timestamp far inside int64 and time.Time. Zoom sends
+	// ten digits.
 	maxTimestampDigits = 18
 )
 
-// Verified is what a genuine request proves. Printing it in any way shows nothing of the secret.
+// Verified is what an authenticated request proves. Printing it in any way shows nothing of the
+// secret.
 type Verified struct {
-	// Secret is the secret token that produced the signature. A challenge has to be answered with the same one.
+	// Secret is the secret token that produced the signature. A challenge has to be answered with
+	// the same one.
 	Secret string `json:"-"`
 
 	// Timestamp is when Zoom sent the request, with a resolution of one second.
@@ -64,24 +71,18 @@ func (v Verified) GoString() string { return v.String() }
 // LogValue hides the secret token.
 func (v Verified) LogValue() slog.Value { return slog.StringValue(v.String()) }
 
-// Verify tells whether Zoom sent body, which must be the raw bytes as received: re-encoded JSON has another signature.
+// Verify tells whether Zoom sent body, which must be the raw bytes as received: re-encoded JSON has
+// another signature.
 //
-// It tries each secret token, so that an old and a new one can be in use at the same time; an empty one is never used
-// as a key. Digests are compared in constant time, and the age of the request counts only once it has proved genuine.
-// Requests older than maxAge are refused; Zoom's own retries may arrive 85 minutes after the event, and it is not
-// documented whether they carry a fresh timestamp.
+// It tries each secret token, so that an old and a new one can be in use at the same time; an empty
+// one is never used as a key. Digests are compared in constant time, and the age of the request
+// counts only once it has proved authentic. Requests older than maxAge are refused; Zoom's own
+// retries may arrive 85 minutes after the event, and it is not documented whether they carry a
+// fresh timestamp.
 //
 // The error is ErrUnsigned, ErrSignature or ErrStale.
 func Verify(h http.Header, body []byte, secrets []string, now time.Time, maxAge time.Duration) (Verified, error) {
-	signatures, timestamps := h.Values(HeaderSignature), h.Values(HeaderTimestamp)
-	if len(signatures) != 1 || len(timestamps) != 1 {
-		return Verified{}, ErrUnsigned
-	}
-	want, ok := parseSignature(signatures[0])
-	if !ok {
-		return Verified{}, ErrUnsigned
-	}
-	sent, ok := parseTimestamp(timestamps[0])
+	want, sent, ok := parseHeaders(h)
 	if !ok {
 		return Verified{}, ErrUnsigned
 	}
@@ -89,7 +90,7 @@ func Verify(h http.Header, body []byte, secrets []string, now time.Time, maxAge 
 		if secret == "" {
 			continue // anybody can compute a MAC with the empty key
 		}
-		got := digest(secret, timestamps[0], body)
+		got := digest(secret, h.Get(HeaderTimestamp), body)
 		if !hmac.Equal(got[:], want[:]) {
 			continue
 		}
@@ -101,7 +102,28 @@ func Verify(h http.Header, body []byte, secrets []string, now time.Time, maxAge 
 	return Verified{}, ErrSignature
 }
 
-// Sign returns the value of HeaderSignature for a request with the given value of HeaderTimestamp and raw body.
+// Signed tells whether a request carries exactly one well-formed signature and one well-formed
+// timestamp. Anybody can write such headers; what lacks them does not come from Zoom, which signs
+// every event whatever else it authenticates itself by.
+func Signed(h http.Header) bool {
+	_, _, ok := parseHeaders(h)
+	return ok
+}
+
+func parseHeaders(h http.Header) (signature [sha256.Size]byte, sent time.Time, ok bool) {
+	signatures, timestamps := h.Values(HeaderSignature), h.Values(HeaderTimestamp)
+	if len(signatures) != 1 || len(timestamps) != 1 {
+		return signature, sent, false
+	}
+	if signature, ok = parseSignature(signatures[0]); !ok {
+		return signature, sent, false
+	}
+	sent, ok = parseTimestamp(timestamps[0])
+	return signature, sent, ok
+}
+
+// Sign returns the value of HeaderSignature for a request with the given value of HeaderTimestamp
+// and raw body.
 func Sign(secret, timestamp string, body []byte) string {
 	mac := digest(secret, timestamp, body)
 	return signaturePrefix + hex.EncodeToString(mac[:])
@@ -116,7 +138,8 @@ func digest(secret, timestamp string, body []byte) (sum [sha256.Size]byte) {
 	return sum
 }
 
-// parseSignature accepts one spelling only, the one Zoom uses, so that a request has one valid signature per secret.
+// parseSignature accepts one spelling only, the one Zoom uses, so that a request has one valid
+// signature per secret.
 func parseSignature(value string) (sum [sha256.Size]byte, ok bool) {
 	digits, ok := strings.CutPrefix(value, signaturePrefix)
 	if !ok || len(digits) != hex.EncodedLen(sha256.Size) || strings.ContainsAny(digits, "ABCDEF") {
@@ -139,7 +162,8 @@ func parseTimestamp(value string) (time.Time, bool) {
 	return time.Unix(seconds, 0).UTC(), true
 }
 
-// decimal tells whether s consists of one to most ASCII digits: no sign, no space, no other alphabet.
+// decimal tells whether s consists of one to most ASCII digits: no sign, no space, no other
+// alphabet.
 func decimal(s string, most int) bool {
 	if s == "" || len(s) > most {
 		return false

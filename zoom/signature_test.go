@@ -103,9 +103,9 @@ func TestVerifyRefuses(t *testing.T) {
 		signature = "v0=f1ddc58fa302375aff53c8486de0f88a1359a1a59a9fda34283d77a558973bc4"
 	)
 	ascii := vector(t, "ascii.json")
-	genuine := signed(timestamp, signature)
+	authenticated := signed(timestamp, signature)
 	with := func(change func(http.Header)) http.Header {
-		h := genuine.Clone()
+		h := authenticated.Clone()
 		change(h)
 		return h
 	}
@@ -182,7 +182,7 @@ func TestVerifyRefuses(t *testing.T) {
 		t.Run(name, func(t *testing.T) {
 			header, body, secrets := tt.header, tt.body, tt.secrets
 			if header == nil {
-				header = genuine
+				header = authenticated
 			}
 			if body == nil {
 				body = ascii
@@ -248,7 +248,8 @@ func TestVerifyAge(t *testing.T) {
 	}
 }
 
-// hmacSHA256 follows RFC 2104 word by word, as an oracle that shares nothing with the code under test but the hash.
+// hmacSHA256 follows RFC 2104 word by word, as an oracle that shares nothing with the code under
+// test but the hash.
 func hmacSHA256(key, message []byte) []byte {
 	if len(key) > sha256.BlockSize {
 		sum := sha256.Sum256(key)
@@ -266,8 +267,8 @@ func hmacSHA256(key, message []byte) []byte {
 	return sum[:]
 }
 
-// FuzzVerify holds that a request passes exactly when the oracle computes the signature that it carries, and that one
-// the oracle signed passes.
+// FuzzVerify holds that a request passes exactly when the oracle computes the signature that it
+// carries, and that one the oracle signed passes.
 func FuzzVerify(f *testing.F) {
 	for _, v := range vectors {
 		f.Add(secret, v.timestamp, v.signature, vector(f, v.file))
@@ -276,7 +277,7 @@ func FuzzVerify(f *testing.F) {
 	f.Add(strings.Repeat("k", 65), "1772442005", "V0="+strings.Repeat("F", 64), []byte("{"))
 	f.Fuzz(func(t *testing.T, key, timestamp, signature string, body []byte) {
 		mac := hmacSHA256([]byte(key), append([]byte("v0:"+timestamp+":"), body...))
-		genuine := "v0=" + hex.EncodeToString(mac)
+		authenticated := "v0=" + hex.EncodeToString(mac)
 
 		wellFormed := timestamp != "" && len(timestamp) <= 18 && strings.Trim(timestamp, "0123456789") == ""
 		now := time.Now()
@@ -287,15 +288,15 @@ func FuzzVerify(f *testing.F) {
 			}
 			now = time.Unix(seconds, 0)
 		}
-		for _, s := range []string{signature, genuine} {
+		for _, s := range []string{signature, authenticated} {
 			_, err := zoom.Verify(signed(timestamp, s), body, []string{key}, now, math.MaxInt64)
-			want := wellFormed && key != "" && s == genuine
+			want := wellFormed && key != "" && s == authenticated
 			if (err == nil) != want {
-				t.Errorf("Verify: %v; genuine: %t", err, want)
+				t.Errorf("Verify: %v; authenticated: %t", err, want)
 			}
 		}
-		if got := zoom.Sign(key, timestamp, body); got != genuine {
-			t.Errorf("Sign = %s, want %s", got, genuine)
+		if got := zoom.Sign(key, timestamp, body); got != authenticated {
+			t.Errorf("Sign = %s, want %s", got, authenticated)
 		}
 	})
 }

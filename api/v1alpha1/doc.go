@@ -1,8 +1,10 @@
-// Package v1alpha1 holds the three kinds of the Zoom operator: ZoomApp, ZoomInstallation and ZoomMeeting.
+// Package v1alpha1 holds the three kinds of the Zoom operator: ZoomApp, ZoomInstallation and
+// ZoomMeeting.
 //
-// A spec is what somebody wrote: for a ZoomApp the admin, for the other two the webhook server, which records there
-// what Zoom said. A status is what follows from it, and only controllers write it; the one exception is the health of the
-// event flow (endpointValidatedAt, lastEventAt), which the webhook server reports under a field owner of its own.
+// A spec is what somebody wrote: for a ZoomApp the admin, for the other two the webhook server,
+// which records there what Zoom said. A status is what follows from it, and only controllers write
+// it; the one exception is the health of the event flow (endpointValidatedAt, lastEventAt), which
+// the webhook server reports under a field owner of its own.
 //
 // +kubebuilder:object:generate=true
 // +kubebuilder:ac:generate=true

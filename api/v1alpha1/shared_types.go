@@ -1,5 +1,22 @@
 package v1alpha1
 
+// RetryAnnotation on a ZoomApp or a ZoomInstallation, with the value RetryNow, asks the controller
+// to do at once what it would do again by itself later, at a time that a condition's message names.
+// `kubectl annotate zapp/study-groups zoom-operator.io/retry=now` sets it; the controller takes it
+// off when it has acted.
+const RetryAnnotation = "zoom-operator.io/retry"
+
+// RetryNow is the value of RetryAnnotation; what has another one is left alone.
+const RetryNow = "now"
+
+// AbandonAnnotation on a ZoomInstallation that is being deleted, with the value AbandonTrue, ends
+// the attempts to remove the app at Zoom: what is kept here is deleted without. The customer may
+// still have the app installed then; an Event says so.
+const AbandonAnnotation = "zoom-operator.io/abandon"
+
+// AbandonTrue is the value of AbandonAnnotation; what has another one is left alone.
+const AbandonTrue = "true"
+
 // AppReference names a ZoomApp in the namespace of the object that holds the reference.
 type AppReference struct {
 	// name of the ZoomApp.
@@ -10,7 +27,8 @@ type AppReference struct {
 	Name string `json:"name,omitempty"`
 }
 
-// InstallationReference names a ZoomInstallation in the namespace of the object that holds the reference.
+// InstallationReference names a ZoomInstallation in the namespace of the object that holds the
+// reference.
 type InstallationReference struct {
 	// name of the ZoomInstallation.
 	//
@@ -30,7 +48,13 @@ type SecretReference struct {
 	Name string `json:"name,omitempty"`
 }
 
-// Scope is one OAuth scope as Zoom spells it, for example `meeting:read:meeting` or, in the classic form, `meeting:read`.
+// CredentialsSecretType is the type of the Secret with an app's credentials. It is what lets the
+// operator read the Secret: who may write a ZoomApp names the Secret, and must not be able to name
+// one that belongs to another program. A Secret's type cannot be changed.
+const CredentialsSecretType = "zoom-operator.io/app"
+
+// Scope is one OAuth scope as Zoom spells it, for example `meeting:read:meeting` or, in the classic
+// form, `meeting:read`.
 //
 // +kubebuilder:validation:MinLength=1
 // +kubebuilder:validation:MaxLength=128

@@ -20,8 +20,8 @@ import (
 
 func TestMain(m *testing.M) { controlplane.Main(m) }
 
-// write is an object on its way to the API server: created as change leaves it, or, when stored is set, created as stored
-// leaves it and then updated by change.
+// write is an object on its way to the API server: created as change leaves it, or, when stored is
+// set, created as stored leaves it and then updated by change.
 type write[T client.Object] struct {
 	stored, change func(T)
 	// found sets the status that a stored object has.
@@ -146,9 +146,14 @@ func TestZoomAppValidation(t *testing.T) {
 		return list
 	}
 	const (
-		accountIDIsSet = "accountID cannot be changed once it is set; create another ZoomApp"
-		webURL         = "webURL is a scheme and a host, with no path and no slash at the end, for example https://zoom.us"
+		colons         = "a scope has parts with colons between them, as the scopes of the app in Zoom's build flow show it, for example meeting:read:meeting"
+		adminsForm     = "an admin-managed app has the admin's form of a scope, for example meeting:read:meeting:admin; add :admin, or set managedBy to User"
+		accountIDIsSet = "accountID cannot be changed or taken away once it is set, also by the first account that installed the app; keep it, or create another ZoomApp"
+		aCloud         = "cloud is Commercial or Government, or the name of another one that the operator was started with"
 	)
+	needs := func(managedBy v1alpha1.ManagedBy, scopes ...v1alpha1.Scope) func(app) {
+		return func(a app) { a.Spec.ManagedBy, a.Spec.Scopes = managedBy, scopes }
+	}
 	installations := func(n int32) func(app) { return func(a app) { a.Status.AuthorizedInstallations = &n } }
 	ofAccount := func(a app) { a.Spec.Distribution, a.Spec.AccountID = v1alpha1.DistributionAccount, "account" }
 	check(t, validApp, map[string]write[app]{
@@ -156,52 +161,62 @@ func TestZoomAppValidation(t *testing.T) {
 		"everything set": {change: func(a app) {
 			ofAccount(a)
 			a.Spec.ManagedBy = v1alpha1.ManagedByAdmin
-			a.Spec.Scopes = []v1alpha1.Scope{"meeting:read:meeting", "user:read"}
+			a.Spec.Scopes = []v1alpha1.Scope{"meeting:read:meeting:admin", "user:read:admin"}
 			a.Spec.TokenPolicy = v1alpha1.TokenPolicyContinuous
 			a.Spec.Verification = v1alpha1.VerificationVerificationToken
 			a.Spec.MaxEventAgeSeconds = 86400
 			a.Spec.Participants = v1alpha1.ParticipantsNone
-			a.Spec.Retention = v1alpha1.Retention{EndedSeconds: 60, Instances: 20}
+			a.Spec.Retention = v1alpha1.Retention{EndedSeconds: 60, Instances: 20, RemovedSeconds: 31536000}
+			a.Spec.RemovalGraceSeconds = 7776000
 			a.Spec.UnknownAccounts = v1alpha1.UnknownAccountsIgnore
-			a.Spec.Zoom = v1alpha1.ZoomEndpoints{WebURL: "https://zoomgov.com", APIURL: "http://127.0.0.1:9000"}
+			a.Spec.Cloud = v1alpha1.CloudGovernment
 		}},
 		"a name of 40 characters": {change: func(a app) { a.Name = strings.Repeat("n", 40) }},
 		"a name of 41 characters": {
 			change: func(a app) { a.Name = strings.Repeat("n", 41) },
 			want:   "the name of a ZoomApp has at most 40 characters, because the names of its meetings begin with it",
 		},
-		"no client ID":                         {change: func(a app) { a.Spec.ClientID = "" }, want: "spec.clientID: Required value"},
-		"a client ID that Zoom would not give": {change: func(a app) { a.Spec.ClientID = "a b" }, want: "clientID is one word of letters, digits, - and _, as App Credentials in Zoom's build flow shows it"},
-		"a client ID that is too long":         {change: func(a app) { a.Spec.ClientID = strings.Repeat("a", 129) }, want: "spec.clientID: Too long"},
-		"no Secret":                            {change: func(a app) { a.Spec.CredentialsSecretRef.Name = "" }, want: "spec.credentialsSecretRef"},
-		"no distribution":                      {change: func(a app) { a.Spec.Distribution = "" }, want: "spec.distribution: Required value"},
-		"a distribution that does not exist":   {change: func(a app) { a.Spec.Distribution = "Public" }, want: `supported values: "Marketplace", "Private", "Account"`},
-		"a manager that does not exist":        {change: func(a app) { a.Spec.ManagedBy = "Nobody" }, want: `supported values: "User", "Admin"`},
-		"a token policy that does not exist":   {change: func(a app) { a.Spec.TokenPolicy = "Never" }, want: `supported values: "Continuous", "KeepAlive", "None"`},
-		"a verification that does not exist":   {change: func(a app) { a.Spec.Verification = "None" }, want: `supported values: "SecretToken", "VerificationToken"`},
-		"a use of tokens that does not exist":  {change: func(a app) { a.Spec.AccessTokens = "Public" }, want: `supported values: "Internal", "Shared"`},
-		"participants by name":                 {change: func(a app) { a.Spec.Participants = "Names" }, want: `supported values: "Count", "None"`},
-		"unknown accounts treated otherwise":   {change: func(a app) { a.Spec.UnknownAccounts = "Refuse" }, want: `supported values: "Record", "Ignore"`},
-		"as many scopes as there may be":       {change: func(a app) { a.Spec.Scopes = scopes(64) }},
-		"more scopes than there may be":        {change: func(a app) { a.Spec.Scopes = scopes(65) }, want: "spec.scopes: Too many"},
-		"a scope twice":                        {change: func(a app) { a.Spec.Scopes = []v1alpha1.Scope{"a", "a"} }, want: "spec.scopes[1]: Duplicate value"},
-		"a scope with a space":                 {change: func(a app) { a.Spec.Scopes = []v1alpha1.Scope{"a b"} }, want: aScope},
-		"events that may be very old":          {change: func(a app) { a.Spec.MaxEventAgeSeconds = 86401 }, want: "should be less than or equal to 86400"},
-		"events that may not be a minute old":  {change: func(a app) { a.Spec.MaxEventAgeSeconds = 59 }, want: "should be greater than or equal to 60"},
-		"retention of less than a minute":      {change: func(a app) { a.Spec.Retention.EndedSeconds = 59 }, want: "should be greater than or equal to 60"},
-		"retention of more than a year":        {change: func(a app) { a.Spec.Retention.EndedSeconds = 31536001 }, want: "should be less than or equal to 31536000"},
-		"more instances than an object holds":  {change: func(a app) { a.Spec.Retention.Instances = 21 }, want: "should be less than or equal to 20"},
-		"less than one instance":               {change: func(a app) { a.Spec.Retention.Instances = -1 }, want: "should be greater than or equal to 1"},
-		"a URL of Zoom with a path":            {change: func(a app) { a.Spec.Zoom.WebURL = "https://zoom.us/oauth" }, want: webURL},
-		"a URL of Zoom with a password":        {change: func(a app) { a.Spec.Zoom.WebURL = "https://me:pass@zoom.us" }, want: webURL},
-		"a URL of Zoom with a slash":           {change: func(a app) { a.Spec.Zoom.WebURL = "https://zoom.us/" }, want: webURL},
-		"a URL of Zoom with a space":           {change: func(a app) { a.Spec.Zoom.WebURL = "https://zoom.us " }, want: webURL},
-		"a URL of Zoom that is no web address": {change: func(a app) { a.Spec.Zoom.APIURL = "file:///etc/passwd" }, want: "apiURL is a scheme and a host, with no path and no slash at the end, for example https://api.zoom.us"},
-		"an account for an app of one account": {change: ofAccount},
-		"an account that Zoom would not give":  {change: func(a app) { ofAccount(a); a.Spec.AccountID = "a/b" }, want: anAccountID},
+		"no client ID":                                 {change: func(a app) { a.Spec.ClientID = "" }, want: "spec.clientID: Required value"},
+		"a client ID that Zoom would not give":         {change: func(a app) { a.Spec.ClientID = "a b" }, want: "clientID is one word of letters, digits, - and _, as App Credentials in Zoom's build flow shows it"},
+		"a client ID that is too long":                 {change: func(a app) { a.Spec.ClientID = strings.Repeat("a", 65) }, want: "spec.clientID: Too long"},
+		"no Secret":                                    {change: func(a app) { a.Spec.CredentialsSecretRef.Name = "" }, want: "spec.credentialsSecretRef"},
+		"no distribution":                              {change: func(a app) { a.Spec.Distribution = "" }, want: "spec.distribution: Required value"},
+		"a distribution that does not exist":           {change: func(a app) { a.Spec.Distribution = "Public" }, want: `supported values: "Marketplace", "Private", "Account"`},
+		"a manager that does not exist":                {change: func(a app) { a.Spec.ManagedBy = "Nobody" }, want: `supported values: "User", "Admin"`},
+		"a token policy that does not exist":           {change: func(a app) { a.Spec.TokenPolicy = "Never" }, want: `supported values: "Continuous", "KeepAlive", "None"`},
+		"a verification that does not exist":           {change: func(a app) { a.Spec.Verification = "None" }, want: `supported values: "SecretToken", "VerificationToken"`},
+		"a use of tokens that does not exist":          {change: func(a app) { a.Spec.AccessTokens = "Public" }, want: `supported values: "Internal", "Shared"`},
+		"participants by name":                         {change: func(a app) { a.Spec.Participants = "Names" }, want: `supported values: "Count", "None"`},
+		"unknown accounts treated otherwise":           {change: func(a app) { a.Spec.UnknownAccounts = "Refuse" }, want: `supported values: "Record", "Ignore"`},
+		"as many scopes as there may be":               {change: func(a app) { a.Spec.Scopes = scopes(64) }},
+		"more scopes than there may be":                {change: func(a app) { a.Spec.Scopes = scopes(65) }, want: "spec.scopes: Too many"},
+		"scopes that are too long together":            {change: func(a app) { a.Spec.Scopes = scopesOf(26, 77) }, want: "the scopes have at most 2000 characters together"},
+		"a scope without a colon":                      {change: needs(v1alpha1.ManagedByUser, "meeting:read:meeting", "hello"), want: colons},
+		"a scope that ends in a colon":                 {change: needs(v1alpha1.ManagedByUser, "meeting:"), want: colons},
+		"scopes of every form that Zoom has":           {change: needs(v1alpha1.ManagedByUser, "meeting:read", "meeting:read:list_meetings", "imchat:bot", "zoomapp:inmeeting", "marketplace:read:app")},
+		"a user's scope in an admin-managed app":       {change: needs(v1alpha1.ManagedByAdmin, "user:read:user:admin", "meeting:read:meeting"), want: adminsForm},
+		"a user's classic one":                         {change: needs(v1alpha1.ManagedByAdmin, "meeting:read"), want: adminsForm},
+		"scopes that have no form for admins":          {change: needs(v1alpha1.ManagedByAdmin, "imchat:bot", "zoomapp:inmeeting", "meeting:read:meeting_audio", "recording:read:master", "account:master", "meeting:read:admin")},
+		"a scope with a space":                         {change: func(a app) { a.Spec.Scopes = []v1alpha1.Scope{"a:b c"} }, want: aScope},
+		"events that may be very old":                  {change: func(a app) { a.Spec.MaxEventAgeSeconds = 86401 }, want: "should be less than or equal to 86400"},
+		"events that may not be a minute old":          {change: func(a app) { a.Spec.MaxEventAgeSeconds = 59 }, want: "should be greater than or equal to 60"},
+		"retention of less than a minute":              {change: func(a app) { a.Spec.Retention.EndedSeconds = 59 }, want: "should be greater than or equal to 60"},
+		"retention of more than a year":                {change: func(a app) { a.Spec.Retention.EndedSeconds = 31536001 }, want: "should be less than or equal to 31536000"},
+		"a removed installation for less than an hour": {change: func(a app) { a.Spec.Retention.RemovedSeconds = 3599 }, want: "should be greater than or equal to 3600"},
+		"a removed installation for more than a year":  {change: func(a app) { a.Spec.Retention.RemovedSeconds = 31536001 }, want: "should be less than or equal to 31536000"},
+		"a grace of less than an hour":                 {change: func(a app) { a.Spec.RemovalGraceSeconds = 3599 }, want: "should be greater than or equal to 3600"},
+		"a grace of more than 90 days":                 {change: func(a app) { a.Spec.RemovalGraceSeconds = 7776001 }, want: "should be less than or equal to 7776000"},
+		"more instances than an object holds":          {change: func(a app) { a.Spec.Retention.Instances = 21 }, want: "should be less than or equal to 20"},
+		"less than one instance":                       {change: func(a app) { a.Spec.Retention.Instances = -1 }, want: "should be greater than or equal to 1"},
+		"a URL in place of a cloud":                    {change: func(a app) { a.Spec.Cloud = "https://evil.example" }, want: aCloud},
+		"a cloud with a small letter":                  {change: func(a app) { a.Spec.Cloud = "commercial" }, want: aCloud},
+		"a cloud with a long name":                     {change: func(a app) { a.Spec.Cloud = v1alpha1.Cloud(strings.Repeat("A", 33)) }, want: "Too long: may not be more than 32 bytes"},
+		"a cloud that the operator may know":           {change: func(a app) { a.Spec.Cloud = "Test7" }},
+		"an account for an app of one account":         {change: ofAccount},
+		"an account that Zoom would not give":          {change: func(a app) { ofAccount(a); a.Spec.AccountID = "a/b" }, want: anAccountID},
 		"an account for an app of many": {
 			change: func(a app) { a.Spec.AccountID = "account" },
-			want:   "accountID goes with distribution Account; an app for several accounts has none",
+			want:   "accountID goes with distribution Account; an app for several accounts has none, so take it away in the same change",
 		},
 		"shared access tokens that nobody refreshes": {
 			change: func(a app) {
@@ -217,13 +232,17 @@ func TestZoomAppValidation(t *testing.T) {
 		"an account that becomes known": {
 			stored: func(a app) { a.Spec.Distribution = v1alpha1.DistributionAccount }, change: func(a app) { a.Spec.AccountID = "account" },
 		},
-		"another account": {stored: ofAccount, change: func(a app) { a.Spec.AccountID = "another" }, want: accountIDIsSet},
-		"no account any more": {
-			stored: ofAccount, change: func(a app) { a.Spec.AccountID, a.Spec.Distribution = "", v1alpha1.DistributionPrivate }, want: accountIDIsSet,
+		"another account":     {stored: ofAccount, change: func(a app) { a.Spec.AccountID = "another" }, want: accountIDIsSet},
+		"no account any more": {stored: ofAccount, change: func(a app) { a.Spec.AccountID = "" }, want: accountIDIsSet},
+		"an app of one account that becomes one for others": {
+			stored: ofAccount, change: func(a app) { a.Spec.AccountID, a.Spec.Distribution = "", v1alpha1.DistributionPrivate },
 		},
 		"another client ID while customers have the app installed": {
 			stored: nothing[app], found: installations(1), change: func(a app) { a.Spec.ClientID = "other" },
 			want: "clientID cannot be changed while customers have the app installed, because their tokens belong to it; create another ZoomApp",
+		},
+		"another cloud while customers have the app installed": {
+			stored: nothing[app], found: installations(1), change: func(a app) { a.Spec.Cloud = v1alpha1.CloudGovernment },
 		},
 		"another client ID after all customers have left": {stored: nothing[app], found: installations(0), change: func(a app) { a.Spec.ClientID = "other" }},
 		"another Secret while customers have the app installed": {
@@ -242,15 +261,17 @@ func TestZoomAppDefaults(t *testing.T) {
 		t.Fatal(err)
 	}
 	want := validApp().Spec
+	want.DeletionPolicy = v1alpha1.DeletionPolicyRetain
 	want.ManagedBy = v1alpha1.ManagedByUser
 	want.TokenPolicy = v1alpha1.TokenPolicyContinuous
 	want.AccessTokens = v1alpha1.AccessTokensInternal
 	want.Verification = v1alpha1.VerificationSecretToken
 	want.MaxEventAgeSeconds = 7200
 	want.Participants = v1alpha1.ParticipantsCount
-	want.Retention = v1alpha1.Retention{EndedSeconds: 604800, Instances: 10}
+	want.Retention = v1alpha1.Retention{EndedSeconds: 604800, Instances: 10, RemovedSeconds: 2592000, Meetings: 2000}
+	want.RemovalGraceSeconds = 604800
 	want.UnknownAccounts = v1alpha1.UnknownAccountsRecord
-	want.Zoom = v1alpha1.ZoomEndpoints{WebURL: "https://zoom.us", APIURL: "https://api.zoom.us"}
+	want.Cloud = v1alpha1.CloudCommercial
 	if diff := cmp.Diff(want, app.Spec); diff != "" {
 		t.Errorf("defaults (-want +got):\n%s", diff)
 	}
@@ -270,8 +291,19 @@ func TestZoomInstallationValidation(t *testing.T) {
 		accountIDIsSet = "accountID cannot be changed once it is set; create another ZoomInstallation"
 		userIDIsSet    = "userID cannot be changed once it is set; create another ZoomInstallation"
 		userOfAccount  = "userID needs the accountID that the user belongs to"
+		aConsentStays  = "a consent cannot be taken away; to change the rest, use kubectl apply and not replace, and to end the consent, delete the ZoomInstallation"
+		aRemovalStays  = "a removal cannot be taken away; to change the rest, use kubectl apply and not replace, and to have the customer back, have them install the app again"
 	)
 	invitation := func(in installation) { in.Spec.AccountID, in.Spec.UserID = "", "" }
+	consented := func(at time.Time) func(installation) {
+		return func(in installation) { in.Spec.Consent = &v1alpha1.Consent{At: metav1.NewTime(at)} }
+	}
+	removed := func(reason v1alpha1.DeauthorizationReason) func(installation) {
+		return func(in installation) {
+			in.Spec.Deauthorization = &v1alpha1.Deauthorization{At: metav1.Now(), Reason: reason}
+		}
+	}
+	back := func(in installation) { in.Spec.Deauthorization = nil }
 	check(t, validInstallation, map[string]write[installation]{
 		"a consent": {change: func(in installation) {
 			in.Spec.Consent = &v1alpha1.Consent{At: metav1.Now(), Scopes: []v1alpha1.Scope{"meeting:read"}}
@@ -281,9 +313,15 @@ func TestZoomInstallationValidation(t *testing.T) {
 		"no app":                              {change: func(in installation) { in.Spec.AppRef.Name = "" }, want: "spec.appRef"},
 		"an app whose name is too long":       {change: func(in installation) { in.Spec.AppRef.Name = strings.Repeat("n", 41) }, want: "spec.appRef.name: Too long"},
 		"an account that Zoom would not give": {change: func(in installation) { in.Spec.AccountID = "a/b" }, want: anAccountID},
-		"a user that Zoom would not give":     {change: func(in installation) { in.Spec.UserID = "a/b" }, want: "userID is Zoom's ID of a user: one word of letters, digits, -, _ and ."},
+		"a user that Zoom would not give":     {change: func(in installation) { in.Spec.UserID = "ana@example.com" }, want: "userID is Zoom's ID of a user: one word of letters, digits and -, _, ., +, / and ="},
 		"a user of no account":                {change: func(in installation) { in.Spec.AccountID = "" }, want: userOfAccount},
 		"a consent at no time":                {change: func(in installation) { in.Spec.Consent = &v1alpha1.Consent{} }, want: "spec.consent.at: Required value"},
+		"scopes that are too long together": {
+			change: func(in installation) {
+				in.Spec.Consent = &v1alpha1.Consent{At: metav1.Now(), Scopes: scopesOf(26, 116)}
+			},
+			want: "the scopes have at most 3000 characters together",
+		},
 		"a consent to something with a space": {
 			change: func(in installation) {
 				in.Spec.Consent = &v1alpha1.Consent{At: metav1.Now(), Scopes: []v1alpha1.Scope{"a b"}}
@@ -303,10 +341,16 @@ func TestZoomInstallationValidation(t *testing.T) {
 			stored: nothing[installation], change: func(in installation) { in.Spec.AppRef.Name = "another" },
 			want: "appRef cannot be changed; create another ZoomInstallation",
 		},
-		"another account":     {stored: nothing[installation], change: func(in installation) { in.Spec.AccountID = "another" }, want: accountIDIsSet},
-		"no account any more": {stored: nothing[installation], change: invitation, want: accountIDIsSet},
-		"another user":        {stored: nothing[installation], change: func(in installation) { in.Spec.UserID = "another" }, want: userIDIsSet},
-		"no user any more":    {stored: nothing[installation], change: func(in installation) { in.Spec.UserID = "" }, want: userIDIsSet},
+		"another account":                         {stored: nothing[installation], change: func(in installation) { in.Spec.AccountID = "another" }, want: accountIDIsSet},
+		"no account any more":                     {stored: nothing[installation], change: invitation, want: accountIDIsSet},
+		"another user":                            {stored: nothing[installation], change: func(in installation) { in.Spec.UserID = "another" }, want: userIDIsSet},
+		"no user any more":                        {stored: nothing[installation], change: func(in installation) { in.Spec.UserID = "" }, want: userIDIsSet},
+		"no consent any more":                     {stored: consented(time.Now()), change: func(in installation) { in.Spec.Consent = nil }, want: aConsentStays},
+		"a later consent":                         {stored: consented(time.Now().Add(-time.Hour)), change: consented(time.Now())},
+		"no removal any more, of which Zoom told": {stored: removed(""), change: back, want: aRemovalStays},
+		"no removal any more, which a refused token confirmed":    {stored: removed(v1alpha1.DeauthorizationNoticeConfirmed), change: back, want: aRemovalStays},
+		"no removal any more, which was concluded and did not be": {stored: removed(v1alpha1.DeauthorizationTokenRefused), change: back},
+		"a removal that Zoom tells of after all":                  {stored: removed(v1alpha1.DeauthorizationTokenRefused), change: removed("")},
 	})
 }
 

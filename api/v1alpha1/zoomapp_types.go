@@ -2,15 +2,16 @@ package v1alpha1
 
 import metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 
-// ZoomApp is one OAuth app registered at Zoom: where its credentials are, how it is distributed, and what to keep of its
-// events. Everything that belongs to the app lives in its namespace.
+// ZoomApp is one OAuth app registered at Zoom: where its credentials are, how it is distributed,
+// and what to keep of its events. Everything that belongs to the app lives in its namespace.
 //
 // +kubebuilder:object:root=true
 // +kubebuilder:resource:shortName=zapp,categories=zoom
 // +kubebuilder:subresource:status
+// +kubebuilder:selectablefield:JSONPath=`.spec.clientID`
 // +kubebuilder:printcolumn:name="Ready",type=string,JSONPath=`.status.conditions[?(@.type=="Ready")].status`
 // +kubebuilder:printcolumn:name="Validated",type=string,JSONPath=`.status.conditions[?(@.type=="EndpointValidated")].status`
-// +kubebuilder:printcolumn:name="Installations",type=integer,JSONPath=`.status.installations`
+// +kubebuilder:printcolumn:name="Authorized",type=integer,JSONPath=`.status.authorizedInstallations`
 // +kubebuilder:printcolumn:name="Last-Event",type=date,JSONPath=`.status.lastEventAt`
 // +kubebuilder:printcolumn:name="Age",type=date,JSONPath=`.metadata.creationTimestamp`
 // +kubebuilder:printcolumn:name="Distribution",type=string,priority=1,JSONPath=`.spec.distribution`
@@ -51,41 +52,65 @@ type ZoomAppList struct {
 
 // ZoomAppSpec says which app this is and how the operator treats it. An admin writes it.
 //
-// +kubebuilder:validation:XValidation:rule="!has(self.accountID) || self.distribution == 'Account'",message="accountID goes with distribution Account; an app for several accounts has none"
+// +kubebuilder:validation:XValidation:rule="!has(self.accountID) || self.distribution == 'Account'",message="accountID goes with distribution Account; an app for several accounts has none, so take it away in the same change"
 // +kubebuilder:validation:XValidation:rule="!has(self.accessTokens) || self.accessTokens != 'Shared' || !has(self.tokenPolicy) || self.tokenPolicy == 'Continuous'",message="accessTokens Shared needs tokenPolicy Continuous; under another policy there is no access token that others could use"
 // +kubebuilder:validation:XValidation:rule="self.managedBy == oldSelf.managedBy",message="managedBy cannot be changed, because installations are named after it; create another ZoomApp"
-// +kubebuilder:validation:XValidation:rule="!has(oldSelf.accountID) || (has(self.accountID) && self.accountID == oldSelf.accountID)",message="accountID cannot be changed once it is set; create another ZoomApp"
+// +kubebuilder:validation:XValidation:rule="!has(oldSelf.accountID) || self.distribution != 'Account' || (has(self.accountID) && self.accountID == oldSelf.accountID)",message="accountID cannot be changed or taken away once it is set, also by the first account that installed the app; keep it, or create another ZoomApp"
+// +kubebuilder:validation:XValidation:rule="!has(self.managedBy) || self.managedBy != 'Admin' || !has(self.scopes) || self.scopes.all(s, !s.matches('^(meeting|webinar|user|recording|cloud_recording):') || s.matches(':(admin|master)$') || s.matches('^(meeting|webinar):read:(meeting|webinar)_(audio|video|transcript|chat|screenshare)$'))",message="an admin-managed app has the admin's form of a scope, for example meeting:read:meeting:admin; add :admin, or set managedBy to User"
 type ZoomAppSpec struct {
-	// clientID is the app's OAuth client ID, from App Credentials in Zoom's build flow. Development and production have
-	// different ones; each is a ZoomApp of its own.
+	// clientID is the app's OAuth client ID, from App Credentials in Zoom's build flow. Development
+	// and production have different ones; each is a ZoomApp of its own.
+	//
+	// Of several ZoomApps with one client ID, in whatever namespaces of the operator, one has the
+	// use of it, because Zoom knows one app: a consent given to one would end that given to
+	// another, and a revocation both. It is the one whose credentials Zoom has accepted, before one
+	// of which that is not known, before one whose credentials Zoom refuses or that has none; the
+	// operator asks Zoom while that is open. Of equals it is one with customers, then the older.
+	// The others say ClientIDInUse and ask Zoom for nothing. So nobody who knows a client ID, which
+	// is public, can take it from who knows the client secret. Events that are signed are recorded
+	// by any of them.
 	//
 	// +required
 	// +kubebuilder:validation:MinLength=1
-	// +kubebuilder:validation:MaxLength=128
+	// +kubebuilder:validation:MaxLength=64
 	// +kubebuilder:validation:XValidation:rule="self.matches('^[A-Za-z0-9_-]*$')",message="clientID is one word of letters, digits, - and _, as App Credentials in Zoom's build flow shows it"
 	ClientID string `json:"clientID,omitempty"`
 
-	// credentialsSecretRef names the Secret with the keys `clientSecret` and `secretToken`, and `verificationToken` when
-	// verification asks for it. Each holds one value per line, newest first, so that a value can be rotated without losing
-	// an event: put the new one above the old one, change it at Zoom, then take the old one away.
+	// credentialsSecretRef names the Secret, of the type `zoom-operator.io/app`, with the keys
+	// `clientSecret` and `secretToken`, and `verificationToken` when verification asks for it.
+	// Nothing in a Secret of another type is used. Each holds one value per line, newest first, so
+	// that a value can be rotated without losing an event: put the new one above the old one,
+	// change it at Zoom, then take the old one away.
 	//
 	// +required
 	CredentialsSecretRef SecretReference `json:"credentialsSecretRef,omitzero"`
 
-	// managedBy is Zoom's user-managed or admin-managed: whether each user consents, or an admin for the whole account.
+	// deletionPolicy is what happens to the app's installations when the ZoomApp is deleted.
+	// `Retain` leaves them, with their tokens and meetings: they say that their app is gone, and an
+	// app that is created again under the same name with the same clientID finds them in order.
+	// `Revoke` first removes the app at Zoom from every customer's account and deletes their data;
+	// the ZoomApp goes when that is done. From when it is deleted that cannot be taken back.
+	//
+	// +optional
+	// +default="Retain"
+	DeletionPolicy DeletionPolicy `json:"deletionPolicy,omitempty"`
+
+	// managedBy is Zoom's user-managed or admin-managed: whether each user consents, or an admin
+	// for the whole account.
 	//
 	// +optional
 	// +default="User"
 	ManagedBy ManagedBy `json:"managedBy,omitempty"`
 
-	// distribution is who may install the app. `Marketplace` lets anybody, also when the flow starts at Zoom's own Add
-	// button. `Private` lets only those whom a ZoomInstallation invites. `Account` lets only one account, accountID.
+	// distribution is who may install the app. `Marketplace` lets anybody, also when the flow
+	// starts at Zoom's own Add button. `Private` lets only those whom a ZoomInstallation invites.
+	// `Account` lets only one account, accountID.
 	//
 	// +required
 	Distribution Distribution `json:"distribution,omitempty"`
 
-	// accountID is the only account that may install an app of distribution Account. When it is empty, the first account
-	// that consents is the one.
+	// accountID is the only account that may install an app of distribution Account. When it is
+	// empty, the first account that consents is the one, and the operator writes it here.
 	//
 	// +optional
 	// +kubebuilder:validation:MinLength=1
@@ -93,39 +118,47 @@ type ZoomAppSpec struct {
 	// +kubebuilder:validation:XValidation:rule="self.matches('^[A-Za-z0-9_-]*$')",message="accountID is Zoom's ID of an account: one word of letters, digits, - and _"
 	AccountID string `json:"accountID,omitempty"`
 
-	// scopes are what the app needs. An installation that was granted less is reported.
+	// scopes are what the app needs. An installation that was granted less is reported. Zoom has
+	// admin-managed apps ask for the scopes of meetings, webinars, recordings and users in their
+	// forms for admins, which end in `:admin` or `:master`.
 	//
 	// +optional
-	// +listType=set
+	// +listType=atomic
 	// +kubebuilder:validation:MaxItems=64
+	// +kubebuilder:validation:XValidation:rule="self.map(s, s.size()).sum() <= 2000",message="the scopes have at most 2000 characters together"
+	// +kubebuilder:validation:XValidation:rule="self.all(s, s.matches('^[A-Za-z0-9_.-]+(:[A-Za-z0-9_.-]+)+$'))",message="a scope has parts with colons between them, as the scopes of the app in Zoom's build flow show it, for example meeting:read:meeting"
 	Scopes []Scope `json:"scopes,omitempty"`
 
-	// tokenPolicy is what happens to OAuth tokens after the consent. `Continuous` keeps an access token fresh at all times.
-	// `KeepAlive` refreshes only so often that the refresh token never dies. `None` exchanges the code, because Zoom counts
-	// an installation only then, and keeps no token; one that an earlier policy kept is deleted, and cannot be had again
-	// without another consent.
+	// tokenPolicy is what happens to OAuth tokens after the consent. `Continuous` keeps an access
+	// token fresh at all times, and so finds within the hour that a consent has died of which Zoom
+	// sent no notice. `KeepAlive` refreshes once a week, which keeps the refresh token from dying
+	// of age, and finds a dead consent as late. `None` exchanges the code, because Zoom counts an
+	// installation only then, and keeps no token; one that an earlier policy kept is deleted a day
+	// later, and cannot be had again without another consent. Until then the policy can be changed
+	// back.
 	//
 	// +optional
 	// +default="Continuous"
 	TokenPolicy TokenPolicy `json:"tokenPolicy,omitempty"`
 
-	// accessTokens is who may use the access tokens. `Internal` keeps them to the operator. `Shared` puts each
-	// installation's into a Secret of its own, named in its status, for other programs in the namespace; refresh tokens
-	// are never shared.
+	// accessTokens is who may use the access tokens. `Internal` keeps them to the operator.
+	// `Shared` puts each installation's into a Secret of its own, named in its status, for other
+	// programs in the namespace; refresh tokens are never shared.
 	//
 	// +optional
 	// +default="Internal"
 	AccessTokens AccessTokens `json:"accessTokens,omitempty"`
 
-	// verification is how events are recognised as Zoom's. `SecretToken` checks the signature in x-zm-signature.
-	// `VerificationToken` is Zoom's retired scheme, a fixed token in a header; use it only where Zoom still sends no signature.
+	// verification is how events are recognised as Zoom's. `SecretToken` checks the signature in
+	// x-zm-signature. `VerificationToken` is Zoom's retired scheme, a fixed token in a header; use
+	// it only where Zoom still sends no signature.
 	//
 	// +optional
 	// +default="SecretToken"
 	Verification Verification `json:"verification,omitempty"`
 
-	// maxEventAgeSeconds is the age, by the signature's timestamp, beyond which an event is refused as a replay. Zoom
-	// retries for 85 minutes, so less than 5400 can lose events.
+	// maxEventAgeSeconds is the age, by the signature's timestamp, beyond which an event is refused
+	// as a replay. Zoom retries for 85 minutes, so less than 5400 can lose events.
 	//
 	// +optional
 	// +default=7200
@@ -133,7 +166,8 @@ type ZoomAppSpec struct {
 	// +kubebuilder:validation:Maximum=86400
 	MaxEventAgeSeconds int32 `json:"maxEventAgeSeconds,omitempty"`
 
-	// participants is what is kept of participants. `Count` keeps how many there are and were, never who. `None` keeps nothing.
+	// participants is what is kept of participants. `Count` keeps how many there are and were,
+	// never who. `None` keeps nothing.
 	//
 	// +optional
 	// +default="Count"
@@ -145,19 +179,65 @@ type ZoomAppSpec struct {
 	// +default={}
 	Retention Retention `json:"retention,omitzero"`
 
-	// unknownAccounts is what happens to events of an account that has not installed the app through this operator.
-	// `Record` keeps them, together with a ZoomInstallation that says so. `Ignore` drops them.
+	// unknownAccounts is what happens to events of an account that has not installed the app
+	// through this operator. `Record` keeps them, together with a ZoomInstallation that says so.
+	// `Ignore` drops them.
 	//
 	// +optional
 	// +default="Record"
 	UnknownAccounts UnknownAccountsPolicy `json:"unknownAccounts,omitempty"`
 
-	// zoom is where Zoom is.
+	// removalGraceSeconds is how long the data of a customer is kept after Zoom has refused their
+	// refresh token for good, while Zoom sends no event of them either: the notice of a removal may
+	// have been lost. Afterwards it is deleted as after a removal; a consent in the meantime keeps
+	// all of it. The default is 7 days, the least an hour, the most 90 days.
 	//
 	// +optional
-	// +default={}
-	Zoom ZoomEndpoints `json:"zoom,omitzero"`
+	// +default=604800
+	// +kubebuilder:validation:Minimum=3600
+	// +kubebuilder:validation:Maximum=7776000
+	RemovalGraceSeconds int32 `json:"removalGraceSeconds,omitempty"`
+
+	// cloud is which of Zoom's clouds the app is registered in: `Commercial`, or `Government` for
+	// Zoom for Government, which has apps, accounts and tokens of its own. Whoever runs the
+	// operator can name others, for tests, by --cloud; where they are is never in a ZoomApp, so
+	// that nobody who may write one can have credentials sent to a place of their choice.
+	//
+	// +optional
+	// +default="Commercial"
+	// +kubebuilder:validation:MinLength=1
+	// +kubebuilder:validation:MaxLength=32
+	// +kubebuilder:validation:XValidation:rule="self.matches('^[A-Z][A-Za-z0-9]*$')",message="cloud is Commercial or Government, or the name of another one that the operator was started with"
+	Cloud Cloud `json:"cloud,omitempty"`
 }
+
+// AppFinalizer keeps a ZoomApp of deletionPolicy Revoke that is deleted until its installations are
+// gone.
+const AppFinalizer = "zoom-operator.io/revoke-installations"
+
+// DeletionPolicy is what happens to the installations of a ZoomApp that is deleted.
+//
+// +kubebuilder:validation:Enum=Retain;Revoke
+type DeletionPolicy string
+
+// The deletion policies, called as those of PersistentVolumes and StorageClasses are.
+const (
+	// DeletionPolicyRetain leaves the installations as they are.
+	DeletionPolicyRetain DeletionPolicy = "Retain"
+	// DeletionPolicyRevoke removes the app at Zoom for every customer first.
+	DeletionPolicyRevoke DeletionPolicy = "Revoke"
+)
+
+// Cloud is the name of one of Zoom's clouds.
+type Cloud string
+
+// The clouds that every operator knows.
+const (
+	// CloudCommercial is the cloud at zoom.us.
+	CloudCommercial Cloud = "Commercial"
+	// CloudGovernment is Zoom for Government, at zoomgov.com.
+	CloudGovernment Cloud = "Government"
+)
 
 // ManagedBy is whose consent an installation is.
 //
@@ -194,9 +274,10 @@ type TokenPolicy string
 
 // The token policies.
 const (
-	// TokenPolicyContinuous keeps an access token fresh at all times.
+	// TokenPolicyContinuous keeps an access token fresh at all times, and so finds a dead consent
+	// within the hour.
 	TokenPolicyContinuous TokenPolicy = "Continuous"
-	// TokenPolicyKeepAlive refreshes only to keep the refresh token alive.
+	// TokenPolicyKeepAlive refreshes once a week, only to keep the refresh token alive.
 	TokenPolicyKeepAlive TokenPolicy = "KeepAlive"
 	// TokenPolicyNone keeps no token.
 	TokenPolicyNone TokenPolicy = "None"
@@ -256,12 +337,13 @@ const (
 
 // Retention is how much of the past is kept.
 type Retention struct {
-	// endedSeconds is how long a meeting is kept after it ended or was deleted, when no further start is planned. The
-	// default is 7 days. However small it is, a meeting is kept for two hours, and for maxEventAgeSeconds, because Zoom may
-	// still report something of it until then.
+	// endedSeconds is how long a meeting is kept after it ended or was deleted, when no further
+	// start is planned. The default is 7 days. However small it is, a meeting is kept for two
+	// hours, and for maxEventAgeSeconds, because Zoom may still report something of it until then.
 	//
-	// A live meeting of which nothing was heard for 30 hours, the longest that Zoom lets one last, counts as ended then, and
-	// a series without listed dates 30 days after it was last used, when Zoom gives up its number.
+	// A live meeting of which nothing was heard for 30 hours, the longest that Zoom lets one last,
+	// counts as ended then, and a series without listed dates 30 days after it was last used, when
+	// Zoom gives up its number.
 	//
 	// +optional
 	// +default=604800
@@ -269,40 +351,40 @@ type Retention struct {
 	// +kubebuilder:validation:Maximum=31536000
 	EndedSeconds int32 `json:"endedSeconds,omitempty"`
 
-	// instances is how many of the latest instances of a meeting are kept. What no longer is goes soon after this changes, or
-	// the meeting starts anew.
+	// instances is how many of the latest instances of a meeting are kept. What no longer is goes
+	// soon after this changes, or the meeting starts anew.
 	//
 	// +optional
 	// +default=10
 	// +kubebuilder:validation:Minimum=1
 	// +kubebuilder:validation:Maximum=20
 	Instances int32 `json:"instances,omitempty"`
-}
 
-// ZoomEndpoints is where Zoom is. The defaults are right except for Zoom for Government and for tests.
-type ZoomEndpoints struct {
-	// webURL is where people consent and tokens are exchanged.
+	// meetings is how many meetings of one installation are kept at once. When there are as many,
+	// the oldest that are over go first. When none is over, new ones are not stored, and condition
+	// MeetingsStored of the ZoomInstallation says so.
 	//
 	// +optional
-	// +default="https://zoom.us"
-	// +kubebuilder:validation:MinLength=1
-	// +kubebuilder:validation:MaxLength=253
-	// +kubebuilder:validation:XValidation:rule="self == '' || self.matches('^https?://[^/?#@[:space:]]+$')",message="webURL is a scheme and a host, with no path and no slash at the end, for example https://zoom.us"
-	WebURL string `json:"webURL,omitempty"`
+	// +default=2000
+	// +kubebuilder:validation:Minimum=10
+	// +kubebuilder:validation:Maximum=20000
+	Meetings int32 `json:"meetings,omitempty"`
 
-	// apiURL is the base of Zoom's REST API, without the version.
+	// removedSeconds is how long the ZoomInstallation of a customer who removed the app is kept as
+	// the proof that their data is gone, counted from when it was: it holds an account ID, which is
+	// personal data too. The default is 30 days, the least an hour, the most a year.
 	//
 	// +optional
-	// +default="https://api.zoom.us"
-	// +kubebuilder:validation:MinLength=1
-	// +kubebuilder:validation:MaxLength=253
-	// +kubebuilder:validation:XValidation:rule="self == '' || self.matches('^https?://[^/?#@[:space:]]+$')",message="apiURL is a scheme and a host, with no path and no slash at the end, for example https://api.zoom.us"
-	APIURL string `json:"apiURL,omitempty"`
+	// +default=2592000
+	// +kubebuilder:validation:Minimum=3600
+	// +kubebuilder:validation:Maximum=31536000
+	RemovedSeconds int32 `json:"removedSeconds,omitempty"`
 }
 
 // ZoomAppStatus is what the operator found.
 type ZoomAppStatus struct {
-	// conditions are Ready, CredentialsAvailable, EndpointValidated and LegacyVerification.
+	// conditions are Ready, CredentialsAvailable, EndpointValidated, EventsVerified,
+	// LegacyVerification and ClientIDHeld.
 	//
 	// +optional
 	// +listType=map
@@ -310,34 +392,42 @@ type ZoomAppStatus struct {
 	// +kubebuilder:validation:MaxItems=8
 	Conditions []metav1.Condition `json:"conditions,omitempty"`
 
-	// webhookURL is where Zoom has to send events: Event notification endpoint URL in Zoom's build flow.
+	// webhookURL is where Zoom has to send events: Event notification endpoint URL in Zoom's build
+	// flow.
 	//
 	// +optional
 	// +kubebuilder:validation:MinLength=1
-	// +kubebuilder:validation:MaxLength=1024
+	// +kubebuilder:validation:MaxLength=320
 	WebhookURL string `json:"webhookURL,omitempty"`
 
 	// installURL is where a customer begins: the link to publish.
 	//
 	// +optional
 	// +kubebuilder:validation:MinLength=1
-	// +kubebuilder:validation:MaxLength=1024
+	// +kubebuilder:validation:MaxLength=320
 	InstallURL string `json:"installURL,omitempty"`
 
 	// redirectURL is the OAuth Redirect URL in Zoom's build flow.
 	//
 	// +optional
 	// +kubebuilder:validation:MinLength=1
-	// +kubebuilder:validation:MaxLength=1024
+	// +kubebuilder:validation:MaxLength=320
 	RedirectURL string `json:"redirectURL,omitempty"`
 
-	// accountID is the account that an app of distribution Account without spec.accountID is bound to: the first one that
-	// consented. Nobody of another account can install the app since; spec.accountID goes before it.
+	// accountID is deprecated: spec.accountID is what an app of distribution Account is bound to.
+	// What an earlier version of the operator wrote here is moved there. The next version has no
+	// such field.
 	//
 	// +optional
 	// +kubebuilder:validation:MinLength=1
 	// +kubebuilder:validation:MaxLength=128
 	AccountID string `json:"accountID,omitempty"`
+
+	// refusal is that Zoom refused the app itself when it was last asked in its name; unset since
+	// Zoom accepted it, or since what Zoom refused was changed here.
+	//
+	// +optional
+	Refusal *AppRefusal `json:"refusal,omitempty"`
 
 	// installations is how many ZoomInstallations of the app there are.
 	//
@@ -356,8 +446,107 @@ type ZoomAppStatus struct {
 	// +optional
 	EndpointValidatedAt *metav1.Time `json:"endpointValidatedAt,omitempty"`
 
-	// lastEventAt is when the last genuine event arrived.
+	// lastEventAt is when the last authenticated event arrived.
 	//
 	// +optional
 	LastEventAt *metav1.Time `json:"lastEventAt,omitempty"`
+
+	// refusedEvents counts the requests that may be events of Zoom's and were not taken, by the
+	// reason for it. Anybody can send requests that fit no secret; condition EventsVerified says
+	// what follows. They are counted over all replicas, about twice a minute.
+	//
+	// +optional
+	// +listType=atomic
+	// +kubebuilder:validation:MinItems=1
+	// +kubebuilder:validation:MaxItems=8
+	RefusedEvents []RefusedEvents `json:"refusedEvents,omitempty"`
 }
+
+// RefusedEvents is a run of requests that were not taken for one reason. It ends with an hour
+// without any; the next one begins another run.
+type RefusedEvents struct {
+	// reason is why they were not taken.
+	//
+	// +required
+	Reason RefusalReason `json:"reason,omitempty"`
+
+	// count is how many there were in the run. Zoom sends an event that is not taken up to four
+	// times, and each time counts.
+	//
+	// +required
+	// +kubebuilder:validation:Minimum=1
+	Count int64 `json:"count,omitempty"`
+
+	// since is when the run began.
+	//
+	// +required
+	Since metav1.Time `json:"since,omitzero"`
+
+	// lastAt is when the last one came.
+	//
+	// +required
+	LastAt metav1.Time `json:"lastAt,omitzero"`
+}
+
+// RefusalReason is why requests that may be events of Zoom's were not taken.
+//
+// +kubebuilder:validation:Enum=WrongSignature;WrongVerificationToken;NoCredentials;Stale;Future
+type RefusalReason string
+
+// The reasons.
+const (
+	// RefusalWrongSignature means that they are signed with another secret token than those in the
+	// app's Secret.
+	RefusalWrongSignature RefusalReason = "WrongSignature"
+	// RefusalWrongVerificationToken means that they carry another verification token than those in
+	// the app's Secret.
+	RefusalWrongVerificationToken RefusalReason = "WrongVerificationToken"
+	// RefusalNoCredentials means that the app's Secret held nothing that they could be verified
+	// with.
+	RefusalNoCredentials RefusalReason = "NoCredentials"
+	// RefusalStale means that they are Zoom's, and were sent longer ago than maxEventAgeSeconds, or
+	// ahead of the clock here.
+	RefusalStale RefusalReason = "Stale"
+	// RefusalFuture means that they are Zoom's, and are of things that happened ahead of the clock
+	// here.
+	RefusalFuture RefusalReason = "Future"
+)
+
+// AppRefusal is what Zoom refused an app for.
+//
+// +structType=atomic
+type AppRefusal struct {
+	// reason is `ClientRejected` when Zoom does not accept the app's client ID and client secret,
+	// and `ScopeMissing` when the app may not ask who consented.
+	//
+	// +required
+	Reason AppRefusalReason `json:"reason,omitempty"`
+
+	// at is when Zoom refused it first.
+	//
+	// +required
+	At metav1.Time `json:"at,omitzero"`
+
+	// credentials identifies what was refused: a piece of a digest of the client ID, the client
+	// secrets, the scopes and where Zoom is, too short to find any of them by. When it is not that
+	// of what is configured now, the refusal holds no longer.
+	//
+	// +required
+	// +kubebuilder:validation:MinLength=1
+	// +kubebuilder:validation:MaxLength=64
+	Credentials string `json:"credentials,omitempty"`
+}
+
+// AppRefusalReason is why Zoom refused an app; the reason of its condition Ready.
+//
+// +kubebuilder:validation:Enum=ClientRejected;ScopeMissing
+type AppRefusalReason string
+
+// The reasons.
+const (
+	// AppRefusalClientRejected means that Zoom does not accept the app's client ID and client
+	// secret.
+	AppRefusalClientRejected AppRefusalReason = ReasonClientRejected
+	// AppRefusalScopeMissing means that the app may not ask Zoom who consented.
+	AppRefusalScopeMissing AppRefusalReason = ReasonScopeMissing
+)

@@ -2,8 +2,9 @@ package v1alpha1
 
 import metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 
-// ZoomMeeting is one meeting number of one app, with its recent instances. Zoom gives every start of a meeting a new
-// uuid; the number is what people know, so the number is the object and the uuids are a bounded list in it.
+// ZoomMeeting is one meeting number of one app, with its recent instances. Zoom gives every start
+// of a meeting a new uuid; the number is what people know, so the number is the object and the
+// uuids are a bounded list in it.
 //
 // +kubebuilder:object:root=true
 // +kubebuilder:resource:shortName=zm,categories=zoom
@@ -55,8 +56,8 @@ type ZoomMeetingList struct {
 	Items []ZoomMeeting `json:"items"`
 }
 
-// ZoomMeetingSpec is what Zoom reported of one meeting number. Only the webhook server adds to it; the meeting controller
-// takes away what retention no longer keeps.
+// ZoomMeetingSpec is what Zoom reported of one meeting number. Only the webhook server adds to it;
+// the meeting controller takes away what retention no longer keeps.
 type ZoomMeetingSpec struct {
 	// appRef names the ZoomApp whose webhooks reported the meeting.
 	//
@@ -98,10 +99,12 @@ type ZoomMeetingSpec struct {
 	// +optional
 	Schedule *MeetingSchedule `json:"schedule,omitempty"`
 
-	// instances are the latest times the meeting was held, newest first. The controller keeps as many as the ZoomApp's
-	// retention.instances; there are more only while Zoom may still report something of those.
+	// instances are the latest times the meeting was held, newest first. The controller keeps as
+	// many as the ZoomApp's retention.instances; there are more only while Zoom may still report
+	// something of those, and fewer only where a long series leaves no room for them.
 	//
-	// The list is written as a whole by one writer; as a list map, its bookkeeping in managedFields would outgrow it.
+	// The list is written as a whole by one writer; as a list map, its bookkeeping in managedFields
+	// would outgrow it.
 	//
 	// +optional
 	// +listType=atomic
@@ -113,20 +116,23 @@ type ZoomMeetingSpec struct {
 	// +optional
 	Removal *MeetingRemoval `json:"removal,omitempty"`
 
-	// waiting holds one entry per arrival at the closed door of the meeting, packed like attendance.sessions, since it was
-	// last held.
+	// waiting holds one entry per arrival at the closed door of the meeting, packed like
+	// attendance.sessions, since it was last held.
 	//
 	// +optional
 	// +kubebuilder:validation:MaxLength=2048
 	Waiting []byte `json:"waiting,omitempty"`
 
-	// watermarks are the event times up to which each fact above is known, so that a late event never undoes a newer one.
+	// watermarks are the event times up to which each fact above is known, so that a late event
+	// never undoes a newer one.
 	//
 	// +optional
 	Watermarks MeetingWatermarks `json:"watermarks,omitzero"`
 }
 
 // MeetingSchedule is what was planned.
+//
+// +structType=atomic
 type MeetingSchedule struct {
 	// topic is the title of the meeting.
 	//
@@ -140,7 +146,8 @@ type MeetingSchedule struct {
 	// +optional
 	Type MeetingType `json:"type,omitempty"`
 
-	// startTime is the planned start, of a series its first. Meetings without a fixed time have none.
+	// startTime is the planned start, of a series its first. Meetings without a fixed time have
+	// none.
 	//
 	// +optional
 	StartTime *metav1.Time `json:"startTime,omitempty"`
@@ -152,21 +159,23 @@ type MeetingSchedule struct {
 	// +kubebuilder:validation:Maximum=100000
 	DurationMinutes *int32 `json:"durationMinutes,omitempty"`
 
-	// timezone is the IANA name of the timezone the meeting was planned in, for example Europe/Madrid.
+	// timezone is the IANA name of the timezone the meeting was planned in, for example
+	// Europe/Madrid.
 	//
 	// +optional
 	// +kubebuilder:validation:MinLength=1
 	// +kubebuilder:validation:MaxLength=64
 	Timezone string `json:"timezone,omitempty"`
 
-	// room is `Personal` when the meeting is held in the host's personal meeting room, and `Own` when it is held under its
-	// own number. It is absent when Zoom has not said.
+	// room is `Personal` when the meeting is held in the host's personal meeting room, and `Own`
+	// when it is held under its own number. It is absent when Zoom has not said.
 	//
 	// +optional
 	Room MeetingRoom `json:"room,omitempty"`
 
-	// personalRoom is the number of the host's personal meeting room, as Zoom last told it. While room is `Personal`, Zoom
-	// reports the start of the meeting under this number; otherwise the number means nothing for it.
+	// personalRoom is the number of the host's personal meeting room, as Zoom last told it. While
+	// room is `Personal`, Zoom reports the start of the meeting under this number; otherwise the
+	// number means nothing for it.
 	//
 	// +optional
 	// +kubebuilder:validation:MinLength=1
@@ -176,7 +185,8 @@ type MeetingSchedule struct {
 
 	// occurrences are the planned times of a series.
 	//
-	// The list is written as a whole by one writer; as a list map, its bookkeeping in managedFields would outgrow it.
+	// The list is written as a whole by one writer; as a list map, its bookkeeping in managedFields
+	// would outgrow it.
 	//
 	// +optional
 	// +listType=atomic
@@ -243,20 +253,21 @@ type MeetingOccurrence struct {
 	// +kubebuilder:validation:Maximum=100000
 	DurationMinutes *int32 `json:"durationMinutes,omitempty"`
 
-	// state is `Deleted` when this occurrence was taken out of the series. Without a state it is `Planned`.
+	// state is `Deleted` when this occurrence was taken out of the series. Without a state it is
+	// `Planned`.
 	//
 	// +optional
 	State OccurrenceState `json:"state,omitempty"`
 
-	// watermarks are the event times of what was changed of this occurrence alone. The rest of it is as the series was last
-	// planned.
+	// watermarks are the event times of what was changed of this occurrence alone. The rest of it
+	// is as the series was last planned.
 	//
 	// +optional
 	Watermarks OccurrenceWatermarks `json:"watermarks,omitzero"`
 }
 
-// OccurrenceWatermarks are event times in milliseconds since 1970, Zoom's event_ts, one for each fact of a
-// MeetingOccurrence that was changed since the series was last planned.
+// OccurrenceWatermarks are event times in milliseconds since 1970, Zoom's event_ts, one for each
+// fact of a MeetingOccurrence that was changed since the series was last planned.
 type OccurrenceWatermarks struct {
 	// startTime is that of startTime.
 	//
@@ -296,21 +307,23 @@ type MeetingInstance struct {
 	//
 	// +required
 	// +kubebuilder:validation:MinLength=1
-	// +kubebuilder:validation:MaxLength=128
+	// +kubebuilder:validation:MaxLength=64
 	UUID string `json:"uuid,omitempty"`
 
-	// startedAt is when it started, by Zoom's clock. It is absent while no event has told the start.
+	// startedAt is when it started, by Zoom's clock. It is absent while no event has told the
+	// start.
 	//
 	// +optional
 	StartedAt *metav1.Time `json:"startedAt,omitempty"`
 
-	// seenAt is the earliest time at which something happened in it, of events that do not tell its start. Without a
-	// startedAt it is the best that is known of the start.
+	// seenAt is the earliest time at which something happened in it, of events that do not tell its
+	// start. Without a startedAt it is the best that is known of the start.
 	//
 	// +optional
 	SeenAt *metav1.Time `json:"seenAt,omitempty"`
 
-	// endedAt is when it ended, by Zoom's clock. It is absent while the instance goes on, and when Zoom never said.
+	// endedAt is when it ended, by Zoom's clock. It is absent while the instance goes on, and when
+	// Zoom never said.
 	//
 	// +optional
 	EndedAt *metav1.Time `json:"endedAt,omitempty"`
@@ -331,14 +344,15 @@ type MeetingInstance struct {
 	Sharing *Tally `json:"sharing,omitempty"`
 }
 
-// Tally counts events of one kind in one instance, each once, however often Zoom sends it.
+// Tally counts events of one kind in one instance, each once, however often Zoom sends it, and
+// stops at 16.
 type Tally struct {
 	// lastAt is when the latest happened, by Zoom's clock.
 	//
 	// +required
 	LastAt metav1.Time `json:"lastAt,omitzero"`
 
-	// seen holds one hash per event, packed. Of many events it holds a sample, and the count becomes an estimate.
+	// seen holds one hash per event, packed, while events are counted.
 	//
 	// +optional
 	// +kubebuilder:validation:MaxLength=512
@@ -349,24 +363,21 @@ type Tally struct {
 	// +optional
 	// +kubebuilder:validation:Minimum=0
 	Count *int32 `json:"count,omitempty"`
-
-	// precision is that of count.
-	//
-	// +optional
-	Precision Precision `json:"precision,omitempty"`
 }
 
-// Attendance is what is needed to count the participants of one instance, and no more: nothing in it names a person or
-// can be found again in another instance.
+// Attendance is what is needed to count the participants of one instance, and no more: nothing in
+// it names a person or can be found again in another instance.
 type Attendance struct {
-	// sessions holds one entry per join, packed: a hash that is salted with the instance's uuid, and when that session
-	// began and ended. Of very large meetings it holds a sample, and counts become estimates.
+	// sessions holds one entry per join, also of a breakout room, packed: hashes that are salted
+	// with the instance's uuid, and when that session began and ended. Of very large meetings it
+	// holds a sample, and counts become estimates.
 	//
 	// +optional
 	// +kubebuilder:validation:MaxLength=8192
 	Sessions []byte `json:"sessions,omitempty"`
 
-	// joins is how often somebody joined, once the sessions are no longer kept.
+	// joins is how often somebody joined, once the sessions are no longer kept. Moving between
+	// breakout rooms is no join.
 	//
 	// +optional
 	// +kubebuilder:validation:Minimum=0
@@ -393,14 +404,14 @@ type Precision string
 const (
 	// PrecisionExact means counted.
 	PrecisionExact Precision = "Exact"
-	// PrecisionEstimated means extrapolated from a sample. Of a meeting of more than 320 joins that is usually right to 6
-	// percent; where other instances followed within hours, before it could be counted, the sample is smaller and the
-	// estimate may be off by a tenth, or if there were several by a third. Of alerts and shared screens it is usually right
-	// to a quarter.
+	// PrecisionEstimated means extrapolated from a sample. Of an instance of more than 320 joins
+	// that is usually right to 6 percent.
 	PrecisionEstimated Precision = "Estimated"
 )
 
 // MeetingRemoval is the latest deletion or recovery of a meeting.
+//
+// +structType=atomic
 type MeetingRemoval struct {
 	// action is what was done.
 	//
@@ -428,8 +439,10 @@ const (
 	RemovalRecovered RemovalAction = "Recovered"
 )
 
-// MeetingWatermarks are event times in milliseconds since 1970, Zoom's event_ts, one for each fact of a ZoomMeetingSpec
-// that a later event may change.
+// MeetingWatermarks are event times in milliseconds since 1970, Zoom's event_ts, one for each fact
+// of a ZoomMeetingSpec that a later event may change.
+//
+// +structType=atomic
 type MeetingWatermarks struct {
 	// host is that of hostID.
 	//
@@ -502,20 +515,21 @@ type ZoomMeetingStatus struct {
 	// +kubebuilder:validation:MaxItems=8
 	Conditions []metav1.Condition `json:"conditions,omitempty"`
 
-	// state is what the meeting is now: Scheduled, Live, Ended or Deleted. A series is Scheduled between its occurrences.
+	// state is what the meeting is now: Scheduled, Live, Ended or Deleted. A series is Scheduled
+	// between its occurrences.
 	//
 	// +optional
 	State MeetingState `json:"state,omitempty"`
 
-	// startTime is the start that state speaks of: of a live meeting when it started, of a scheduled one the next planned
-	// start, of an ended one when it last started.
+	// startTime is the start that state speaks of: of a live meeting when it started, of a
+	// scheduled one the next planned start, of an ended one when it last started.
 	//
 	// +optional
 	StartTime *metav1.Time `json:"startTime,omitempty"`
 
-	// duration is the length that state speaks of, for people, for example 1h30m: of an ended meeting the real length of
-	// its last instance, otherwise the planned one. Other software reads last.durationSeconds and
-	// spec.schedule.durationMinutes.
+	// duration is the length that state speaks of, for people, for example 1h30m: of an ended
+	// meeting the real length of its last instance, otherwise the planned one. Other software reads
+	// last.durationSeconds and spec.schedule.durationMinutes.
 	//
 	// +optional
 	// +kubebuilder:validation:MinLength=1
@@ -545,7 +559,8 @@ type MeetingState string
 
 // The states of a meeting.
 const (
-	// MeetingScheduled means that it is planned, or that it can be held at any time and has not been yet.
+	// MeetingScheduled means that it is planned, or that it can be held at any time and has not
+	// been yet.
 	MeetingScheduled MeetingState = "Scheduled"
 	// MeetingLive means that it is being held.
 	MeetingLive MeetingState = "Live"
@@ -556,12 +571,14 @@ const (
 )
 
 // LiveInstance is the instance of a meeting that is being held now.
+//
+// +structType=atomic
 type LiveInstance struct {
 	// uuid is Zoom's id of the instance.
 	//
 	// +required
 	// +kubebuilder:validation:MinLength=1
-	// +kubebuilder:validation:MaxLength=128
+	// +kubebuilder:validation:MaxLength=64
 	UUID string `json:"uuid,omitempty"`
 
 	// startedAt is when it started, by Zoom's clock.
@@ -580,36 +597,28 @@ type LiveInstance struct {
 	// +optional
 	Precision Precision `json:"precision,omitempty"`
 
-	// alerts is how many reports of poor quality Zoom sent.
+	// alerts is how many reports of poor quality Zoom sent. Counting stops at 16.
 	//
 	// +optional
 	// +kubebuilder:validation:Minimum=0
 	Alerts *int32 `json:"alerts,omitempty"`
 
-	// alertsPrecision is `Estimated` when alerts was extrapolated from a sample.
-	//
-	// +optional
-	AlertsPrecision Precision `json:"alertsPrecision,omitempty"`
-
-	// screenShares is how often a screen was shared.
+	// screenShares is how often a screen was shared. Counting stops at 16.
 	//
 	// +optional
 	// +kubebuilder:validation:Minimum=0
 	ScreenShares *int32 `json:"screenShares,omitempty"`
-
-	// screenSharesPrecision is `Estimated` when screenShares was extrapolated from a sample.
-	//
-	// +optional
-	ScreenSharesPrecision Precision `json:"screenSharesPrecision,omitempty"`
 }
 
 // LastInstance is the latest instance of a meeting that is over.
+//
+// +structType=atomic
 type LastInstance struct {
 	// uuid is Zoom's id of the instance.
 	//
 	// +required
 	// +kubebuilder:validation:MinLength=1
-	// +kubebuilder:validation:MaxLength=128
+	// +kubebuilder:validation:MaxLength=64
 	UUID string `json:"uuid,omitempty"`
 
 	// startedAt is when it started, by Zoom's clock.
@@ -617,7 +626,8 @@ type LastInstance struct {
 	// +optional
 	StartedAt *metav1.Time `json:"startedAt,omitempty"`
 
-	// endedAt is when it ended, by Zoom's clock. It is absent when Zoom never said, and the end was inferred.
+	// endedAt is when it ended, by Zoom's clock. It is absent when Zoom never said, and the end was
+	// inferred.
 	//
 	// +optional
 	EndedAt *metav1.Time `json:"endedAt,omitempty"`
@@ -645,25 +655,15 @@ type LastInstance struct {
 	// +optional
 	Precision Precision `json:"precision,omitempty"`
 
-	// alerts is how many reports of poor quality Zoom sent.
+	// alerts is how many reports of poor quality Zoom sent. Counting stops at 16.
 	//
 	// +optional
 	// +kubebuilder:validation:Minimum=0
 	Alerts *int32 `json:"alerts,omitempty"`
 
-	// alertsPrecision is `Estimated` when alerts was extrapolated from a sample.
-	//
-	// +optional
-	AlertsPrecision Precision `json:"alertsPrecision,omitempty"`
-
-	// screenShares is how often a screen was shared.
+	// screenShares is how often a screen was shared. Counting stops at 16.
 	//
 	// +optional
 	// +kubebuilder:validation:Minimum=0
 	ScreenShares *int32 `json:"screenShares,omitempty"`
-
-	// screenSharesPrecision is `Estimated` when screenShares was extrapolated from a sample.
-	//
-	// +optional
-	ScreenSharesPrecision Precision `json:"screenSharesPrecision,omitempty"`
 }

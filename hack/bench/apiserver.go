@@ -18,8 +18,8 @@ import (
 const (
 	// lookEvery is how often the counters are read while something may still be written.
 	lookEvery = 200 * time.Millisecond
-	// restFor is how long nothing was written when everything that follows from an event has been. What a controller puts
-	// off, it puts off by a tenth of that.
+	// restFor is how long nothing was written when everything that follows from an event has been.
+	// What a controller puts off, it puts off by a tenth of that.
 	restFor = time.Second
 	// restWithin is how long that may take.
 	restWithin = 3 * time.Minute
@@ -107,7 +107,8 @@ func gauge(ctx context.Context, url, name string) (float64, error) {
 	return 0, fmt.Errorf("%s has no %s", url, name)
 }
 
-// scrape reads one metric family. The rest is not even parsed: an API server has tens of thousands of lines.
+// scrape reads one metric family. The rest is not even parsed: an API server has tens of thousands
+// of lines.
 func scrape(ctx context.Context, config *rest.Config, url, name string) (_ map[string]*dto.MetricFamily, err error) {
 	client, err := rest.HTTPClientFor(config)
 	if err != nil {

@@ -14,12 +14,13 @@ import (
 	"sigs.k8s.io/controller-runtime/pkg/client"
 
 	"github.com/zoom-operator/zoom-operator/api/v1alpha1"
-	"github.com/zoom-operator/zoom-operator/hack/local/cluster"
-	"github.com/zoom-operator/zoom-operator/internal/record"
+	"github.com/zoom-operator/zoom-operator/internal/names"
+	"github.com/zoom-operator/zoom-operator/test/cluster"
 	"github.com/zoom-operator/zoom-operator/zoom/zoomtest"
 )
 
-// The namespaces. Each operator watches one, so that those that wait for their turn have nothing to do.
+// The namespaces. Each operator watches one, so that those that wait for their turn have nothing to
+// do.
 const (
 	plainly = "plainly" // written without the operator
 	few     = "few"     // an operator that only receives, few meetings stored
@@ -113,7 +114,7 @@ func (b *bench) settle(ctx context.Context, namespace string) error {
 	b.installed[namespace] = installation
 	objects := []client.Object{
 		&corev1.Namespace{ObjectMeta: metav1.ObjectMeta{Name: namespace}},
-		&corev1.Secret{ObjectMeta: in(credentials), StringData: map[string]string{"clientSecret": rand.Text(), "secretToken": b.secretToken}},
+		&corev1.Secret{ObjectMeta: in(credentials), Type: v1alpha1.CredentialsSecretType, StringData: map[string]string{"clientSecret": rand.Text(), "secretToken": b.secretToken}},
 		installation,
 		&v1alpha1.ZoomApp{
 			ObjectMeta: in(app),
@@ -146,10 +147,10 @@ func (b *bench) startOperators(ctx context.Context) (err error) {
 	return b.stock(ctx, few, b.size.few)
 }
 
-// startOperator starts the operator of a namespace, and a Zoom that sends to it. It does not wait to be elected: each of
-// them leads in its own namespace.
+// startOperator starts the operator of a namespace, and a Zoom that sends to it. It does not wait
+// to be elected: each of them leads in its own namespace.
 func (b *bench) startOperator(ctx context.Context, namespace string, flags ...string) (*cluster.Operator, *sender, error) {
-	o, err := cluster.StartOperator(ctx, b.Cluster, "operator-"+namespace, append([]string{"--watch-namespaces=" + namespace, "--leader-elect=false"}, flags...)...)
+	o, err := cluster.StartOperator(ctx, b.Cluster, "operator-"+namespace, cluster.Single, append([]string{"--watch-namespaces=" + namespace, "--leader-elect=false"}, flags...)...)
 	if err != nil {
 		return nil, nil, err
 	}
@@ -157,7 +158,8 @@ func (b *bench) startOperator(ctx context.Context, namespace string, flags ...st
 	return o, s, err
 }
 
-// stock writes meetings that are then only there, of the same app and installation as those that are measured.
+// stock writes meetings that are then only there, of the same app and installation as those that
+// are measured.
 func (b *bench) stock(ctx context.Context, namespace string, n int) error {
 	p := &plain{client: b.plain.client, in: b.installed[namespace]}
 	_, _, err := p.create(ctx, b.meetings(n).created)
@@ -171,8 +173,8 @@ func (b *bench) meetings(n int) *batch {
 	return newBatch(first, n, time.Now())
 }
 
-// startWithMany measures how the operator starts when many meetings are stored, first with nothing said of any of them. Then
-// the one remains that only receives.
+// startWithMany measures how the operator starts when many meetings are stored, first with nothing
+// said of any of them. Then the one remains that only receives.
 func (b *bench) startWithMany(ctx context.Context) error {
 	if err := b.stock(ctx, many, b.size.many); err != nil {
 		return err
@@ -210,7 +212,7 @@ func (b *bench) startWithMany(ctx context.Context) error {
 // clear deletes the meetings of a batch, and leaves the others of the app.
 func (b *bench) clear(ctx context.Context, namespace string, measured *batch) error {
 	_, err := parallel(len(measured.meetings), concurrency, func(i int) error {
-		name := record.MeetingName(app, strconv.FormatInt(measured.meetings[i].Number, 10))
+		name := names.Meeting(app, strconv.FormatInt(measured.meetings[i].Number, 10))
 		return b.Client.Delete(ctx, &v1alpha1.ZoomMeeting{ObjectMeta: metav1.ObjectMeta{Namespace: namespace, Name: name}})
 	})
 	return err

@@ -9,14 +9,15 @@ import (
 	"sigs.k8s.io/controller-runtime/pkg/client"
 
 	"github.com/zoom-operator/zoom-operator/api/v1alpha1"
-	"github.com/zoom-operator/zoom-operator/internal/record"
+	"github.com/zoom-operator/zoom-operator/internal/names"
 	"github.com/zoom-operator/zoom-operator/zoom/zoomtest"
 )
 
 // maxObject is how large the object of a meeting may get, in bytes.
 const maxObject = 10 << 10
 
-// hot sends the joins of one large meeting as fast as they are answered, and those that were refused again, as Zoom does.
+// hot sends the joins of one large meeting as fast as they are answered, and those that were
+// refused again, as Zoom does.
 func (b *bench) hot(ctx context.Context) error {
 	meeting := b.meetings(1)
 	instance := meeting.meetings[0].Instance(time.Now().Add(-10 * time.Minute))
@@ -58,11 +59,11 @@ func (b *bench) checkHot(ctx context.Context, events []zoomtest.Event, number st
 	want := &v1alpha1.ZoomMeeting{}
 	p := &plain{in: b.installed[whole]}
 	for _, e := range events {
-		if err := p.fold([]*v1alpha1.ZoomMeeting{want}, []zoomtest.Event{e}); err != nil {
+		if err := p.mergeAll([]*v1alpha1.ZoomMeeting{want}, []zoomtest.Event{e}); err != nil {
 			return err
 		}
 	}
-	key := client.ObjectKey{Namespace: whole, Name: record.MeetingName(app, number)}
+	key := client.ObjectKey{Namespace: whole, Name: names.Meeting(app, number)}
 	got := &v1alpha1.ZoomMeeting{}
 	if err := b.Client.Get(ctx, key, got); err != nil {
 		return err

@@ -8,8 +8,8 @@ import (
 	"github.com/zoom-operator/zoom-operator/zoom/zoomtest"
 )
 
-// isolated counts what one event costs when nothing else happens to its meeting: a write of the record and one of the status
-// that follows. The same event again costs nothing.
+// isolated counts what one event costs when nothing else happens to its meeting: a write of the
+// record and one of the status that follows. The same event again costs nothing.
 func (b *bench) isolated(ctx context.Context) error {
 	now := time.Now()
 	meetings := b.meetings(b.size.isolated).meetings
@@ -67,7 +67,8 @@ func (b *bench) isolated(ctx context.Context) error {
 	return nil
 }
 
-// settled sends one event of each of several meetings, and returns the API server's counters when all that follows is done.
+// settled sends one event of each of several meetings, and returns the API server's counters when
+// all that follows is done.
 func (b *bench) settled(ctx context.Context, events []zoomtest.Event) (writes, error) {
 	if _, _, err := b.whole.store(ctx, events, concurrency); err != nil {
 		return writes{}, err

@@ -1,9 +1,11 @@
-// Bench measures the operator's binary against the API server that it writes to, on this machine: how near it comes to what
-// plain writing of the same objects reaches, how many writes an event costs, and what happens when far too much arrives.
-// Everything is measured in one run against one control plane, and what is asserted are ratios, so that a slow or busy
-// machine changes the figures and not the verdict.
+// Bench measures the operator's binary against the API server that it writes to, on this machine:
+// how near it comes to what plain writing of the same objects reaches, how many writes an event
+// costs, and what happens when far too much arrives. Everything is measured in one run against one
+// control plane, and what is asserted are ratios, so that a slow or busy machine changes the
+// figures and not the verdict.
 //
-// Run it from the repository's root, by make bench, which builds what it starts. The exit status is 1 when a target is missed.
+// Run it from the repository's root, by make bench, which builds what it starts. The exit status is
+// 1 when a target is missed.
 package main
 
 import (
@@ -22,7 +24,7 @@ import (
 	"k8s.io/klog/v2"
 	"sigs.k8s.io/controller-runtime/pkg/log"
 
-	"github.com/zoom-operator/zoom-operator/hack/local/cluster"
+	"github.com/zoom-operator/zoom-operator/test/cluster"
 )
 
 // size is how much is measured.
@@ -43,9 +45,6 @@ var (
 )
 
 var errMissed = errors.New("a target is missed")
-
-// The main goroutine stays on the main thread, see cluster.Processes.Start.
-func init() { runtime.LockOSThread() }
 
 func main() {
 	short := flag.Bool("quick", false, "measure less, in about a minute")

@@ -10,8 +10,9 @@ import (
 	"sigs.k8s.io/controller-runtime/pkg/client"
 
 	"github.com/zoom-operator/zoom-operator/api/v1alpha1"
-	"github.com/zoom-operator/zoom-operator/hack/local/cluster"
-	"github.com/zoom-operator/zoom-operator/internal/record"
+	"github.com/zoom-operator/zoom-operator/internal/meeting"
+	"github.com/zoom-operator/zoom-operator/internal/names"
+	"github.com/zoom-operator/zoom-operator/test/cluster"
 	"github.com/zoom-operator/zoom-operator/zoom"
 	"github.com/zoom-operator/zoom-operator/zoom/zoomtest"
 )
@@ -49,7 +50,8 @@ func newBatch(first int64, n int, now time.Time) *batch {
 	return b
 }
 
-// plain writes what the operator would, as the operator's service account, with client-go and nothing else.
+// plain writes what the operator would, as the operator's service account, with client-go and
+// nothing else.
 type plain struct {
 	client client.Client
 	in     *v1alpha1.ZoomInstallation
@@ -65,15 +67,15 @@ func newPlain(o *cluster.Operator, c client.Client, in *v1alpha1.ZoomInstallatio
 	return &plain{client: direct, in: in}, err
 }
 
-// fold changes the meetings in memory, as the operator would for these events.
-func (p *plain) fold(meetings []*v1alpha1.ZoomMeeting, events []zoomtest.Event) error {
+// mergeAll changes the meetings in memory, as the operator would for these events.
+func (p *plain) mergeAll(meetings []*v1alpha1.ZoomMeeting, events []zoomtest.Event) error {
 	for i, e := range events {
 		ev, err := zoom.ParseEvent(e.Body)
 		if err != nil {
 			return err
 		}
-		meetings[i].Namespace, meetings[i].Name = p.in.Namespace, record.MeetingName(p.in.Spec.AppRef.Name, ev.Meeting.ID)
-		if err := record.FoldMeeting(ev, p.in, policy)(meetings[i]); err != nil {
+		meetings[i].Namespace, meetings[i].Name = p.in.Namespace, names.Meeting(p.in.Spec.AppRef.Name, ev.Meeting.ID)
+		if err := meeting.Change(ev, p.in, policy)(meetings[i]); err != nil {
 			return err
 		}
 	}
@@ -81,7 +83,7 @@ func (p *plain) fold(meetings []*v1alpha1.ZoomMeeting, events []zoomtest.Event) 
 }
 
 // policy is what an app wants by default.
-var policy = record.Policy{Participants: true}
+var policy = meeting.Policy{Participants: true}
 
 // create writes new meetings, and returns them as stored.
 func (p *plain) create(ctx context.Context, events []zoomtest.Event) ([]*v1alpha1.ZoomMeeting, time.Duration, error) {
@@ -89,7 +91,7 @@ func (p *plain) create(ctx context.Context, events []zoomtest.Event) ([]*v1alpha
 	for i := range meetings {
 		meetings[i] = &v1alpha1.ZoomMeeting{}
 	}
-	if err := p.fold(meetings, events); err != nil {
+	if err := p.mergeAll(meetings, events); err != nil {
 		return nil, 0, err
 	}
 	took, err := parallel(len(meetings), concurrency, func(i int) error { return p.client.Create(ctx, meetings[i]) })
@@ -98,7 +100,7 @@ func (p *plain) create(ctx context.Context, events []zoomtest.Event) ([]*v1alpha
 
 // update writes what happened to meetings that create has returned.
 func (p *plain) update(ctx context.Context, meetings []*v1alpha1.ZoomMeeting, events []zoomtest.Event) (time.Duration, error) {
-	if err := p.fold(meetings, events); err != nil {
+	if err := p.mergeAll(meetings, events); err != nil {
 		return 0, err
 	}
 	return parallel(len(meetings), concurrency, func(i int) error { return p.client.Update(ctx, meetings[i]) })

@@ -7,7 +7,7 @@ import (
 	"sigs.k8s.io/controller-runtime/pkg/client"
 
 	"github.com/zoom-operator/zoom-operator/api/v1alpha1"
-	"github.com/zoom-operator/zoom-operator/internal/record"
+	"github.com/zoom-operator/zoom-operator/internal/names"
 	"github.com/zoom-operator/zoom-operator/zoom"
 	"github.com/zoom-operator/zoom-operator/zoom/zoomtest"
 )
@@ -15,8 +15,8 @@ import (
 // leastOverload is how many times too much has to be sent for the rest to say anything.
 const leastOverload = 9
 
-// overload sends ten times as much as was stored in a second before, whether or not it is answered, and then looks for
-// everything that was acknowledged.
+// overload sends ten times as much as was stored in a second before, whether or not it is answered,
+// and then looks for everything that was acknowledged.
 func (b *bench) overload(ctx context.Context) error {
 	rate := 10 * b.capacity
 	events := b.meetings(int(rate * b.size.overload.Seconds())).created
@@ -72,7 +72,7 @@ func (b *bench) lost(ctx context.Context, sent []zoomtest.Event, answers []answe
 		if err != nil {
 			return 0, err
 		}
-		if topics[record.MeetingName(app, ev.Meeting.ID)] != *ev.Meeting.Topic {
+		if topics[names.Meeting(app, ev.Meeting.ID)] != *ev.Meeting.Topic {
 			lost++
 		}
 	}

@@ -16,14 +16,16 @@ func median(values []float64) float64 {
 	return (sorted[(n-1)/2] + sorted[n/2]) / 2
 }
 
-// interval is where the median would be in nineteen of twenty runs, judged by how much the values differ.
+// interval is where the median would be in nineteen of twenty runs, judged by how much the values
+// differ.
 func interval(values []float64) (from, to float64) {
 	sorted := slices.Sorted(slices.Values(values))
 	n := len(sorted)
 	if n == 0 {
 		return 0, 0
 	}
-	// The number of values below the true median is binomial: n/2 give or take two standard deviations of sqrt(n)/2.
+	// The number of values below the true median is binomial: n/2 give or take two standard
+	// deviations of sqrt(n)/2.
 	skip := max(int(float64(n)/2-math.Sqrt(float64(n)))-1, 0)
 	return sorted[skip], sorted[n-1-skip]
 }

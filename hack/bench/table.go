@@ -26,7 +26,8 @@ func (t *table) atLeast(what string, value, target float64) {
 	t.rows = append(t.rows, row{what: what, value: number(value), target: "≥ " + number(target), missed: !(value >= target)})
 }
 
-// ratioAtLeast adds the median of several ratios, which must not be lower than target, and what noise makes of it.
+// ratioAtLeast adds the median of several ratios, which must not be lower than target, and what
+// noise makes of it.
 func (t *table) ratioAtLeast(what string, values []float64, target float64) {
 	from, to := interval(values)
 	t.atLeast(what, median(values), target)

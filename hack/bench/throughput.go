@@ -24,7 +24,8 @@ type turn struct {
 	answers          []answer
 }
 
-// throughput lets plain writing and the operators take turns, so that what else the machine does hits all of them alike.
+// throughput lets plain writing and the operators take turns, so that what else the machine does
+// hits all of them alike.
 func (b *bench) throughput(ctx context.Context) error {
 	floor := &series{namespace: plainly, turn: b.plainTurn}
 	receiving := &series{namespace: few, turn: by(b.few)}
@@ -33,7 +34,8 @@ func (b *bench) throughput(ctx context.Context) error {
 	all := []*series{floor, receiving, large, complete}
 	begin := time.Now()
 	for round := 0; round <= b.size.rounds && (round <= minRounds || time.Since(begin) < b.size.turns); round++ {
-		// Nobody always goes first. The first round opens connections and fills caches, and does not count.
+		// Nobody always goes first. The first round opens connections and fills caches, and does
+		// not count.
 		for i := range all {
 			if err := b.turn(ctx, all[(round+i)%len(all)], round > 0); err != nil {
 				return err

@@ -13,7 +13,7 @@ import (
 
 	"golang.org/x/sync/errgroup"
 
-	"github.com/zoom-operator/zoom-operator/hack/local/cluster"
+	"github.com/zoom-operator/zoom-operator/test/cluster"
 	"github.com/zoom-operator/zoom-operator/zoom/zoomtest"
 )
 
@@ -82,8 +82,8 @@ func (s *sender) send(ctx context.Context, e zoomtest.Event) answer {
 	return answer{status: resp.StatusCode, took: time.Since(begin), err: err}
 }
 
-// store posts events, a number of them at once and those that were not acknowledged again, as Zoom does, until all are
-// stored. It returns every answer.
+// store posts events, a number of them at once and those that were not acknowledged again, as Zoom
+// does, until all are stored. It returns every answer.
 func (s *sender) store(ctx context.Context, events []zoomtest.Event, atOnce int) ([]answer, time.Duration, error) {
 	var all []answer
 	begin := time.Now()
@@ -114,8 +114,8 @@ func (s *sender) store(ctx context.Context, events []zoomtest.Event, atOnce int)
 	return nil, 0, fmt.Errorf("%d events were not acknowledged when sent for the %dth time", len(events), maxAttempts)
 }
 
-// pour posts events at a fixed rate, whether or not the ones before were answered, and returns the answers to those that
-// were sent: none is while too many are unanswered.
+// pour posts events at a fixed rate, whether or not the ones before were answered, and returns the
+// answers to those that were sent: none is while too many are unanswered.
 func (s *sender) pour(ctx context.Context, events []zoomtest.Event, rate float64) (sent []zoomtest.Event, answers []answer, took time.Duration) {
 	sent, answers = make([]zoomtest.Event, 0, len(events)), make([]answer, len(events))
 	var open sync.WaitGroup
@@ -145,8 +145,8 @@ func (s *sender) pour(ctx context.Context, events []zoomtest.Event, rate float64
 	return sent, answers[:len(sent)], took
 }
 
-// starved returns by how much a timer of this program was late at most while do ran: what a machine without time for its
-// timers does to latencies is nobody's fault but its own.
+// starved returns by how much a timer of this program was late at most while do ran: what a machine
+// without time for its timers does to latencies is nobody's fault but its own.
 func starved(do func()) (late time.Duration) {
 	const every = 10 * time.Millisecond
 	done, measured := make(chan struct{}), make(chan struct{})

@@ -1,5 +1,5 @@
-// Docs writes docs/conditions.md from the constants in api/v1alpha1/conditions.go and their comments, and fails when a
-// condition and its reasons do not fit together.
+// Docs writes docs/conditions.md from the constants in api/v1alpha1/conditions.go and their
+// comments, and fails when a condition and its reasons do not fit together.
 package main
 
 import (
@@ -96,7 +96,8 @@ func conditions(source []byte) ([]byte, error) {
 // group is the comment of a group of constants that declares conditions.
 var group = regexp.MustCompile(`^Conditions of a (\w+)`)
 
-// declarations are the conditions of each kind, in the order in which they are declared, and the meaning of each reason.
+// declarations are the conditions of each kind, in the order in which they are declared, and the
+// meaning of each reason.
 type declarations struct {
 	kinds   []*kind
 	reasons map[string]string
@@ -171,8 +172,8 @@ var (
 	ofAKind       = regexp.MustCompile(`^Of a (\w+): `)
 )
 
-// condition adds a condition to a kind or, where paragraphs of its comment say of which kind they are, to those. What comes
-// before such paragraphs is said of all of them.
+// condition adds a condition to a kind or, where paragraphs of its comment say of which kind they
+// are, to those. What comes before such paragraphs is said of all of them.
 func (d *declarations) condition(owner, name, doc string) {
 	said := condition{name: name}
 	current := &said

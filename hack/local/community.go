@@ -20,6 +20,7 @@ const (
 	appName     = "circles"
 	credentials = "circles-credentials"
 	clientID    = "circles-client-id"
+	cloud       = "Local" // the simulated Zoom
 )
 
 // The groups of the community, each with a Zoom account. Zoom's own ids are not as readable.
@@ -47,12 +48,13 @@ func newSecrets() secrets {
 }
 
 // settle makes what an admin would: a namespace, and the app with its Secret.
-func settle(ctx context.Context, c client.Client, s secrets, zoomURL string) error {
+func settle(ctx context.Context, c client.Client, s secrets) error {
 	in := func(name string) metav1.ObjectMeta { return metav1.ObjectMeta{Namespace: community, Name: name} }
 	objects := []client.Object{
 		&corev1.Namespace{ObjectMeta: metav1.ObjectMeta{Name: community}},
 		&corev1.Secret{
 			ObjectMeta: in(credentials),
+			Type:       v1alpha1.CredentialsSecretType,
 			StringData: map[string]string{"clientSecret": s.clientSecret, "secretToken": s.secretToken},
 		},
 		&v1alpha1.ZoomApp{
@@ -62,7 +64,7 @@ func settle(ctx context.Context, c client.Client, s secrets, zoomURL string) err
 				CredentialsSecretRef: v1alpha1.SecretReference{Name: credentials},
 				ManagedBy:            v1alpha1.ManagedByAdmin,
 				Distribution:         v1alpha1.DistributionMarketplace,
-				Zoom:                 v1alpha1.ZoomEndpoints{WebURL: zoomURL, APIURL: zoomURL},
+				Cloud:                cloud,
 			},
 		},
 	}

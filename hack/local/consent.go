@@ -12,11 +12,13 @@ import (
 	"strings"
 	"time"
 
-	"github.com/zoom-operator/zoom-operator/hack/local/cluster"
+	"github.com/zoom-operator/zoom-operator/internal/urls"
+	"github.com/zoom-operator/zoom-operator/test/cluster"
 	"github.com/zoom-operator/zoom-operator/zoom/zoomtest"
 )
 
-// tokenScale is how much faster tokens age than at Zoom, so that one can watch them being refreshed: an hour is two minutes.
+// tokenScale is how much faster tokens age than at Zoom, so that one can watch them being
+// refreshed: an hour is two minutes.
 const tokenScale = 30
 
 // site is Zoom's web site and REST API, as far as consents go.
@@ -50,8 +52,8 @@ func (s *site) register(o *cluster.Operator, keys secrets, webhooks *zoomtest.Zo
 	return s.Register(zoomtest.App{
 		ClientID:      clientID,
 		ClientSecrets: []string{keys.clientSecret},
-		RedirectURLs:  []string{o.URL + "/oauth/" + community + "/" + appName + "/callback"},
-		Scopes:        []string{"meeting:read:meeting:admin", "user:read:user:admin"},
+		RedirectURLs:  []string{o.URL + urls.Callback(community, appName)},
+		Scopes:        []string{"meeting:read:meeting:admin", "meeting:read:participant:admin", "user:read:user:admin"},
 		AdminManaged:  true,
 		Webhooks:      webhooks,
 	})
@@ -59,10 +61,11 @@ func (s *site) register(o *cluster.Operator, keys secrets, webhooks *zoomtest.Zo
 
 // installURL is where a customer begins.
 func installURL(o *cluster.Operator) string {
-	return o.URL + "/oauth/" + community + "/" + appName + "/install"
+	return o.URL + urls.Install(community, appName)
 }
 
-// consent goes the way of a customer's browser: the page that says what will be shared, Zoom's question, and back.
+// consent goes the way of a customer's browser: the page that says what will be shared, Zoom's
+// question, and back.
 func (s *site) consent(ctx context.Context, o *cluster.Operator, account zoomtest.Account) error {
 	jar, err := cookiejar.New(nil)
 	if err != nil {
@@ -80,7 +83,11 @@ func (s *site) consent(ctx context.Context, o *cluster.Operator, account zoomtes
 	if err != nil {
 		return err
 	}
-	_, err = open(ctx, browser, answer, http.StatusOK)
+	result, err := open(ctx, browser, answer, http.StatusSeeOther)
+	if err != nil {
+		return err
+	}
+	_, err = open(ctx, browser, o.URL+result, http.StatusOK)
 	return err
 }
 

@@ -9,7 +9,7 @@ import (
 	"strings"
 	"time"
 
-	"github.com/zoom-operator/zoom-operator/internal/record"
+	"github.com/zoom-operator/zoom-operator/internal/names"
 	"github.com/zoom-operator/zoom-operator/zoom/zoomtest"
 )
 
@@ -20,7 +20,8 @@ const dayLength = 10 * time.Hour
 type day struct {
 	events []zoomtest.Event
 
-	// evening is the number of a meeting that is moved, live at eveningHeld and over at the end of the day.
+	// evening is the number of a meeting that is moved, live at eveningHeld and over at the end of
+	// the day.
 	evening                    int64
 	eveningStarts, eveningHeld time.Time
 
@@ -44,12 +45,12 @@ func (d day) chapters() (before, during, after []zoomtest.Event) {
 
 // eveningName is the name of the evening's ZoomMeeting.
 func (d day) eveningName() string {
-	return record.MeetingName(appName, strconv.FormatInt(d.evening, 10))
+	return names.Meeting(appName, strconv.FormatInt(d.evening, 10))
 }
 
 // cancelledName is the name of the cancelled meeting's ZoomMeeting.
 func (d day) cancelledName() string {
-	return record.MeetingName(appName, strconv.FormatInt(d.cancelled, 10))
+	return names.Meeting(appName, strconv.FormatInt(d.cancelled, 10))
 }
 
 // newDay tells the day. It is the same every time, apart from the date.
@@ -117,7 +118,8 @@ func newDay(begin time.Time) day {
 	}
 }
 
-// After the day, one spontaneous meeting follows the other: each is as long as visitLength, and visitBreak lies between.
+// After the day, one spontaneous meeting follows the other: each is as long as visitLength, and
+// visitBreak lies between.
 const (
 	visitLength = 22 * time.Second
 	visitBreak  = 4 * time.Second
@@ -142,14 +144,15 @@ func (s *story) add(events ...zoomtest.Event) {
 	s.events = append(s.events, events...)
 }
 
-// told is the story in the order of its times; what happens at one time keeps the order in which it was added.
+// told is the story in the order of its times; what happens at one time keeps the order in which it
+// was added.
 func (s *story) told() []zoomtest.Event {
 	slices.SortStableFunc(s.events, func(a, b zoomtest.Event) int { return a.Time.Compare(b.Time) })
 	return s.events
 }
 
-// held has people come to a meeting, mostly in its first fifth, and go, mostly in its last. Every fourth loses the
-// connection in between and comes back.
+// held has people come to a meeting, mostly in its first fifth, and go, mostly in its last. Every
+// fourth loses the connection in between and comes back.
 func (s *story) held(m zoomtest.Meeting, start, end time.Time, people int) {
 	random := rand.New(rand.NewPCG(uint64(m.Number), 1))
 	length := end.Sub(start)
@@ -158,7 +161,7 @@ func (s *story) held(m zoomtest.Meeting, start, end time.Time, people int) {
 	}
 	live := m.Instance(start)
 	s.add(live.Started())
-	first := random.IntN(len(names))
+	first := random.IntN(len(guests))
 	for i := range people {
 		who := person(first + i)
 		stay := func(n int, from, to time.Time) {
@@ -166,6 +169,9 @@ func (s *story) held(m zoomtest.Meeting, start, end time.Time, people int) {
 				UserID: strconv.Itoa(16778240 + 1024*(2*i+n)),
 				UUID:   fmt.Sprintf("%s-%d-%d", live.UUID[:8], i, n),
 				User:   who,
+
+				PublicIP:  address(first + i),
+				PrivateIP: address(first + i),
 			}
 			s.add(live.ParticipantJoined(from, p), live.ParticipantLeft(to, p))
 		}
@@ -211,17 +217,22 @@ func instant(a zoomtest.Account, number int64, topic string) zoomtest.Meeting {
 	return m
 }
 
-// names are those of the people who come. The first is no better than the last.
-var names = [...]string{
+// guests are those of the people who come. The first is no better than the last.
+var guests = [...]string{
 	"Tamsin Oakhollow", "Bertil Quillfeather", "Ngozi Amberlight", "Ignacio Velahermosa", "Mirela Stonebrook",
 	"Kenji Maplewood", "Odalys Fernwick", "Thaddeus Plumridge", "Saoirse Windermark", "Rashid Coppervale",
 	"Wilhelmina Driftmoor", "Florian Appelschnut", "Yewande Brightwater", "Pavel Thistledown", "Linnea Frostgarden",
 }
 
 func person(i int) zoomtest.User {
-	name := names[i%len(names)]
+	name := guests[i%len(guests)]
 	first, last, _ := strings.Cut(strings.ToLower(name), " ")
 	return zoomtest.User{ID: "user-" + last, Name: name, Email: first + "." + last + "@example.org"}
+}
+
+// address is where a person comes from: one of 203.0.113.0/24, which is for documentation.
+func address(i int) string {
+	return fmt.Sprintf("203.0.113.%d", 1+i%len(guests))
 }
 
 func host(a zoomtest.Account) zoomtest.User {
@@ -233,12 +244,13 @@ func passcode(number int64) string {
 	return fmt.Sprintf("passcode-%x", number*7919)
 }
 
-// confidential is everything in the events that must not be kept: passcodes, which are also in join links, names and
-// e-mail addresses.
+// confidential is everything in the events that must not be kept: passcodes, which are also in join
+// links, names, e-mail addresses (a host's is in started and ended events too) and network
+// addresses.
 func confidential(events []zoomtest.Event) []string {
 	var found []string
-	for i := range names {
-		found = append(found, person(i).Name, person(i).Email)
+	for i := range guests {
+		found = append(found, person(i).Name, person(i).Email, address(i))
 	}
 	for _, a := range accounts() {
 		found = append(found, host(a).Name, host(a).Email)

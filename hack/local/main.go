@@ -1,6 +1,6 @@
-// Local runs everything on one machine: the control plane of a Kubernetes cluster, the operator's binary, a Zoom that is not
-// Zoom's, and a small community whose day passes in fast-forward. With --smoke it checks the result through kubectl and
-// ends by itself.
+// Local runs everything on one machine: the control plane of a Kubernetes cluster, the operator's
+// binary, a Zoom that is not Zoom's, and a small community whose day passes in fast-forward. With
+// --smoke it checks the result through kubectl and ends by itself.
 //
 // Run it from the repository's root, by make run and make smoke, which build what it starts.
 package main
@@ -12,7 +12,6 @@ import (
 	"fmt"
 	"os"
 	"os/signal"
-	"runtime"
 	"syscall"
 	"time"
 
@@ -20,14 +19,11 @@ import (
 	"k8s.io/klog/v2"
 	"sigs.k8s.io/controller-runtime/pkg/log"
 
-	"github.com/zoom-operator/zoom-operator/hack/local/cluster"
+	"github.com/zoom-operator/zoom-operator/test/cluster"
 )
 
 // errInterrupted ends a run that somebody stopped.
 var errInterrupted = errors.New("interrupted")
-
-// The main goroutine stays on the main thread, see processes.start.
-func init() { runtime.LockOSThread() }
 
 func main() {
 	smoke := flag.Bool("smoke", false, "check through kubectl that meetings pass through all states, then end")
@@ -90,7 +86,8 @@ func run(smoke bool) error {
 	return err
 }
 
-// endOnSignal ends the run at the first signal. The second one ends this program at once, and with it its children.
+// endOnSignal ends the run at the first signal. The second one ends this program at once, and with
+// it its children.
 func endOnSignal(fail context.CancelCauseFunc) {
 	signals := make(chan os.Signal, 1)
 	signal.Notify(signals, os.Interrupt, syscall.SIGTERM, syscall.SIGHUP)

@@ -5,12 +5,13 @@ import (
 	"fmt"
 	"time"
 
-	"github.com/zoom-operator/zoom-operator/hack/local/cluster"
+	"github.com/zoom-operator/zoom-operator/test/cluster"
 	"github.com/zoom-operator/zoom-operator/zoom/zoomtest"
 )
 
-// newZoom returns a Zoom that sends the app's events to the operator, with Zoom's faults in small doses: one event in ten
-// arrives twice, and one in ten up to a second late, so that others overtake it.
+// newZoom returns a Zoom that sends the app's events to the operator, with Zoom's faults in small
+// doses: one event in ten arrives twice, and one in ten up to a second late, so that others
+// overtake it.
 func newZoom(o *cluster.Operator, s secrets) (*zoomtest.Zoom, error) {
 	return zoomtest.New(zoomtest.Config{
 		Endpoint:    o.WebhookURL(community, appName),
@@ -22,14 +23,15 @@ func newZoom(o *cluster.Operator, s secrets) (*zoomtest.Zoom, error) {
 	})
 }
 
-// validate has Zoom ask the operator whether it knows the secret token, until it does: the operator may not have noticed
-// the app yet.
+// validate has Zoom ask the operator whether it knows the secret token, until it does: the operator
+// may not have noticed the app yet.
 func validate(ctx context.Context, z *zoomtest.Zoom, o *cluster.Operator) error {
 	return cluster.Until(ctx, "the operator does not prove to Zoom that it knows the app's secret token; "+o.Log+" may say why", z.Validate)
 }
 
-// pace is how the community's time passes in ours: from a time in the past faster than ours, until it has caught up.
-// Nothing may happen before its time, for the operator refuses events of the future.
+// pace is how the community's time passes in ours: from a time in the past faster than ours, until
+// it has caught up. Nothing may happen before its time, for the operator refuses events of the
+// future.
 type pace struct {
 	from   time.Time     // when it begins by our clock
 	behind time.Duration // how far the community's clock is behind then
@@ -54,7 +56,8 @@ func (p pace) now(our time.Time) time.Time {
 	return p.from.Add(-p.behind + time.Duration(float64(past)/float64(p.within)*float64(p.behind+p.within)))
 }
 
-// play has Zoom send the events, each when it is due. Without due it sends each as soon as the one before was answered.
+// play has Zoom send the events, each when it is due. Without due it sends each as soon as the one
+// before was answered.
 func play(ctx context.Context, z *zoomtest.Zoom, events []zoomtest.Event, due func(time.Time) time.Time) error {
 	for _, e := range events {
 		if due != nil {
@@ -70,7 +73,8 @@ func play(ctx context.Context, z *zoomtest.Zoom, events []zoomtest.Event, due fu
 	return nil
 }
 
-// playOn plays the day at its pace, and then one spontaneous meeting after the other until ctx ends.
+// playOn plays the day at its pace, and then one spontaneous meeting after the other until ctx
+// ends.
 func playOn(ctx context.Context, z *zoomtest.Zoom, d day, p pace) {
 	defer z.Wait()
 	if play(ctx, z, d.events, p.due) != nil {
@@ -96,7 +100,8 @@ func sleepUntil(ctx context.Context, t time.Time) error {
 	}
 }
 
-// undelivered is an error that tells how many events the operator never took over, and nil when it took all, be it at a retry.
+// undelivered is an error that tells how many events the operator never took over, and nil when it
+// took all, be it at a retry.
 func undelivered(z *zoomtest.Zoom) error {
 	type event struct {
 		body string

@@ -11,7 +11,7 @@ import (
 	"time"
 
 	"github.com/zoom-operator/zoom-operator/api/v1alpha1"
-	"github.com/zoom-operator/zoom-operator/hack/local/cluster"
+	"github.com/zoom-operator/zoom-operator/test/cluster"
 	"github.com/zoom-operator/zoom-operator/zoom/zoomtest"
 )
 
@@ -23,7 +23,8 @@ const (
 	seenWithin = 20 * time.Second
 )
 
-// check starts everything and plays the day in chapters. After each it looks through kubectl at what has become of it.
+// check starts everything and plays the day in chapters. After each it looks through kubectl at
+// what has become of it.
 func (w *world) check(ctx context.Context) error {
 	ctx, cancel := context.WithTimeoutCause(ctx, smokeWithin, fmt.Errorf("the check is not done within %s", smokeWithin))
 	defer cancel()
@@ -144,7 +145,8 @@ func (w *world) ready(ctx context.Context) error {
 	return err
 }
 
-// farewell lets a customer remove the app at Zoom, and waits until their data is gone, which the installation has to prove.
+// farewell lets a customer remove the app at Zoom, and waits until their data is gone, which the
+// installation has to prove.
 func (w *world) farewell(ctx context.Context, account zoomtest.Account) error {
 	name, err := w.installation(ctx, account)
 	if err != nil {
@@ -167,10 +169,11 @@ func (w *world) farewell(ctx context.Context, account zoomtest.Account) error {
 	return err
 }
 
-// privileges asks the API server, with the operator's own token, who the operator is and what it may do.
+// privileges asks the API server, with the operator's own token, who the operator is and what it
+// may do.
 func (w *world) privileges(ctx context.Context) error {
 	out, err := w.KubectlAs(ctx, w.operator.Kubeconfig, "auth", "whoami", "-o", "jsonpath={.status.userInfo.username}")
-	if want := "system:serviceaccount:" + cluster.OperatorNamespace + ":" + cluster.OperatorAccount; err != nil || out != want {
+	if want := "system:serviceaccount:" + cluster.OperatorNamespace + ":" + cluster.Single.Account; err != nil || out != want {
 		return errors.Join(fmt.Errorf("it is %q, not %q", out, want), err)
 	}
 	for _, question := range []struct {
@@ -195,7 +198,8 @@ func (w *world) privileges(ctx context.Context) error {
 	return nil
 }
 
-// confidence looks for what must not be kept, in all Zoom resources and all logs. The error does not repeat it.
+// confidence looks for what must not be kept, in all Zoom resources and all logs. The error does
+// not repeat it.
 func (w *world) confidence(ctx context.Context, confidential []string) error {
 	confidential = append(confidential, w.secrets.clientSecret, w.secrets.secretToken, zoomtest.Mark)
 	out, err := w.Kubectl(ctx, "get", "zoom,events", "--all-namespaces", "-o", "yaml")
@@ -240,7 +244,8 @@ func checkLog(o *cluster.Operator) error {
 	return nil
 }
 
-// firstError is the first line of a log that is not a line of JSON of a level below ERROR, as a panic's are not.
+// firstError is the first line of a log that is not a line of JSON of a level below ERROR, as a
+// panic's are not.
 func firstError(log string) string {
 	for line := range strings.Lines(log) {
 		var entry struct{ Level string }

@@ -88,8 +88,8 @@ func (w *watcher) changed(before *v1alpha1.ZoomMeeting, obj any) {
 // lineFormat is one line: time, account, topic, change.
 const lineFormat = "%5s  %-17s  %-31s  %s\n"
 
-// describe tells the change of a meeting in a few words, empty for one that people would not see. An unimportant one is
-// only the number of people in it.
+// describe tells the change of a meeting in a few words, empty for one that people would not see.
+// An unimportant one is only the number of people in it.
 func describe(before, after *v1alpha1.ZoomMeeting, at time.Time) (change string, important bool) {
 	old, now := before.Status, after.Status
 	switch {

@@ -9,11 +9,12 @@ import (
 	"path/filepath"
 	"time"
 
-	"github.com/zoom-operator/zoom-operator/hack/local/cluster"
+	"github.com/zoom-operator/zoom-operator/test/cluster"
 	"github.com/zoom-operator/zoom-operator/zoom/zoomtest"
 )
 
-// catchUp is how long the community's day takes when somebody watches: three minutes of it pass in a second.
+// catchUp is how long the community's day takes when somebody watches: three minutes of it pass in
+// a second.
 const catchUp = 200 * time.Second
 
 // world is everything that runs.
@@ -42,10 +43,10 @@ func (w *world) start(ctx context.Context) error {
 			return err
 		}},
 		{"an app and its Secret", func(ctx context.Context) error {
-			return settle(ctx, w.Client, w.secrets, w.site.url)
+			return settle(ctx, w.Client, w.secrets)
 		}},
 		{"the operator, as its own service account", func(ctx context.Context) (err error) {
-			w.operator, err = cluster.StartOperator(ctx, w.Cluster, "operator")
+			w.operator, err = cluster.StartOperator(ctx, w.Cluster, "operator", cluster.Single, "--cloud="+cloud+"="+w.site.url+","+w.site.url)
 			return err
 		}},
 		{"Zoom validates the webhook URL", func(ctx context.Context) (err error) {

@@ -1,8 +1,9 @@
-// Package sealing keeps small values safe in hands that are not ours: in a browser's cookie, in a link that an admin
-// sends to a customer. Nobody else can read a sealed value, change it, or use it for another purpose or another app.
+// Package sealing keeps small values safe in hands that are not ours: in a browser's cookie, in a
+// link that an admin sends to a customer. Nobody else can read a sealed value, change it, or use it
+// for another purpose or another app.
 //
-// The keys are derived from the app's client secret, which every replica has, so that a value sealed by one is opened by
-// any other and nothing is stored.
+// The keys are derived from the app's client secret, which every replica has, so that a value
+// sealed by one is opened by any other and nothing is stored.
 package sealing
 
 import (
@@ -22,13 +23,16 @@ import (
 
 // What values are sealed for. A value that was sealed for one purpose cannot be opened for another.
 const (
-	// PurposeInvitation is for the Invitation in an installation's installURL.
-	PurposeInvitation = "invitation"
+	// PurposeInvitation is for the Invitation in the link of an installation that is open to
+	// whoever has the link. Those of the purpose before, "invitation", were in a status for all to
+	// read, and are good no longer.
+	PurposeInvitation = "secret-invitation"
 	// PurposeConsent is for the cookie of a browser that is on its way through a consent.
 	PurposeConsent = "consent"
 )
 
-// Invitation is what the link in status.installURL of a ZoomInstallation carries: which object the consent is to fill.
+// Invitation is what the link in status.installURL of a ZoomInstallation carries: which object the
+// consent is to fill.
 type Invitation struct {
 	// Name is the name of the ZoomInstallation, in the namespace of its app.
 	Name string `json:"name"`
@@ -37,16 +41,17 @@ type Invitation struct {
 }
 
 var (
-	// ErrInvalid means that a value was not sealed here: by this app, for this purpose, with a client secret that is still
-	// listed.
+	// ErrInvalid means that a value was not sealed here: by this app, for this purpose, with a
+	// client secret that is still listed.
 	ErrInvalid = errors.New("not sealed by this app for this purpose")
-	// ErrExpired means that a value is genuine but too old.
+	// ErrExpired means that a value was sealed here, but is too old.
 	ErrExpired = errors.New("expired")
 )
 
 const (
-	// MaxSize is how long a sealed value may be, in bytes. Browsers take cookies of 4096 bytes, with their name.
-	MaxSize = 4000
+	// maxSize is how long a sealed value may be, in bytes. Browsers take cookies of 4096 bytes,
+	// with their name.
+	maxSize = 4000
 	// expirySize is the size of the time, in Unix seconds, that comes before the JSON.
 	expirySize = 8
 )
@@ -57,14 +62,14 @@ type Box struct {
 	app     string
 }
 
-// New returns the box of the app of that name. The newest client secret, which is the first, seals; all of them open, so
-// that a rotation breaks nothing that is under way.
+// New returns the box of the app of that name. The newest client secret, which is the first, seals;
+// all of them open, so that a rotation breaks nothing that is under way.
 func New(clientSecrets []string, namespace, app string) *Box {
 	return &Box{secrets: clientSecrets, app: namespace + "/" + app}
 }
 
-// Seal returns v, as JSON, in a text that fits into a cookie or a URL and can be opened until it expires. It fails when the
-// app has no client secret, or v is too large.
+// Seal returns v, as JSON, in a text that fits into a cookie or a URL and can be opened until it
+// expires. It fails when the app has no client secret, or v is too large.
 func (b *Box) Seal(purpose string, expires time.Time, v any) (string, error) {
 	if len(b.secrets) == 0 {
 		return "", fmt.Errorf("sealing the %s: the app has no client secret", purpose)
@@ -80,15 +85,15 @@ func (b *Box) Seal(purpose string, expires time.Time, v any) (string, error) {
 	plain := binary.BigEndian.AppendUint64(make([]byte, 0, expirySize+len(value)), uint64(expires.Unix())) //nolint:gosec // Open converts it back
 	raw := aead.Seal(nil, nil, append(plain, value...), b.context(purpose))                                //nolint:gosec // G407: the AEAD draws the nonce
 	sealed := base64.RawURLEncoding.EncodeToString(raw)
-	if len(sealed) > MaxSize {
-		return "", fmt.Errorf("sealing the %s: %d bytes are too many; %d fit", purpose, len(sealed), MaxSize)
+	if len(sealed) > maxSize {
+		return "", fmt.Errorf("sealing the %s: %d bytes are too many; %d fit", purpose, len(sealed), maxSize)
 	}
 	return sealed, nil
 }
 
 // Open puts what was sealed into v. When it fails, with ErrInvalid or ErrExpired, v is as it was.
 func (b *Box) Open(purpose string, now time.Time, sealed string, v any) error {
-	if len(sealed) > MaxSize {
+	if len(sealed) > maxSize {
 		return ErrInvalid
 	}
 	raw, err := base64.RawURLEncoding.DecodeString(sealed)
@@ -119,7 +124,8 @@ func (b *Box) Open(purpose string, now time.Time, sealed string, v any) error {
 	return ErrInvalid
 }
 
-// aead is AES-256-GCM under a key for one purpose; the nonce is random and part of the sealed value.
+// aead is AES-256-GCM under a key for one purpose; the nonce is random and part of the sealed
+// value.
 func (b *Box) aead(secret, purpose string) (cipher.AEAD, error) {
 	key, err := hkdf.Key(sha256.New, []byte(secret), nil, "zoom-operator.io/sealing/"+purpose, 32)
 	if err != nil {

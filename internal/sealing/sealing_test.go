@@ -100,7 +100,7 @@ func TestOpenRefusesWhatIsNoSealedValue(t *testing.T) {
 		"less than a nonce":  base64.RawURLEncoding.EncodeToString(make([]byte, 5)),
 		"zeros":              base64.RawURLEncoding.EncodeToString(make([]byte, 64)),
 		"only the beginning": sealed[:len(sealed)-4],
-		"more than fits":     strings.Repeat("A", MaxSize+1),
+		"more than fits":     strings.Repeat("A", maxSize+1),
 	} {
 		t.Run(name, func(t *testing.T) {
 			var got string
@@ -116,7 +116,7 @@ func TestSealRefuses(t *testing.T) {
 		t.Error("an app without client secrets sealed something")
 	}
 	box := New([]string{"s1"}, "community", "groups")
-	if _, err := box.Seal(PurposeConsent, noon, strings.Repeat("v", MaxSize)); err == nil {
+	if _, err := box.Seal(PurposeConsent, noon, strings.Repeat("v", maxSize)); err == nil {
 		t.Error("a value was sealed that cannot be opened for its size")
 	}
 	if _, err := box.Seal(PurposeConsent, noon, func() {}); err == nil {

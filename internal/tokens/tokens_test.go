@@ -7,6 +7,7 @@ import (
 	"errors"
 	"fmt"
 	"log/slog"
+	"slices"
 	"strings"
 	"sync"
 	"sync/atomic"
@@ -44,7 +45,7 @@ func consented() Token {
 
 // successor is what the first token is exchanged for.
 func successor() Token {
-	return consented().Successor(&zoom.Token{AccessToken: "marked-access-2", RefreshToken: "marked-refresh-2", ExpiresIn: time.Hour}, noon.Add(48*time.Minute))
+	return consented().Successor(&zoom.Token{AccessToken: "marked-access-2", RefreshToken: "marked-refresh-2", ExpiresIn: time.Hour}, noon.Add(48*time.Minute), "")
 }
 
 // reconsented is the token of another consent.
@@ -67,7 +68,17 @@ func TestASecretHoldsATokenAsItIs(t *testing.T) {
 			ExpiresAt:        at.Draw(t, "expires"),
 			ConsentedAt:      at.Draw(t, "consented"),
 			RefreshStartedAt: at.Draw(t, "started"),
+			KeptAt:           at.Draw(t, "kept"),
+			RestoredAt:       at.Draw(t, "restored"),
+			UnexplainedSince: at.Draw(t, "unexplained"),
 			Refusal:          rapid.SampledFrom([]Refusal{"", RefusedLost, RefusedRevoked, RefusedScopesChanged}).Draw(t, "refusal"),
+			RefusedAt:        at.Draw(t, "refused"),
+			RetryAt:          at.Draw(t, "retry"),
+			DropAt:           at.Draw(t, "drop"),
+			Client: Client{
+				ID: text.Draw(t, "client"), CredentialsSecret: text.Draw(t, "secret"), Cloud: v1alpha1.Cloud(text.Draw(t, "cloud")), FormerURL: text.Draw(t, "url"),
+				Secrets: rapid.SliceOf(rapid.StringMatching(`[a-z:]{1,20}`)).Draw(t, "secrets"),
+			},
 		}
 		if diff := cmp.Diff(want, decode(encode(want)), cmpopts.EquateEmpty()); diff != "" {
 			t.Fatalf("(-want +got):\n%s", diff)
@@ -86,15 +97,48 @@ func TestASuccessorKeepsWhatZoomDoesNotTellAgain(t *testing.T) {
 	answer := &zoom.Token{AccessToken: "marked-access-2", RefreshToken: "marked-refresh-2", ExpiresIn: time.Hour}
 	later := noon.Add(48 * time.Minute)
 	want := New(answer, later)
-	want.ConsentedAt, want.Scopes, want.APIURL = noon, consented().Scopes, consented().APIURL
-	if diff := cmp.Diff(want, consented().Successor(answer, later)); diff != "" {
+	want.ConsentedAt, want.Scopes, want.APIURL, want.Client.Cloud = noon, consented().Scopes, consented().APIURL, v1alpha1.CloudCommercial
+	if diff := cmp.Diff(want, consented().Successor(answer, later, "")); diff != "" {
 		t.Errorf("of a short answer (-want +got):\n%s", diff)
+	}
+	dropped := consented()
+	dropped.DropAt = later.Add(time.Hour)
+	if next := dropped.Successor(answer, later, ""); !next.DropAt.Equal(dropped.DropAt) {
+		t.Errorf("the successor of a token that is to be deleted at %v is at %v", dropped.DropAt, next.DropAt)
 	}
 	answer.Scopes, answer.APIURL = []string{"user:read:user"}, "https://api-us.zoom.us"
 	want.Scopes, want.APIURL = answer.Scopes, answer.APIURL
-	if diff := cmp.Diff(want, consented().Successor(answer, later)); diff != "" {
+	if diff := cmp.Diff(want, consented().Successor(answer, later, "")); diff != "" {
 		t.Errorf("of a complete answer (-want +got):\n%s", diff)
 	}
+	answer.RefreshToken = consented().RefreshToken // what is put into an answer that has none
+	if kept := consented().Successor(answer, later, ""); !kept.KeptAt.Equal(later) || !kept.MaybeSpent() || kept.Successor(successorAnswer(), later, "").MaybeSpent() {
+		t.Error("a refresh token that got no successor is not known to be one that may be spent, or its successor is")
+	}
+}
+
+// An earlier version of the operator kept no client beside a token, and its app may have named the
+// cloud by a URL that is gone.
+func TestACloudThatNobodyNotedStaysOpenUntilARefresh(t *testing.T) {
+	of := func(cloud v1alpha1.Cloud) Client { return Client{ID: "client", Cloud: cloud} }
+	kept := of(v1alpha1.CloudCommercial).known(Client{})
+	if kept.ID != "client" || kept.DiffersFrom(of(v1alpha1.CloudGovernment)) || kept.DiffersFrom(of(v1alpha1.CloudCommercial)) {
+		t.Errorf("of the default, %+v is kept", kept)
+	}
+	if named := of(v1alpha1.CloudGovernment).known(kept); !named.DiffersFrom(of(v1alpha1.CloudCommercial)) {
+		t.Errorf("of a cloud that the app names, %+v is kept", named)
+	}
+	token := consented()
+	token.Client = kept
+	shown := token.Successor(successorAnswer(), noon, v1alpha1.CloudCommercial).Client
+	if !shown.DiffersFrom(of(v1alpha1.CloudGovernment)) || of(v1alpha1.CloudCommercial).known(shown).Cloud != v1alpha1.CloudCommercial {
+		t.Errorf("after a refresh, %+v is kept", shown)
+	}
+}
+
+// successorAnswer is an answer with another refresh token.
+func successorAnswer() *zoom.Token {
+	return &zoom.Token{AccessToken: "marked-access-2", RefreshToken: "marked-refresh-2", ExpiresIn: time.Hour}
 }
 
 func TestNoTwoSecretsHaveOneName(t *testing.T) {
@@ -144,7 +188,7 @@ func installation(t *testing.T) *v1alpha1.ZoomInstallation {
 func saved(t *testing.T) (*v1alpha1.ZoomInstallation, *Stored) {
 	t.Helper()
 	in := installation(t)
-	if err := Save(t.Context(), controlplane.Client(t), in, consented()); err != nil {
+	if err := Save(t.Context(), controlplane.Client(t), in, consented(), nil); err != nil {
 		t.Fatal(err)
 	}
 	return in, load(t, in)
@@ -173,25 +217,25 @@ func TestSave(t *testing.T) {
 	t.Run("a first consent", func(t *testing.T) {
 		in, s := saved(t)
 		holds(t, in, consented())
-		if s.secret.Type != SecretType || s.secret.Labels[AppLabel] != "groups" || !metav1.IsControlledBy(s.secret, in) {
-			t.Errorf("type %s, labels %v, owners %v", s.secret.Type, s.secret.Labels, s.secret.OwnerReferences)
+		if s.secret.Type != SecretType || s.secret.Labels[AppLabel] != "groups" || len(s.secret.OwnerReferences) > 0 || !slices.Contains(s.secret.Finalizers, Finalizer) {
+			t.Errorf("type %s, labels %v, owners %v, finalizers %v", s.secret.Type, s.secret.Labels, s.secret.OwnerReferences, s.secret.Finalizers)
 		}
 	})
 	t.Run("another consent replaces marks and refusals too", func(t *testing.T) {
 		in, s := saved(t)
-		if err := errors.Join(s.Mark(t.Context(), c, noon), s.Refuse(t.Context(), c, RefusedLost)); err != nil {
+		if err := errors.Join(s.BeginRefresh(t.Context(), c, noon), s.MarkUnusable(t.Context(), c, RefusedLost, noon, time.Time{})); err != nil {
 			t.Fatal(err)
 		}
-		if err := Save(t.Context(), c, in, reconsented()); err != nil {
+		if err := Save(t.Context(), c, in, reconsented(), nil); err != nil {
 			t.Fatal(err)
 		}
 		holds(t, in, reconsented())
 	})
 	t.Run("of two consents the later one's token stays, refreshed or not", func(t *testing.T) {
 		in := installation(t)
-		refreshed := reconsented().Successor(&zoom.Token{AccessToken: "marked-access-4", RefreshToken: "marked-refresh-4"}, noon.Add(2*time.Hour))
+		refreshed := reconsented().Successor(&zoom.Token{AccessToken: "marked-access-4", RefreshToken: "marked-refresh-4"}, noon.Add(2*time.Hour), "")
 		for _, later := range []Token{reconsented(), refreshed} {
-			if err := errors.Join(Save(t.Context(), c, in, later), Save(t.Context(), c, in, consented())); err != nil {
+			if err := errors.Join(Save(t.Context(), c, in, later, nil), Save(t.Context(), c, in, consented(), nil)); err != nil {
 				t.Fatal(err)
 			}
 			holds(t, in, later)
@@ -199,17 +243,17 @@ func TestSave(t *testing.T) {
 	})
 	t.Run("a later consent's token that Zoom refused stays in nobody's way", func(t *testing.T) {
 		in := installation(t)
-		if err := Save(t.Context(), c, in, reconsented()); err != nil {
+		if err := Save(t.Context(), c, in, reconsented(), nil); err != nil {
 			t.Fatal(err)
 		}
-		if err := errors.Join(load(t, in).Refuse(t.Context(), c, RefusedRevoked), Save(t.Context(), c, in, consented())); err != nil {
+		if err := errors.Join(load(t, in).MarkUnusable(t.Context(), c, RefusedRevoked, noon, time.Time{}), Save(t.Context(), c, in, consented(), nil)); err != nil {
 			t.Fatal(err)
 		}
 		holds(t, in, consented())
 	})
 	t.Run("a namespace that is gone is not waited for", func(t *testing.T) {
 		in := &v1alpha1.ZoomInstallation{ObjectMeta: metav1.ObjectMeta{Namespace: "no-such-namespace", Name: "grace-chapel", UID: "uid"}}
-		if err := Save(t.Context(), c, in, consented()); !apierrors.IsNotFound(err) {
+		if err := Save(t.Context(), c, in, consented(), nil); !apierrors.IsNotFound(err) {
 			t.Errorf("Save returned %v", err)
 		}
 	})
@@ -218,7 +262,7 @@ func TestSave(t *testing.T) {
 		var all sync.WaitGroup
 		for _, tok := range []Token{consented(), successor(), reconsented()} {
 			all.Go(func() {
-				if err := Save(t.Context(), c, in, tok); err != nil {
+				if err := Save(t.Context(), c, in, tok, nil); err != nil {
 					t.Error(err)
 				}
 			})
@@ -250,7 +294,7 @@ func TestLoadFindsOnlyTheInstallationsOwnToken(t *testing.T) {
 		if _, err := Load(t.Context(), c, in); !errors.Is(err, ErrForeign) {
 			t.Errorf("Load returned %v, want ErrForeign", err)
 		}
-		if err := Save(t.Context(), c, in, consented()); !errors.Is(err, ErrForeign) {
+		if err := Save(t.Context(), c, in, consented(), nil); !errors.Is(err, ErrForeign) {
 			t.Errorf("Save returned %v, want ErrForeign", err)
 		}
 		var after corev1.Secret
@@ -270,7 +314,7 @@ func TestLoadFindsOnlyTheInstallationsOwnToken(t *testing.T) {
 		if s, err := Load(t.Context(), c, again); s != nil || err != nil {
 			t.Errorf("Load returned %v, %v; the old consent is not this installation's", s, err)
 		}
-		if err := Save(t.Context(), c, again, reconsented()); err != nil {
+		if err := Save(t.Context(), c, again, reconsented(), nil); err != nil {
 			t.Fatal(err)
 		}
 		holds(t, again, reconsented())
@@ -278,12 +322,12 @@ func TestLoadFindsOnlyTheInstallationsOwnToken(t *testing.T) {
 }
 
 func TestOfManyWhoWouldSpendATokenOneMay(t *testing.T) {
-	for name, left := range map[string]bool{"the first time": false, "when a mark was left behind": true} {
+	for name, left := range map[string]bool{"the first time": false, "when an earlier refresh was interrupted": true} {
 		t.Run(name, func(t *testing.T) {
 			c := controlplane.Client(t)
 			in, s := saved(t)
 			if left {
-				if err := s.Mark(t.Context(), c, noon); err != nil {
+				if err := s.BeginRefresh(t.Context(), c, noon); err != nil {
 					t.Fatal(err)
 				}
 			}
@@ -295,7 +339,7 @@ func TestOfManyWhoWouldSpendATokenOneMay(t *testing.T) {
 			var all sync.WaitGroup
 			for i, s := range loaded {
 				all.Go(func() {
-					err := s.Mark(t.Context(), c, noon.Add(time.Hour+time.Duration(i)))
+					err := s.BeginRefresh(t.Context(), c, noon.Add(time.Hour+time.Duration(i)))
 					switch {
 					case err == nil:
 						may.Add(1)
@@ -312,31 +356,49 @@ func TestOfManyWhoWouldSpendATokenOneMay(t *testing.T) {
 	}
 }
 
-func TestMarksAndRefusals(t *testing.T) {
+func TestAbortsAndRefusals(t *testing.T) {
 	c := controlplane.Client(t)
 	in, s := saved(t)
 	want := consented()
-	if err := s.Mark(t.Context(), c, noon.Add(time.Minute)); err != nil {
+	if err := s.BeginRefresh(t.Context(), c, noon.Add(time.Minute)); err != nil {
 		t.Fatal(err)
 	}
 	want.RefreshStartedAt = noon.Add(time.Minute)
 	holds(t, in, want)
-	if err := s.Unmark(t.Context(), c); err != nil {
+	if err := s.AbortRefresh(t.Context(), c, Attempt{Unspent: true, UnexplainedSince: noon.Add(time.Minute)}); err != nil {
 		t.Fatal(err)
 	}
-	want.RefreshStartedAt = time.Time{}
-	holds(t, in, want)
-	if err := s.Refuse(t.Context(), c, RefusedRevoked); err != nil {
-		t.Fatal(err)
-	}
-	want.Refusal = RefusedRevoked
+	want.RefreshStartedAt, want.UnexplainedSince = time.Time{}, noon.Add(time.Minute)
 	holds(t, in, want)
 
-	stale := load(t, in)
-	if err := Save(t.Context(), c, in, reconsented()); err != nil {
+	// What was left behind by somebody else is put back.
+	if err := errors.Join(s.BeginRefresh(t.Context(), c, noon.Add(2*time.Minute)), s.AbortRefresh(t.Context(), c, Attempt{})); err != nil {
 		t.Fatal(err)
 	}
-	if err := stale.Refuse(t.Context(), c, RefusedRevoked); !errors.Is(err, ErrSuperseded) {
+	s = load(t, in)
+	if err := errors.Join(s.BeginRefresh(t.Context(), c, noon.Add(5*time.Minute)), s.AbortRefresh(t.Context(), c, Attempt{Unspent: true})); err != nil {
+		t.Fatal(err)
+	}
+	want.RefreshStartedAt, want.UnexplainedSince = noon.Add(2*time.Minute), time.Time{}
+	holds(t, in, want)
+
+	// A refusal that is not final yet keeps its first time when it becomes final.
+	for _, retryAt := range []time.Time{noon.Add(time.Hour), {}} {
+		if err := s.MarkUnusable(t.Context(), c, RefusedRevoked, retryAt.Add(-time.Minute), retryAt); err != nil {
+			t.Fatal(err)
+		}
+		want.RefreshStartedAt, want.Refusal, want.RefusedAt, want.RetryAt = time.Time{}, RefusedRevoked, noon.Add(59*time.Minute), retryAt
+		holds(t, in, want)
+		if want.Unusable() != retryAt.IsZero() {
+			t.Errorf("a token that is tried again at %v is dead: %t", retryAt, want.Unusable())
+		}
+	}
+
+	stale := load(t, in)
+	if err := Save(t.Context(), c, in, reconsented(), nil); err != nil {
+		t.Fatal(err)
+	}
+	if err := stale.MarkUnusable(t.Context(), c, RefusedRevoked, noon, time.Time{}); !errors.Is(err, ErrSuperseded) {
 		t.Errorf("a refusal of the old token hit the new one: %v", err)
 	}
 	holds(t, in, reconsented())
@@ -347,11 +409,11 @@ func TestMarksAndRefusals(t *testing.T) {
 	if err := c.Update(t.Context(), s.secret); err != nil {
 		t.Fatal(err)
 	}
-	if err := touched.Refuse(t.Context(), c, RefusedScopesChanged); err != nil {
+	if err := touched.MarkUnusable(t.Context(), c, RefusedScopesChanged, noon, time.Time{}); err != nil {
 		t.Fatal(err)
 	}
 	want = reconsented()
-	want.Refusal = RefusedScopesChanged
+	want.Refusal, want.RefusedAt = RefusedScopesChanged, noon
 	holds(t, in, want)
 }
 
@@ -365,7 +427,7 @@ func failing(t *testing.T, update func(ctx context.Context, c client.WithWatch, 
 	return interceptor.NewClient(c, interceptor.Funcs{Update: update})
 }
 
-func TestReplace(t *testing.T) {
+func TestCommitRefresh(t *testing.T) {
 	c := controlplane.Client(t)
 	unavailable := apierrors.NewServiceUnavailable("the API server is away")
 	tests := map[string]struct {
@@ -390,7 +452,7 @@ func TestReplace(t *testing.T) {
 			meanwhile: func(t *testing.T, in *v1alpha1.ZoomInstallation) {
 				t.Helper()
 				s := load(t, in)
-				if err := errors.Join(s.Mark(t.Context(), c, noon.Add(2*time.Hour)), s.Refuse(t.Context(), c, RefusedLost)); err != nil {
+				if err := errors.Join(s.BeginRefresh(t.Context(), c, noon.Add(2*time.Hour)), s.MarkUnusable(t.Context(), c, RefusedLost, noon, time.Time{})); err != nil {
 					t.Fatal(err)
 				}
 			},
@@ -399,7 +461,7 @@ func TestReplace(t *testing.T) {
 		"the customer consented again": {
 			meanwhile: func(t *testing.T, in *v1alpha1.ZoomInstallation) {
 				t.Helper()
-				if err := Save(t.Context(), c, in, reconsented()); err != nil {
+				if err := Save(t.Context(), c, in, reconsented(), nil); err != nil {
 					t.Fatal(err)
 				}
 			},
@@ -438,7 +500,7 @@ func TestReplace(t *testing.T) {
 	for name, tc := range tests {
 		t.Run(name, func(t *testing.T) {
 			in, s := saved(t)
-			if err := s.Mark(t.Context(), c, noon.Add(48*time.Minute)); err != nil {
+			if err := s.BeginRefresh(t.Context(), c, noon.Add(48*time.Minute)); err != nil {
 				t.Fatal(err)
 			}
 			if tc.meanwhile != nil {
@@ -450,7 +512,7 @@ func TestReplace(t *testing.T) {
 			}
 			ctx, cancel := context.WithCancel(t.Context())
 			cancel() // the reconciler was told to stop while Zoom was asked
-			if err := s.Replace(ctx, with, successor()); !errors.Is(err, tc.err) {
+			if err := s.CommitRefresh(ctx, with, successor()); !errors.Is(err, tc.err) {
 				t.Fatalf("Replace returned %v, want %v", err, tc.err)
 			}
 			holds(t, in, tc.want)
@@ -461,7 +523,7 @@ func TestReplace(t *testing.T) {
 func TestDelete(t *testing.T) {
 	c := controlplane.Client(t)
 	in, s := saved(t)
-	if err := Save(t.Context(), c, in, reconsented()); err != nil {
+	if err := Save(t.Context(), c, in, reconsented(), nil); err != nil {
 		t.Fatal(err)
 	}
 	if err := s.Delete(t.Context(), c); !apierrors.IsConflict(err) {
@@ -474,7 +536,7 @@ func TestDelete(t *testing.T) {
 			t.Fatal(err)
 		}
 	}
-	if err := s.Replace(t.Context(), c, successor()); !errors.Is(err, ErrSuperseded) {
+	if err := s.CommitRefresh(t.Context(), c, successor()); !errors.Is(err, ErrSuperseded) {
 		t.Errorf("Replace returned %v, want ErrSuperseded", err)
 	}
 	if got, err := Load(t.Context(), c, in); got != nil || err != nil {
@@ -534,11 +596,11 @@ func TestErrorsHoldNoToken(t *testing.T) {
 		return apierrors.NewForbidden(corev1.Resource("secrets"), SecretName(in), errors.New("not allowed"))
 	})
 	for name, err := range map[string]error{
-		"Mark":    s.Mark(t.Context(), c, noon),
-		"Unmark":  s.Unmark(t.Context(), c),
-		"Refuse":  s.Refuse(once, c, RefusedRevoked),
-		"Save":    Save(t.Context(), c, in, reconsented()),
-		"Publish": errors.Join(Publish(t.Context(), c, in, s.Token), Publish(t.Context(), c, in, successor())),
+		"BeginRefresh": s.BeginRefresh(t.Context(), c, noon),
+		"AbortRefresh": s.AbortRefresh(once, c, Attempt{Unspent: true, UnexplainedSince: noon}),
+		"MarkUnusable": s.MarkUnusable(once, c, RefusedRevoked, noon, time.Time{}),
+		"Save":         Save(t.Context(), c, in, reconsented(), nil),
+		"Publish":      errors.Join(Publish(t.Context(), c, in, s.Token), Publish(t.Context(), c, in, successor())),
 	} {
 		if err == nil {
 			t.Errorf("%s succeeded although the API server refused", name)

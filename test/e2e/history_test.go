@@ -18,8 +18,9 @@ type step struct {
 	Which int
 }
 
-// maxSteps of stepLength are 100 minutes. A history that began historyAge ago is then told to the end, and none of its
-// instances has been over for the two hours after which late reports do not count any more.
+// maxSteps of stepLength are 100 minutes. A history that began historyAge ago is then told to the
+// end, and none of its instances has been over for the two hours after which late reports do not
+// count any more.
 const (
 	minSteps   = 12
 	maxSteps   = 40
@@ -31,8 +32,8 @@ const (
 var acts = []string{
 	"create", "create", "rename", "move", "resize", "move one", "move one", "plan anew",
 	"delete", "delete one", "delete for good", "delete one for good", "recover", "recover one",
-	"start", "start", "start", "end", "end",
-	"join", "join", "join", "join", "join", "leave", "leave", "leave", "come back",
+	"start", "start", "start", "end", "end", "end under another uuid",
+	"join", "join", "join", "join", "join", "leave", "leave", "leave", "come back", "change rooms", "change rooms",
 	"wait", "be sent back", "stop waiting", "be admitted", "knock", "give up", "come before the host",
 	"share", "stop sharing", "alert", "record", "finish recording", "become a webinar", "something else",
 }
@@ -60,7 +61,7 @@ func scripts() *rapid.Generator[script] {
 				}
 			}), minSteps, maxSteps).Draw(t, "steps"),
 		}
-		all := make([]int, len(s.Steps))
+		all := make([]int, 2*len(s.Steps)) // a step tells two events at most
 		for i := range all {
 			all[i] = i
 		}
@@ -74,7 +75,7 @@ func scripts() *rapid.Generator[script] {
 func (s script) arriving(history []zoomtest.Event) []zoomtest.Event {
 	events := make([]zoomtest.Event, 0, len(s.Order))
 	for _, i := range s.Order {
-		if i < len(history) { // fewer than there are steps, where a step had no effect
+		if i < len(history) {
 			events = append(events, history[i])
 		}
 	}
@@ -171,7 +172,8 @@ func (s *storyteller) planOne(p step, date zoomtest.Occurrence) {
 	}
 }
 
-// hold is what happens to an instance as a whole. Now and then it happens to one that a later one has followed.
+// hold is what happens to an instance as a whole. Now and then it happens to one that a later one
+// has followed.
 func (s *storyteller) hold(p step) {
 	at := s.clock
 	if p.Act == "start" {
@@ -185,6 +187,9 @@ func (s *storyteller) hold(p step) {
 	in := s.instances[max(len(s.instances)-1-p.Which/15, 0)]
 	switch p.Act {
 	case "end":
+		s.tell(in.Ended(at))
+	case "end under another uuid":
+		in.UUID = "/another" + in.UUID
 		s.tell(in.Ended(at))
 	case "share":
 		s.tell(in.SharingStarted(at, guest(p.Which)))
@@ -215,6 +220,14 @@ func (s *storyteller) attend(p step) {
 		if len(s.stays) > 0 {
 			gone := s.stays[p.Which%len(s.stays)]
 			s.tell(gone.in.ParticipantLeft(at, gone.who))
+		}
+	case "change rooms":
+		if len(s.stays) > 0 {
+			moving := &s.stays[p.Which%len(s.stays)]
+			left, joined, moved := moving.in.ParticipantMoved(at, moving.who, moving.who.UserID+"0")
+			moving.who = moved
+			s.tell(left)
+			s.tell(joined)
 		}
 	case "wait":
 		s.tell(in.ParticipantJoinedWaitingRoom(at, who))

@@ -24,11 +24,13 @@ import (
 	"k8s.io/client-go/tools/clientcmd"
 	clientcmdapi "k8s.io/client-go/tools/clientcmd/api"
 
-	"github.com/zoom-operator/zoom-operator/hack/local/cluster"
+	"github.com/zoom-operator/zoom-operator/api/v1alpha1"
+	"github.com/zoom-operator/zoom-operator/test/cluster"
 )
 
-// brink sees every step that the operator takes for one installation, at the API server or at Zoom, and holds one of them, for
-// the operator to be killed there: before the step has an effect, or after it, when nobody has heard of it yet.
+// brink sees every step that the operator takes for one installation, at the API server or at Zoom,
+// and holds one of them, for the operator to be killed there: before the step has an effect, or
+// after it, when nobody has heard of it yet.
 type brink struct {
 	mu      sync.Mutex
 	at      string // the step to hold; empty for none
@@ -54,7 +56,8 @@ func (b *brink) seen() []string {
 	return slices.Clone(b.steps)
 }
 
-// nth is the name of a step that is taken for the nth time. Whatever is done beside it, it is the same in every run.
+// nth is the name of a step that is taken for the nth time. Whatever is done beside it, it is the
+// same in every run.
 func nth(what string, n int) string { return fmt.Sprintf("%s (%d)", what, n) }
 
 // pass takes a step, or holds it until whoever asked for it is gone.
@@ -91,28 +94,27 @@ func (b *brink) pass(w http.ResponseWriter, r *http.Request, what string, do htt
 }
 
 // zoomOnTheBrink is a Zoom whose every step passes a brink.
-func zoomOnTheBrink(t *testing.T, b *brink, server http.Handler) (at string) {
+func zoomOnTheBrink(t *testing.T, b *brink, server http.Handler) v1alpha1.Cloud {
 	t.Helper()
-	web := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+	return newCloud(t, http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		b.pass(w, r, r.Method+" "+r.URL.Path+" at Zoom", server)
 	}))
-	t.Cleanup(web.Close)
-	return web.URL
 }
 
-// gate is an API server before which every change to an installation, or to what belongs to it, passes the brink of its
-// namespace.
+// gate is an API server before which every change to an installation, or to what belongs to it,
+// passes the brink of its namespace.
 type gate struct {
 	kubeconfig string
 	mu         sync.Mutex
 	brinks     map[string]*brink
 }
 
-// changed is the namespace of what a request changes, and what that is. What a meeting's status says does not matter here.
+// changed is the namespace of what a request changes, and what that is. What a meeting's status
+// says does not matter here.
 var changed = regexp.MustCompile(`^/api(?:s/zoom-operator\.io)?/v1(?:alpha1)?/namespaces/([^/]+)/(secrets(?:/.*)?|zoominstallations(?:/.*)?|zoommeetings(?:/[^/]+)?)$`)
 
-// meeting is one of several meetings, in no order.
-var meeting = regexp.MustCompile(`^zoommeetings/.+$`)
+// oneMeeting is one of several meetings, in no order.
+var oneMeeting = regexp.MustCompile(`^zoommeetings/.+$`)
 
 func newGate(t *testing.T) *gate {
 	t.Helper()
@@ -145,7 +147,7 @@ func newGate(t *testing.T) *gate {
 			proxy.ServeHTTP(w, r)
 			return
 		}
-		b.pass(w, r, r.Method+" "+meeting.ReplaceAllString(found[2], "zoommeetings/*"), proxy)
+		b.pass(w, r, r.Method+" "+oneMeeting.ReplaceAllString(found[2], "zoommeetings/*"), proxy)
 	}))
 	front.Config.ErrorLog = log.New(io.Discard, "", 0)
 	front.StartTLS()
@@ -158,7 +160,7 @@ func newGate(t *testing.T) *gate {
 func (g *gate) write(t *testing.T, front *httptest.Server) {
 	t.Helper()
 	token := &authenticationv1.TokenRequest{}
-	account := &corev1.ServiceAccount{ObjectMeta: metav1.ObjectMeta{Namespace: cluster.OperatorNamespace, Name: cluster.OperatorAccount}}
+	account := &corev1.ServiceAccount{ObjectMeta: metav1.ObjectMeta{Namespace: cluster.OperatorNamespace, Name: cluster.Single.Account}}
 	if err := system.Client.SubResource("token").Create(t.Context(), account, token); err != nil {
 		t.Fatal(err)
 	}

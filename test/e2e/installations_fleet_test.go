@@ -20,27 +20,30 @@ import (
 	"sigs.k8s.io/controller-runtime/pkg/client"
 
 	"github.com/zoom-operator/zoom-operator/api/v1alpha1"
-	"github.com/zoom-operator/zoom-operator/hack/local/cluster"
 	"github.com/zoom-operator/zoom-operator/internal/tokens"
+	"github.com/zoom-operator/zoom-operator/test/cluster"
 	"github.com/zoom-operator/zoom-operator/zoom/zoomtest"
 )
 
 const (
-	// fleetApps times fleetUsers is how many installations there are. Each app lets a number of people in at once.
+	// fleetApps times fleetUsers is how many installations there are. Each app lets a number of
+	// people in at once.
 	fleetApps, fleetUsers = 10, 50
 	// fleetLifetime passes for an hour, the life of an access token.
 	fleetLifetime = time.Minute
 	// fleetWindow is five of its minutes, over which the rate of refreshes is looked at.
 	fleetWindow = fleetLifetime / 12
-	// fleetKills is how often the leader is killed at any moment, at most fleetPause after another one leads.
+	// fleetKills is how often the leader is killed at any moment, at most fleetPause after another
+	// one leads.
 	fleetKills = 4
 	fleetPause = 4 * time.Second
-	// fleetWaiting is how many refreshes are on their way to Zoom at least when the leader is killed before they arrive.
+	// fleetWaiting is how many refreshes are on their way to Zoom at least when the leader is
+	// killed before they arrive.
 	fleetWaiting = 4
 	// fleetLag is how long Zoom takes to answer then.
 	fleetLag = 200 * time.Millisecond
-	// fleetHandover is for how long tokens may be expired when the leader was killed: the minutes of this hour are short, and
-	// another one to lead takes as long as ever.
+	// fleetHandover is for how long tokens may be expired when the leader was killed: the minutes
+	// of this hour are short, and another one to lead takes as long as ever.
 	fleetHandover = fleetLifetime / 4
 	// fleetSample is how often the token of some installation is looked at.
 	fleetSample = 200 * time.Millisecond
@@ -91,7 +94,8 @@ func (b *barrier) count() int {
 	return b.waiting
 }
 
-// lag lets Zoom take its time to answer once it has spent a token, and counts the answers that nobody waited for.
+// lag lets Zoom take its time to answer once it has spent a token, and counts the answers that
+// nobody waited for.
 type lag struct {
 	on  atomic.Bool
 	cut atomic.Int64
@@ -119,8 +123,9 @@ func (l *lag) fault(next http.Handler) http.Handler {
 	})
 }
 
-// fleet keeps 500 installations fresh for an hour in fast-forward, and for another one in which the leader is killed again and
-// again. Only what Zoom has answered to a leader that was killed then may be lost.
+// fleet keeps 500 installations fresh for an hour in fast-forward, and for another one in which the
+// leader is killed again and again. Only what Zoom has answered to a leader that was killed then
+// may be lost.
 func (c *crew) fleet(t *testing.T) {
 	var people []zoomtest.Login
 	for i := range fleetUsers {
@@ -133,13 +138,12 @@ func (c *crew) fleet(t *testing.T) {
 	b, slow := &barrier{open: make(chan struct{})}, &lag{}
 	b.lift()
 	server.Inject(zoomtest.StepRefresh, -1, func(next http.Handler) http.Handler { return b.fault(slow.fault(next)) })
-	web := httptest.NewServer(server)
-	t.Cleanup(web.Close)
+	cloud := newCloud(t, server)
 
 	began := time.Now()
 	apps := make([]*oauthApp, fleetApps)
 	for i := range apps {
-		apps[i] = c.newOAuthApp(t, server, web.URL, nil)
+		apps[i] = c.newOAuthApp(t, server, cloud, nil)
 		apps[i].retires(t)
 	}
 	installing, ctx := errgroup.WithContext(t.Context())
@@ -197,8 +201,8 @@ func (c *crew) fleet(t *testing.T) {
 	}
 }
 
-// accounted checks that those installations lost their token of which Zoom had spent one just before a kill, and that of no
-// other a token was refused.
+// accounted checks that those installations lost their token of which Zoom had spent one just
+// before a kill, and that of no other a token was refused.
 func (f *armada) accounted(t *testing.T, stats zoomtest.Stats, lost []string, kills []time.Time) {
 	t.Helper()
 	const storedWithin = 5 * time.Second
@@ -254,8 +258,8 @@ type armada struct {
 	crew *crew
 }
 
-// fresh returns when every installation is ready and has an access token that is good now, or says that its token is lost, and
-// returns those that do, as client ID and user.
+// fresh returns when every installation is ready and has an access token that is good now, or says
+// that its token is lost, and returns those that do, as client ID and user.
 func (f *armada) fresh(t *testing.T, d time.Duration) (lost []string) {
 	t.Helper()
 	within(t, d, func(ctx context.Context) error {
@@ -312,8 +316,9 @@ func (f *armada) settled(t *testing.T) {
 	}
 }
 
-// watch looks at the token of some installation again and again, until the returned function is called, which says how often.
-// None may be expired, and Zoom has to take it. Where the leader is killed, those are left out whose refresh that cut off.
+// watch looks at the token of some installation again and again, until the returned function is
+// called, which says how often. None may be expired, and Zoom has to take it. Where the leader is
+// killed, those are left out whose refresh that cut off.
 func (f *armada) watch(t *testing.T, killed bool) (stop func() int) {
 	t.Helper()
 	type member struct {
@@ -377,9 +382,10 @@ func (a *oauthApp) expired(ctx context.Context, in *v1alpha1.ZoomInstallation, k
 	}
 }
 
-// killLeader kills the leader while it refreshes tokens, and has another operator take its place. Tokens that Zoom has taken
-// and whose successors are under way would be lost with it, as the crash sweep shows, so it waits until all refreshes are
-// on their way to Zoom: until every worker that does anything waits at the barrier.
+// killLeader kills the leader while it refreshes tokens, and has another operator take its place.
+// Tokens that Zoom has taken and whose successors are under way would be lost with it, as the crash
+// sweep shows, so it waits until all refreshes are on their way to Zoom: until every worker that
+// does anything waits at the barrier.
 func (f *armada) killLeader(t *testing.T, b *barrier) (underWay int) {
 	t.Helper()
 	leader := f.crew.service.leader(t)

@@ -29,9 +29,10 @@ import (
 	"sigs.k8s.io/controller-runtime/pkg/client"
 
 	"github.com/zoom-operator/zoom-operator/api/v1alpha1"
-	"github.com/zoom-operator/zoom-operator/hack/local/cluster"
-	"github.com/zoom-operator/zoom-operator/internal/record"
+	"github.com/zoom-operator/zoom-operator/internal/names"
 	"github.com/zoom-operator/zoom-operator/internal/tokens"
+	"github.com/zoom-operator/zoom-operator/internal/tombstones"
+	"github.com/zoom-operator/zoom-operator/test/cluster"
 	"github.com/zoom-operator/zoom-operator/zoom"
 	"github.com/zoom-operator/zoom-operator/zoom/zoomtest"
 )
@@ -39,7 +40,8 @@ import (
 const (
 	oauthClientSecret = "the-oauth-client-secret-" + mark
 	oauthSecretToken  = "the-oauth-secret-token-" + mark
-	// recoverWithin is how long a crash may have consequences: the mark of a refresh is left alone for two minutes.
+	// recoverWithin is how long a crash may have consequences: the mark of a refresh is left alone
+	// for two minutes.
 	recoverWithin = 210 * time.Second
 )
 
@@ -55,25 +57,39 @@ type crew struct {
 	orphans []*victim
 }
 
-// hire starts so many operators with these flags instead of those that the package's other tests use.
+// hire starts so many operators with these flags instead of those that the package's other tests
+// use.
 func hire(t *testing.T, n int, flags ...string) *crew {
 	t.Helper()
+	return hireKinds(t, slices.Repeat([]cluster.Kind{cluster.Single}, n), flags...)
+}
+
+// hireKinds does so with operators of these kinds.
+func hireKinds(t *testing.T, kinds []cluster.Kind, flags ...string) *crew {
+	t.Helper()
 	dismiss(t, &system.service)
+	t.Cleanup(func() { inTurn(t, func() error { return startReplicas(system.failed) }) })
+	c := newCrew(t, flags...)
+	for _, kind := range kinds {
+		c.startKind(t, kind)
+	}
+	return c
+}
+
+// newCrew is a crew of nobody yet.
+func newCrew(t *testing.T, flags ...string) *crew {
+	t.Helper()
 	c := &crew{}
 	c.door = httptest.NewServer(&httputil.ReverseProxy{
-		Rewrite:   func(r *httputil.ProxyRequest) { r.Out.URL.Scheme, r.Out.URL.Host = "http", "operator.test" },
+		Rewrite:   func(r *httputil.ProxyRequest) { r.Out.URL.Scheme, r.Out.URL.Host = "http", "localhost" },
 		Transport: &c.service,
 		ErrorLog:  log.New(io.Discard, "", 0), // operators are killed
 	})
-	c.flags = append([]string{"--external-url=" + c.door.URL}, flags...)
+	c.flags = slices.Concat([]string{"--external-url=" + c.door.URL}, cloudFlags(), flags)
 	t.Cleanup(func() {
 		dismiss(t, &c.service)
 		c.door.Close()
-		onMain(t, func() error { return startReplicas(system.failed) })
 	})
-	for range n {
-		c.start(t)
-	}
 	return c
 }
 
@@ -91,9 +107,15 @@ func dismiss(t *testing.T, s *service) {
 // start starts one more operator and returns when it is ready.
 func (c *crew) start(t *testing.T) {
 	t.Helper()
-	onMain(t, func() error {
+	c.startKind(t, cluster.Single)
+}
+
+// startKind starts one that is of another kind.
+func (c *crew) startKind(t *testing.T, kind cluster.Kind) {
+	t.Helper()
+	inTurn(t, func() error {
 		system.started++
-		o, err := cluster.StartOperator(system.failed, system.Cluster, fmt.Sprintf("operator-%d", system.started), c.flags...)
+		o, err := cluster.StartOperator(system.failed, system.Cluster, fmt.Sprintf("operator-%d", system.started), kind, c.flags...)
 		if err == nil {
 			c.service.add(o)
 		}
@@ -107,8 +129,8 @@ func (c *crew) crash(o *cluster.Operator) {
 	c.service.forgetEnded()
 }
 
-// bury takes the lease away that a killed leader has left. It would run out by itself, after a time that fits tokens that live
-// for an hour, and not those of a minute.
+// bury takes the lease away that a killed leader has left. It would run out by itself, after a time
+// that fits tokens that live for an hour, and not those of a minute.
 func bury(t *testing.T) {
 	t.Helper()
 	lease := &coordinationv1.Lease{ObjectMeta: metav1.ObjectMeta{Namespace: cluster.OperatorNamespace, Name: "controllers.zoom-operator.io"}}
@@ -127,16 +149,14 @@ type oauthApp struct {
 	scopes   []string
 }
 
-// newOAuthServer is a Zoom with these people, and the URL that it is at.
-func newOAuthServer(t *testing.T, scale float64, people ...zoomtest.Login) (server *zoomtest.Server, at string) {
+// newOAuthServer is a Zoom with these people, and its cloud.
+func newOAuthServer(t *testing.T, scale float64, people ...zoomtest.Login) (*zoomtest.Server, v1alpha1.Cloud) {
 	t.Helper()
 	server, err := zoomtest.NewServer(zoomtest.ServerConfig{Users: people, Scale: scale})
 	if err != nil {
 		t.Fatal(err)
 	}
-	web := httptest.NewServer(server)
-	t.Cleanup(web.Close)
-	return server, web.URL
+	return server, newCloud(t, server)
 }
 
 // person is somebody who can consent.
@@ -147,10 +167,10 @@ func person(account, user string) zoomtest.Login {
 	}
 }
 
-// newOAuthApp creates an app whose Zoom is at a URL, and returns when the operator knows it.
-func (c *crew) newOAuthApp(t *testing.T, server *zoomtest.Server, at string, change func(*v1alpha1.ZoomAppSpec)) *oauthApp {
+// newOAuthApp creates an app whose Zoom is a cloud, and returns when the operator knows it.
+func (c *crew) newOAuthApp(t *testing.T, server *zoomtest.Server, cloud v1alpha1.Cloud, change func(*v1alpha1.ZoomAppSpec)) *oauthApp {
 	t.Helper()
-	a, err := c.createOAuthApp(t.Context(), server, at, change)
+	a, err := c.createOAuthApp(t.Context(), server, cloud, change)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -158,7 +178,7 @@ func (c *crew) newOAuthApp(t *testing.T, server *zoomtest.Server, at string, cha
 	return a
 }
 
-func (c *crew) createOAuthApp(ctx context.Context, server *zoomtest.Server, at string, change func(*v1alpha1.ZoomAppSpec)) (*oauthApp, error) {
+func (c *crew) createOAuthApp(ctx context.Context, server *zoomtest.Server, cloud v1alpha1.Cloud, change func(*v1alpha1.ZoomAppSpec)) (*oauthApp, error) {
 	ns := &corev1.Namespace{ObjectMeta: metav1.ObjectMeta{GenerateName: "installations-"}}
 	if err := system.Client.Create(ctx, ns); err != nil {
 		return nil, err
@@ -170,7 +190,7 @@ func (c *crew) createOAuthApp(ctx context.Context, server *zoomtest.Server, at s
 			ClientID:             a.clientID,
 			CredentialsSecretRef: v1alpha1.SecretReference{Name: "credentials"},
 			Distribution:         v1alpha1.DistributionMarketplace,
-			Zoom:                 v1alpha1.ZoomEndpoints{WebURL: at, APIURL: at},
+			Cloud:                cloud,
 		},
 	}
 	for _, scope := range a.scopes {
@@ -181,6 +201,7 @@ func (c *crew) createOAuthApp(ctx context.Context, server *zoomtest.Server, at s
 	}
 	credentials := &corev1.Secret{
 		ObjectMeta: metav1.ObjectMeta{Namespace: a.key.Namespace, Name: "credentials"},
+		Type:       v1alpha1.CredentialsSecretType,
 		StringData: map[string]string{"clientSecret": oauthClientSecret, "secretToken": oauthSecretToken},
 	}
 	for _, o := range []client.Object{credentials, obj} {
@@ -199,13 +220,16 @@ func (c *crew) createOAuthApp(ctx context.Context, server *zoomtest.Server, at s
 	return a, a.register(obj.Spec.ManagedBy)
 }
 
-// retires gives the app's tokens up at the end of the test. Those that live for seconds would be refreshed by every later
-// operator, at a Zoom that is gone.
+// retires gives the app's installations up at the end of the test. Tokens that live for seconds
+// would be refreshed by every later operator, at a Zoom that is gone.
 func (a *oauthApp) retires(t *testing.T) {
 	t.Helper()
 	t.Cleanup(func() {
 		ctx := system.failed // that of the test is over
-		if _, err := a.ask(ctx, "patch", "zapp", a.key.Name, "--type=merge", `--patch={"spec":{"tokenPolicy":"None"}}`); err != nil {
+		if _, err := a.ask(ctx, "annotate", "zi", "--all", v1alpha1.AbandonAnnotation+"="+v1alpha1.AbandonTrue); err != nil {
+			t.Fatal(err)
+		}
+		if _, err := a.ask(ctx, "delete", "zi", "--all", "--wait=false"); err != nil {
 			t.Fatal(err)
 		}
 		within(t, recoverWithin, func(ctx context.Context) error {
@@ -218,10 +242,24 @@ func (a *oauthApp) retires(t *testing.T) {
 	})
 }
 
+// adminManaged makes whole accounts consent, to the admin's forms of the scopes.
+func adminManaged(spec *v1alpha1.ZoomAppSpec) {
+	spec.ManagedBy = v1alpha1.ManagedByAdmin
+	for i := range spec.Scopes {
+		spec.Scopes[i] += ":admin"
+	}
+}
+
 // register tells Zoom of the app, or of what has changed.
 func (a *oauthApp) register(managedBy v1alpha1.ManagedBy) error {
+	scopes := slices.Clone(a.scopes)
+	for i := range scopes {
+		if managedBy == v1alpha1.ManagedByAdmin {
+			scopes[i] += ":admin"
+		}
+	}
 	return a.zoom.Register(zoomtest.App{
-		ClientID: a.clientID, ClientSecrets: []string{oauthClientSecret}, Scopes: a.scopes, Webhooks: a.webhooks,
+		ClientID: a.clientID, ClientSecrets: []string{oauthClientSecret}, Scopes: scopes, Webhooks: a.webhooks,
 		RedirectURLs: []string{a.page("callback")}, AdminManaged: managedBy == v1alpha1.ManagedByAdmin,
 	})
 }
@@ -231,10 +269,10 @@ func (a *oauthApp) page(name string) string {
 	return a.crew.door.URL + "/oauth/" + a.key.Namespace + "/" + a.key.Name + "/" + name
 }
 
-// known returns when every operator knows the app.
+// known returns when every receiver knows the app.
 func (a *oauthApp) known(t *testing.T) {
 	t.Helper()
-	for _, o := range a.crew.service.operators() {
+	for _, o := range a.crew.service.receivers() {
 		within(t, settleWithin, func(ctx context.Context) error {
 			_, err := newBrowser().open(ctx, http.MethodGet, o.URL+"/oauth/"+a.key.Namespace+"/"+a.key.Name+"/install", http.StatusOK)
 			return err
@@ -277,10 +315,23 @@ func (b *browser) open(ctx context.Context, method, at string, want int) (*shown
 	if err := errors.Join(err, resp.Body.Close()); err != nil {
 		return nil, err
 	}
+	if result := resultAt(resp); result != "" {
+		return b.open(ctx, http.MethodGet, result, want)
+	}
 	if resp.StatusCode != want {
 		return nil, statusError(resp.StatusCode)
 	}
 	return &shown{location: resp.Header.Get("Location"), text: string(text)}, nil
+}
+
+// resultAt is where the page is that says what came of a consent, when an answer leads there; empty
+// when it does not.
+func resultAt(resp *http.Response) string {
+	at, err := resp.Location()
+	if err != nil || resp.StatusCode != http.StatusSeeOther || !strings.Contains(at.Path, "/result/") {
+		return ""
+	}
+	return at.String()
 }
 
 var button = regexp.MustCompile(`<a class="button" href="([^"]*)"`)
@@ -328,14 +379,16 @@ func (b *browser) confirm(ctx context.Context, at string, page *shown) error {
 	if err != nil {
 		return err
 	}
-	if resp.StatusCode != http.StatusOK {
+	if result := resultAt(resp); result != "" {
+		_, err = b.open(ctx, http.MethodGet, result, http.StatusOK)
+	} else {
 		err = statusError(resp.StatusCode)
 	}
 	return errors.Join(err, resp.Body.Close())
 }
 
-// consent goes through an install link as the user, in a new browser. The error is an statusError when the last page is another
-// one than that of success.
+// consent goes through an install link as the user, in a new browser. The error is an statusError
+// when the last page is another one than that of success.
 func (a *oauthApp) consent(ctx context.Context, link, user string) error {
 	b := newBrowser()
 	authorizeURL, err := b.toZoom(ctx, link)
@@ -359,7 +412,8 @@ func (a *oauthApp) install(t *testing.T, p zoomtest.Login) *v1alpha1.ZoomInstall
 	return a.becomes(t, a.nameFor(p), ready)
 }
 
-// refused checks that the user cannot install the app by this link, and that Zoom knows of nothing afterwards.
+// refused checks that the user cannot install the app by this link, and that Zoom knows of nothing
+// afterwards.
 func (a *oauthApp) refused(t *testing.T, link string, p zoomtest.Login, want int) {
 	t.Helper()
 	err := a.consent(t.Context(), link, p.User.ID)
@@ -373,7 +427,7 @@ func (a *oauthApp) refused(t *testing.T, link string, p zoomtest.Login, want int
 
 // nameFor is the name of an installation that the operator records of its own.
 func (a *oauthApp) nameFor(p zoomtest.Login) string {
-	return record.InstallationName(a.key.Name, p.Account.ID, p.User.ID)
+	return names.Installation(a.key.Name, p.Account.ID, p.User.ID)
 }
 
 const ready = "True Consented"
@@ -446,7 +500,7 @@ func (a *oauthApp) works(ctx context.Context, in *v1alpha1.ZoomInstallation) err
 	if err := system.Client.Get(ctx, a.key, app); err != nil {
 		return err
 	}
-	oauth := &zoom.OAuth{WebURL: app.Spec.Zoom.WebURL, APIURL: app.Spec.Zoom.APIURL, HTTP: http.DefaultClient}
+	oauth := &zoom.OAuth{WebURL: serverOf(app.Spec.Cloud).URL, APIURL: serverOf(app.Spec.Cloud).URL, HTTP: http.DefaultClient}
 	if _, err := oauth.Me(ctx, token.AccessToken, ""); err != nil {
 		return fmt.Errorf("ZoomInstallation %s/%s has a token that is no good: %w", in.Namespace, in.Name, err)
 	}
@@ -459,7 +513,8 @@ func (a *oauthApp) healthy(t testing.TB, in *v1alpha1.ZoomInstallation) {
 	within(t, settleWithin, func(ctx context.Context) error { return a.works(ctx, in) })
 }
 
-// shares returns an error unless other programs see the access token that is stored, and nothing that it could be refreshed with.
+// shares returns an error unless other programs see the access token that is stored, and nothing
+// that it could be refreshed with.
 func (a *oauthApp) shares(ctx context.Context, in *v1alpha1.ZoomInstallation) error {
 	shared := &corev1.Secret{}
 	if err := system.Client.Get(ctx, a.object(tokens.AccessSecretName(in)), shared); err != nil {
@@ -487,7 +542,8 @@ func (a *oauthApp) secrets(ctx context.Context) ([]string, error) {
 	}
 	var names []string
 	for i := range list.Items {
-		if list.Items[i].Name != "credentials" {
+		// A tombstone says when something ended, and not whose it was.
+		if list.Items[i].Name != "credentials" && list.Items[i].Type != tombstones.SecretType {
 			names = append(names, list.Items[i].Name)
 		}
 	}
@@ -514,7 +570,8 @@ func (a *oauthApp) meetings(ctx context.Context) (int, error) {
 	return n, nil
 }
 
-// empty returns an error while anything of a customer is left in the app's namespace but installations.
+// empty returns an error while anything of a customer is left in the app's namespace but
+// installations.
 func (a *oauthApp) empty(ctx context.Context) error {
 	secrets, err := a.secrets(ctx)
 	if err != nil {
@@ -552,8 +609,9 @@ func (a *oauthApp) hand(ctx context.Context, e zoomtest.Event) error {
 	return (&app{zoom: a.webhooks}).hand(ctx, e)
 }
 
-// removes is what a customer does at Zoom. It waits for the second of the consent to pass: Kubernetes' times have no
-// fractions, and of a consent and a removal in one second the consent counts.
+// removes is what a customer does at Zoom. It waits for the second of the consent to pass:
+// Kubernetes' times have no fractions, and of a consent and a removal in one second the consent
+// counts.
 func (a *oauthApp) removes(t *testing.T, p zoomtest.Login, in *v1alpha1.ZoomInstallation) {
 	t.Helper()
 	passed(t, in.Spec.Consent.At.Time)

@@ -5,7 +5,6 @@ import (
 	"errors"
 	"fmt"
 	"math/rand/v2"
-	"net/http/httptest"
 	"slices"
 	"sync"
 	"testing"
@@ -17,13 +16,16 @@ import (
 )
 
 const (
-	// randomScale lets an access token live for eight seconds, so that a few are refreshed in every second.
+	// randomScale lets an access token live for eight seconds, so that a few are refreshed in every
+	// second.
 	randomScale = 400
-	// stayers have installed the app and keep it, leavers remove it, dropped are those whose installation the developer
-	// deletes, and comers install it, each while the operator is killed again and again.
+	// stayers have installed the app and keep it, leavers remove it, dropped are those whose
+	// installation the developer deletes, and comers install it, each while the operator is killed
+	// again and again.
 	stayers, leavers, dropped, comers = 16, 4, 4, 4
-	// randomFor is how long it is killed, at most randomPause after it was ready. It is less than what the mark of a refresh
-	// is left alone for: a token that may be spent is tried only once more, and that once is not interrupted.
+	// randomFor is how long it is killed, at most randomPause after it was ready. It is less than
+	// what the mark of a refresh is left alone for: a token that may be spent is tried only once
+	// more, and that once is not interrupted.
 	randomFor   = 20 * time.Second
 	randomPause = 1500 * time.Millisecond
 )
@@ -38,9 +40,8 @@ func (c *crew) atRandom(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	web := httptest.NewServer(server)
-	t.Cleanup(web.Close)
-	a := c.newOAuthApp(t, server, web.URL, nil)
+	cloud := newCloud(t, server)
+	a := c.newOAuthApp(t, server, cloud, nil)
 	a.retires(t)
 	stay, leave := people[:stayers], people[stayers:stayers+leavers]
 	drop, come := people[stayers+leavers:stayers+leavers+dropped], people[stayers+leavers+dropped:]

@@ -2,11 +2,13 @@ package e2e
 
 import (
 	"context"
+	"encoding/base64"
 	"encoding/json"
 	"errors"
 	"fmt"
 	"net/http"
 	"os"
+	"path/filepath"
 	"slices"
 	"strings"
 	"testing"
@@ -21,7 +23,8 @@ import (
 	"github.com/zoom-operator/zoom-operator/zoom/zoomtest"
 )
 
-// TestInstallations has two operators serve customers who come and go. In the end nothing of a token is where it should not be.
+// TestInstallations has two operators serve customers who come and go. In the end nothing of a
+// token is where it should not be.
 func TestInstallations(t *testing.T) {
 	c := hire(t, 2)
 	t.Run("roads", func(t *testing.T) {
@@ -36,9 +39,11 @@ func TestInstallations(t *testing.T) {
 		t.Run("an unknown account is recorded", c.unknownRecorded)
 		t.Run("an unknown account is ignored", c.unknownIgnored)
 		t.Run("invitations to a private app", c.invitations)
-		t.Run("an app of one account, whoever comes first", c.boundToFirst)
+		t.Run("an app of whichever account comes first", c.boundToFirst)
 		t.Run("an app of one account, which is known", c.boundToAccount)
+		t.Run("an app that is replaced and then deleted for good", c.replacedAndRevoked)
 		t.Run("an app that keeps no token", c.keepsNoToken)
+		t.Run("the client secret is wrong at first", c.wrongAtFirst)
 		t.Run("an app that shares access tokens", c.sharesAccessTokens)
 		t.Run("a consent that began at Zoom needs a click", c.beganAtZoom)
 		t.Run("a refusal at Zoom's question installs nothing", c.refusedAtZoom)
@@ -63,8 +68,8 @@ var (
 // stage is an app whose Zoom keeps Zoom's own pace.
 func (c *crew) stage(t *testing.T, change func(*v1alpha1.ZoomAppSpec)) *oauthApp {
 	t.Helper()
-	server, at := newOAuthServer(t, 1, ana, anders, bea)
-	return c.newOAuthApp(t, server, at, change)
+	server, cloud := newOAuthServer(t, 1, ana, anders, bea)
+	return c.newOAuthApp(t, server, cloud, change)
 }
 
 // says checks what kubectl describe tells of an installation.
@@ -84,7 +89,8 @@ func (a *oauthApp) says(t *testing.T, name string, want ...string) {
 	})
 }
 
-// happened waits until the Events of an installation have these reasons, each of them and letter by letter.
+// happened waits until the Events of an installation have these reasons, each of them and letter by
+// letter.
 func (a *oauthApp) happened(t *testing.T, name string, reasons ...string) {
 	t.Helper()
 	within(t, settleWithin, func(ctx context.Context) error {
@@ -187,7 +193,7 @@ func (c *crew) removedByOneUser(t *testing.T) {
 
 func (c *crew) removedByAdmin(t *testing.T) {
 	t.Parallel()
-	a := c.stage(t, func(spec *v1alpha1.ZoomAppSpec) { spec.ManagedBy = v1alpha1.ManagedByAdmin })
+	a := c.stage(t, adminManaged)
 	if err := a.register(v1alpha1.ManagedByAdmin); err != nil {
 		t.Fatal(err)
 	}
@@ -226,6 +232,69 @@ func (c *crew) deletedByDeveloper(t *testing.T) {
 	a.healthy(t, a.install(t, ana))
 }
 
+// replaced has kubectl delete the app and create it again from its manifest, which does not name
+// the account that it was bound to, and returns the manifest.
+func (a *oauthApp) replaced(t *testing.T) string {
+	t.Helper()
+	app := &v1alpha1.ZoomApp{}
+	if err := system.Client.Get(t.Context(), a.key, app); err != nil {
+		t.Fatal(err)
+	}
+	app.Spec.AccountID = ""
+	written, err := json.Marshal(&v1alpha1.ZoomApp{
+		TypeMeta:   metav1.TypeMeta{APIVersion: v1alpha1.SchemeGroupVersion.String(), Kind: "ZoomApp"},
+		ObjectMeta: metav1.ObjectMeta{Namespace: app.Namespace, Name: app.Name}, Spec: app.Spec,
+	})
+	if err != nil {
+		t.Fatal(err)
+	}
+	manifest := filepath.Join(t.TempDir(), "app.json")
+	if err := os.WriteFile(manifest, written, 0o600); err != nil {
+		t.Fatal(err)
+	}
+	a.kubectl(t, "replace", "--force", "-f", manifest)
+	return manifest
+}
+
+// replacedAndRevoked: kubectl replace --force, which deletes an app and creates it again as Argo
+// and Flux do when forced, ends no consent; deletionPolicy Revoke ends them all before the app
+// goes.
+func (c *crew) replacedAndRevoked(t *testing.T) {
+	t.Parallel()
+	a := c.stage(t, nil)
+	in := a.install(t, ana)
+	a.hosts(t, ana, 3)
+	manifest := a.replaced(t)
+	a.healthy(t, a.becomes(t, in.Name, ready))
+	if n, err := a.meetings(t.Context()); err != nil || n != 3 {
+		t.Errorf("after the app was replaced there are %d meetings (%v), want 3", n, err)
+	}
+
+	a.kubectl(t, "annotate", "zapp", a.key.Name, v1alpha1.RetryAnnotation+"=now")
+	within(t, settleWithin, func(ctx context.Context) error {
+		out, err := a.ask(ctx, "get", "zapp", a.key.Name, "--output=jsonpath={.metadata.annotations}")
+		if err == nil && strings.Contains(out, v1alpha1.RetryAnnotation) {
+			err = errors.New("the annotation that asks for another try is still there")
+		}
+		return err
+	})
+
+	a.kubectl(t, "patch", "zapp", a.key.Name, "--type=merge", `--patch={"spec":{"deletionPolicy":"Revoke"}}`)
+	within(t, settleWithin, func(ctx context.Context) error {
+		out, err := a.ask(ctx, "get", "zapp", a.key.Name, "--output=jsonpath={.metadata.finalizers}")
+		if err == nil && !strings.Contains(out, v1alpha1.AppFinalizer) {
+			err = errors.New("nothing keeps the app until its installations are revoked")
+		}
+		return err
+	})
+	a.kubectl(t, "delete", "zapp", a.key.Name, "--timeout=60s")
+	if a.zoom.Installed(a.clientID, ana.Account.ID, ana.User.ID) {
+		t.Error("the app is still installed at Zoom")
+	}
+	within(t, settleWithin, a.empty)
+	a.kubectl(t, "create", "-f", manifest)
+}
+
 func (c *crew) scopesChanged(t *testing.T) {
 	t.Parallel()
 	a := c.stage(t, nil)
@@ -261,9 +330,9 @@ func (c *crew) accountSilent(t *testing.T) {
 	a.kubectl(t, "patch", "zi", in.Name, "--subresource=status", "--type=merge", `--patch={"status":{"lastEventAt":`+past(36*day)+`}}`)
 	a.kubectl(t, "patch", "zi", in.Name, "--type=merge", `--patch={"spec":{"consent":{"at":`+past(50*day)+`}}}`)
 	a.kubectl(t, "wait", "zi/"+in.Name, "--for=condition=EventsFlowing=False", "--timeout=30s")
-	in = a.becomes(t, in.Name, "False Silent")
+	in = a.becomes(t, in.Name, "False NoRecentEvents")
 	a.says(t, in.Name, "look at the app's event subscription at Zoom")
-	a.happened(t, in.Name, v1alpha1.ReasonSilent)
+	a.happened(t, in.Name, v1alpha1.ReasonNoRecentEvents)
 
 	a.hosts(t, ana, 1)
 	a.healthy(t, a.becomes(t, in.Name, ready))
@@ -288,8 +357,8 @@ func (c *crew) validationOverdue(t *testing.T) {
 
 func (c *crew) consentDies(t *testing.T) {
 	t.Parallel()
-	server, at := newOAuthServer(t, 600, ana) // an access token lives for six seconds
-	a := c.newOAuthApp(t, server, at, nil)
+	server, cloud := newOAuthServer(t, 600, ana) // an access token lives for six seconds
+	a := c.newOAuthApp(t, server, cloud, nil)
 	a.retires(t)
 	in := a.install(t, ana)
 	const userDeleted = 4735
@@ -347,9 +416,15 @@ metadata:
 spec:
   appRef:
     name: `+a.key.Name+more)
-	a.kubectl(t, "wait", "zi/"+name, "--for=jsonpath={.status.installURL}", "--timeout=30s")
 	in := a.becomes(t, name, "False Invited")
-	return in.Status.InstallURL
+	if in.Status.InvitationSecretName == "" {
+		return in.Status.InstallURL
+	}
+	link, err := base64.StdEncoding.DecodeString(a.kubectl(t, "get", "secret", in.Status.InvitationSecretName, "--output=jsonpath={.data.installURL}"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	return string(link)
 }
 
 func (c *crew) invitations(t *testing.T) {
@@ -402,6 +477,15 @@ func (c *crew) boundToFirst(t *testing.T) {
 	a.install(t, ana)
 	a.refused(t, a.page("install"), bea, http.StatusForbidden)
 	a.install(t, anders) // of the same account
+	a.replaced(t)
+	within(t, settleWithin, func(ctx context.Context) error {
+		bound, err := a.ask(ctx, "get", "zapp", a.key.Name, "--output=jsonpath={.spec.accountID}")
+		if err == nil && bound != ana.Account.ID {
+			err = fmt.Errorf("the app that was created again is bound to %q", bound)
+		}
+		return err
+	})
+	a.refused(t, a.page("install"), bea, http.StatusForbidden)
 }
 
 func (c *crew) boundToAccount(t *testing.T) {
@@ -426,6 +510,44 @@ func (c *crew) keepsNoToken(t *testing.T) {
 	a.hosts(t, ana, 2)
 	a.removes(t, ana, in)
 	a.deleted(t, in.Name, 2)
+}
+
+// A wrong client secret, of an app for which nobody but its first customer asks Zoom.
+func (c *crew) wrongAtFirst(t *testing.T) {
+	t.Parallel()
+	a := c.stage(t, func(spec *v1alpha1.ZoomAppSpec) { spec.TokenPolicy = v1alpha1.TokenPolicyNone })
+	said := func(status, reason string) {
+		t.Helper()
+		within(t, settleWithin, func(ctx context.Context) error {
+			out, err := a.ask(ctx, "get", "zapp", a.key.Name, `--output=jsonpath={.status.conditions[?(@.type=="Ready")].status}/{.status.conditions[?(@.type=="Ready")].reason}`)
+			if err == nil && out != status+"/"+reason {
+				err = fmt.Errorf("the app is %s, want %s/%s", out, status, reason)
+			}
+			return err
+		})
+		within(t, settleWithin, func(ctx context.Context) error {
+			out, err := a.ask(ctx, "get", "events", "--field-selector=involvedObject.kind=ZoomApp,involvedObject.name="+a.key.Name, `--output=jsonpath={.items[*].reason}`)
+			if err == nil && !slices.Contains(strings.Fields(out), reason) {
+				err = fmt.Errorf("the Events of the app tell of %q, want %s", out, reason)
+			}
+			return err
+		})
+	}
+	said("True", "Configured")
+	a.kubectl(t, "patch", "secret", "credentials", `--patch={"stringData":{"clientSecret":"a-mistyped-secret-0123456789-abc"}}`)
+	within(t, settleWithin, func(context.Context) error { // the operators read it within half a minute
+		err := a.consent(t.Context(), a.page("install"), ana.User.ID)
+		if status, ok := errors.AsType[statusError](err); !ok || int(status) != http.StatusBadGateway {
+			return fmt.Errorf("the customer gets %w, want status %d", err, http.StatusBadGateway)
+		}
+		return nil
+	})
+	said("False", "ClientRejected")
+	a.kubectl(t, "patch", "secret", "credentials", `--patch={"stringData":{"clientSecret":"`+oauthClientSecret+`"}}`)
+	said("True", "Configured")
+	in := a.install(t, bea)
+	said("True", "Configured")
+	a.removes(t, bea, in)
 }
 
 func (c *crew) sharesAccessTokens(t *testing.T) {
@@ -535,7 +657,7 @@ func (c *crew) acrossReplicas(t *testing.T) {
 		t.Fatal(err)
 	}
 	a.healthy(t, a.becomes(t, a.nameFor(ana), ready))
-	if _, err := b.open(t.Context(), http.MethodGet, callback, http.StatusConflict); err != nil {
+	if _, err := b.open(t.Context(), http.MethodGet, callback, http.StatusOK); err != nil {
 		t.Errorf("the same callback again: %v", err)
 	}
 	a.healthy(t, a.becomes(t, a.nameFor(ana), ready))
@@ -619,7 +741,7 @@ func (c *crew) hostileZoom(t *testing.T) {
 		} {
 			want := http.StatusBadGateway
 			if step == zoomtest.StepMe && name == "a refused login" {
-				want = http.StatusGone // the token is dead already, as after one more consent in another tab
+				want = http.StatusConflict // the token is dead already, as after one more consent in another tab
 			}
 			a.zoom.Inject(step, -1, zoomtest.Before(answer))
 			err := a.consent(t.Context(), a.page("install"), ana.User.ID)
@@ -638,7 +760,8 @@ func (c *crew) hostileZoom(t *testing.T) {
 	a.healthy(t, a.install(t, ana))
 }
 
-// nothingOfTokensElsewhere looks for tokens, codes, secrets and people in everything that the operators wrote.
+// nothingOfTokensElsewhere looks for tokens, codes, secrets and people in everything that the
+// operators wrote.
 func (c *crew) nothingOfTokensElsewhere(t *testing.T) {
 	ctx := t.Context()
 	kept := map[string]string{}
@@ -682,7 +805,10 @@ func (c *crew) nothingOfTokensElsewhere(t *testing.T) {
 			continue
 		}
 		found++
-		if s.Type != tokens.SecretType && s.Type != tokens.AccessSecretType || metav1.GetControllerOf(s) == nil || s.Labels[tokens.AppLabel] == "" {
+		// A token stays until it is revoked, what is made of it goes with its installation.
+		kept := s.Type == tokens.SecretType && slices.Contains(s.Finalizers, tokens.Finalizer) ||
+			s.Type == tokens.AccessSecretType && metav1.GetControllerOf(s) != nil
+		if !kept || s.Labels[tokens.AppLabel] == "" {
 			t.Errorf("a token is in Secret %s/%s of type %s", s.Namespace, s.Name, s.Type)
 		}
 	}

@@ -20,7 +20,7 @@ import (
 	"sigs.k8s.io/controller-runtime/pkg/client"
 
 	"github.com/zoom-operator/zoom-operator/api/v1alpha1"
-	"github.com/zoom-operator/zoom-operator/hack/local/cluster"
+	"github.com/zoom-operator/zoom-operator/test/cluster"
 )
 
 // kubectl is what kubectl prints for the admin.
@@ -207,9 +207,9 @@ func TestRolesAllowWhatTheySay(t *testing.T) {
 // Metrics as they are served by default.
 func TestMetricsAreForThoseWhoMayReadThem(t *testing.T) {
 	var o *cluster.Operator
-	onMain(t, func() (err error) {
+	inTurn(t, func() (err error) {
 		system.started++
-		o, err = cluster.StartOperator(system.failed, system.Cluster, fmt.Sprintf("operator-%d", system.started), "--metrics-secure", "--controllers=false")
+		o, err = cluster.StartOperator(system.failed, system.Cluster, fmt.Sprintf("operator-%d", system.started), cluster.Receiver, "--metrics-secure")
 		return err
 	})
 	t.Cleanup(func() {

@@ -14,18 +14,20 @@ import (
 	"syscall"
 	"testing"
 	"time"
+
+	"github.com/zoom-operator/zoom-operator/test/cluster"
 )
 
 const (
-	// runUpWithin is how long make run may take until everything is up, on a machine on which all this runs as well. On one that
-	// has nothing else to do it takes less than the promised 20 s.
+	// runUpWithin is how long make run may take until everything is up, on a machine on which all
+	// this runs as well. On one that has nothing else to do it takes less than the promised 20 s.
 	runUpWithin = 90 * time.Second
 	// runOverWithin is how long it may take to stop.
 	runOverWithin = 60 * time.Second
 )
 
-// What make run starts, in a folder of its own: it is up in time, also for the second time, shows how meetings change, and after
-// Ctrl-C no process of it is left.
+// What make run starts, in a folder of its own: it is up in time, also for the second time, shows
+// how meetings change, and after Ctrl-C no process of it is left.
 func TestLocalRunLeavesNothingBehind(t *testing.T) {
 	root, err := filepath.Abs(system.Root)
 	if err != nil {
@@ -54,7 +56,8 @@ var (
 
 func runLocally(t *testing.T, folder string) {
 	t.Helper()
-	// Every process that comes of it inherits the end of a pipe, so that the other end says when none is left.
+	// Every process that comes of it inherits the end of a pipe, so that the other end says when
+	// none is left.
 	alive, held, err := os.Pipe()
 	if err != nil {
 		t.Fatal(err)
@@ -63,11 +66,12 @@ func runLocally(t *testing.T, folder string) {
 	cmd.Dir = folder
 	cmd.Env = append(os.Environ(), "KUBEBUILDER_ASSETS="+system.Binaries)
 	cmd.ExtraFiles = []*os.File{held}
-	cmd.SysProcAttr = &syscall.SysProcAttr{Setpgid: true}
 	shown := &screen{}
 	cmd.Stdout, cmd.Stderr = shown, shown
 	began := time.Now()
-	onMain(t, cmd.Start)
+	if err := cluster.StartChild(cmd); err != nil {
+		t.Fatal(err)
+	}
 	if err := held.Close(); err != nil {
 		t.Error(err)
 	}

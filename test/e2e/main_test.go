@@ -1,8 +1,10 @@
-// Package e2e tests the whole: two replicas of the operator's binary with the rights that the manifests give them, against a
-// real API server, and a Zoom that sends webhooks over HTTP.
+// Package e2e tests the whole: two receivers and two controllers, the operator's binary with the
+// rights that the manifests give them, against a real API server, and a Zoom that sends webhooks
+// over HTTP.
 package e2e
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"flag"
@@ -12,7 +14,6 @@ import (
 	"os"
 	"path/filepath"
 	"regexp"
-	"runtime"
 	"slices"
 	"strconv"
 	"strings"
@@ -32,37 +33,45 @@ import (
 	"sigs.k8s.io/controller-runtime/pkg/log"
 
 	"github.com/zoom-operator/zoom-operator/api/v1alpha1"
-	"github.com/zoom-operator/zoom-operator/hack/local/cluster"
-	"github.com/zoom-operator/zoom-operator/internal/record"
+	"github.com/zoom-operator/zoom-operator/internal/names"
+	"github.com/zoom-operator/zoom-operator/test/cluster"
 	"github.com/zoom-operator/zoom-operator/zoom/zoomtest"
 )
 
 const (
-	// replicas is how many operators run, of which one leads.
+	// replicas is how many receivers run, and how many controllers, of which one leads.
 	replicas = 2
-	// settleWithin is how long controllers may take to follow, on a machine that does other things as well.
-	settleWithin = 30 * time.Second
-	// takeOverWithin is how long it takes until a replica leads after the leader was killed: a lease is good for 15 s.
+	// serviceURL is what the receivers are reached by together.
+	serviceURL = "http://localhost"
+	// selector is of the namespaces whose apps are served: all but those that say no.
+	selector = "zoom!=no"
+	// settleWithin is how long controllers may take to follow, on a machine that does other things
+	// as well. After an outage of the API server client-go's watches come back after a backoff of
+	// up to 30 s, which jitter may double.
+	settleWithin = 90 * time.Second
+	// takeOverWithin is how long it takes until a replica leads after the leader was killed: a
+	// lease is good for 15 s.
 	takeOverWithin = 60 * time.Second
 )
 
 // system is what all tests of the package share.
 var system struct {
 	*cluster.Cluster
-	service service
-	// onMain are calls for the main goroutine, which alone starts processes: Linux ends a child with the thread that
-	// started it.
-	onMain  chan func()
-	started int             // operators so far
-	failed  context.Context //nolint:containedctx // it lasts as long as the package's tests
+	service  service
+	starting sync.Mutex      // is held by who starts processes
+	started  int             // operators so far
+	failed   context.Context //nolint:containedctx // it lasts as long as the package's tests
 }
 
-func init() { runtime.LockOSThread() }
-
 func TestMain(m *testing.M) {
+	if task := os.Getenv(strangersVariable); task != "" {
+		beStrangers(task)
+		return
+	}
 	log.SetLogger(logr.Discard())
 	klog.SetLogger(logr.Discard())
-	// One check is a batch of histories that takes seconds; -rapid.checks still asks for more of them.
+	// One check is a batch of histories that takes seconds; -rapid.checks still asks for more of
+	// them.
 	if err := flag.Set("rapid.checks", "5"); err != nil {
 		panic(err)
 	}
@@ -86,8 +95,7 @@ func run(m *testing.M) (code int) {
 	ctx, cancel := context.WithCancelCause(context.Background())
 	defer cancel(nil)
 	children := &cluster.Processes{Folder: path, Patience: 15 * time.Second, Failed: cancel}
-	system.Cluster = &cluster.Cluster{Root: root, Binaries: binaries, Folder: folder, Children: children, Namespace: "default"}
-	system.onMain = make(chan func())
+	system.Cluster = &cluster.Cluster{Root: root, Binaries: binaries, Folder: folder, Children: children, Namespace: "default", Audited: true}
 	system.failed = ctx //nolint:fatcontext // it is not nested in anything
 	defer func() {
 		err := context.Cause(ctx)
@@ -110,16 +118,14 @@ func run(m *testing.M) (code int) {
 			return fail(err)
 		}
 	}
-	done := make(chan int)
-	go func() { done <- m.Run() }()
-	for {
-		select {
-		case call := <-system.onMain:
-			call()
-		case code := <-done:
-			return code
-		}
+	code = m.Run()
+	if err := noWorkWasDenied(); err != nil {
+		return fail(err)
 	}
+	if err := everyPermissionIsUsed(ctx); code == 0 && everyTestRan() && err != nil {
+		return fail(err)
+	}
+	return code
 }
 
 func fail(err error) int {
@@ -127,12 +133,12 @@ func fail(err error) int {
 	return 1
 }
 
-// onMain calls f in the main goroutine.
-func onMain(t *testing.T, f func() error) {
+// inTurn starts processes while nobody else does.
+func inTurn(t *testing.T, start func() error) {
 	t.Helper()
-	done := make(chan error)
-	system.onMain <- func() { done <- f() }
-	if err := <-done; err != nil {
+	system.starting.Lock()
+	defer system.starting.Unlock()
+	if err := start(); err != nil {
 		t.Fatal(err)
 	}
 }
@@ -140,18 +146,25 @@ func onMain(t *testing.T, f func() error) {
 // startReplicas starts operators until there are as many as there should be, as a Deployment does.
 func startReplicas(ctx context.Context) error {
 	system.service.forgetEnded()
-	for len(system.service.operators()) < replicas {
-		system.started++
-		o, err := cluster.StartOperator(ctx, system.Cluster, fmt.Sprintf("operator-%d", system.started))
-		if err != nil {
-			return err
+	for kind, running := range map[*cluster.Kind]func() []*cluster.Operator{
+		&cluster.Receiver: system.service.receivers, &cluster.Controller: system.service.controllers,
+	} {
+		for len(running()) < replicas {
+			system.started++
+			o, err := cluster.StartOperator(ctx, system.Cluster, fmt.Sprintf("operator-%d", system.started), *kind, append(cloudFlags(), "--external-url="+serviceURL, "--namespace-selector="+selector)...)
+			if err != nil {
+				return err
+			}
+			if !o.Receives() {
+				o.MayEnd()
+			}
+			system.service.add(o)
 		}
-		system.service.add(o)
 	}
 	return nil
 }
 
-// service leads each request to the next of the operators that run, as a Service does.
+// service leads each request to the next of the receivers that run, as a Service does.
 type service struct {
 	mu      sync.Mutex
 	running []*cluster.Operator
@@ -163,9 +176,9 @@ var connections = &http.Transport{MaxIdleConnsPerHost: 512}
 
 func (s *service) RoundTrip(req *http.Request) (*http.Response, error) {
 	s.forgetEnded()
-	running := s.operators()
+	running := s.receivers()
 	if len(running) == 0 {
-		return nil, errors.New("no operator runs")
+		return nil, errors.New("no receiver runs")
 	}
 	req = req.Clone(req.Context())
 	req.URL.Host = strings.TrimPrefix(running[s.next.Add(1)%uint64(len(running))].URL, "http://")
@@ -182,6 +195,16 @@ func (s *service) operators() []*cluster.Operator {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	return slices.Clone(s.running)
+}
+
+// receivers are the operators that have the public listener.
+func (s *service) receivers() []*cluster.Operator {
+	return slices.DeleteFunc(s.operators(), func(o *cluster.Operator) bool { return !o.Receives() })
+}
+
+// controllers are the operators that run controllers when they lead.
+func (s *service) controllers() []*cluster.Operator {
+	return slices.DeleteFunc(s.operators(), func(o *cluster.Operator) bool { return !o.Controls() })
 }
 
 func (s *service) forgetEnded() {
@@ -237,7 +260,7 @@ const (
 
 const (
 	appName = "circles"
-	token   = "the-secret-token"
+	token   = "the-secret-token-12345"
 )
 
 // app is a ZoomApp in a namespace of its own, and the Zoom that sends its events.
@@ -249,19 +272,37 @@ type app struct {
 // newApp creates an app and returns when every replica knows it.
 func newApp(t *testing.T, change func(*v1alpha1.ZoomAppSpec)) *app {
 	t.Helper()
+	a := createApp(t, token, change)
+	a.known(t)
+	return a
+}
+
+// createApp creates an app with that secret token in its Secret.
+func createApp(t *testing.T, secretToken string, change func(*v1alpha1.ZoomAppSpec)) *app {
+	t.Helper()
 	ctx := t.Context()
 	ns := &corev1.Namespace{ObjectMeta: metav1.ObjectMeta{GenerateName: "e2e-"}}
 	if err := system.Client.Create(ctx, ns); err != nil {
 		t.Fatal(err)
 	}
+	createAppIn(t, ns.Name, secretToken, change)
+	a := &app{namespace: ns.Name}
+	a.zoom = a.newZoom(t, zoomtest.Config{})
+	return a
+}
+
+// createAppIn creates an app in a namespace that is there.
+func createAppIn(t *testing.T, namespace, secretToken string, change func(*v1alpha1.ZoomAppSpec)) {
+	t.Helper()
 	credentials := &corev1.Secret{
-		ObjectMeta: metav1.ObjectMeta{Namespace: ns.Name, Name: "credentials"},
-		StringData: map[string]string{"clientSecret": "the-client-secret", "secretToken": token},
+		ObjectMeta: metav1.ObjectMeta{Namespace: namespace, Name: "credentials"},
+		Type:       v1alpha1.CredentialsSecretType,
+		StringData: map[string]string{"clientSecret": "the-client-secret-0123456789-abc", "secretToken": secretToken},
 	}
 	obj := &v1alpha1.ZoomApp{
-		ObjectMeta: metav1.ObjectMeta{Namespace: ns.Name, Name: appName},
+		ObjectMeta: metav1.ObjectMeta{Namespace: namespace, Name: appName},
 		Spec: v1alpha1.ZoomAppSpec{
-			ClientID:             "client",
+			ClientID:             "client-" + namespace,
 			CredentialsSecretRef: v1alpha1.SecretReference{Name: credentials.Name},
 			ManagedBy:            v1alpha1.ManagedByAdmin,
 			Distribution:         v1alpha1.DistributionMarketplace,
@@ -272,20 +313,16 @@ func newApp(t *testing.T, change func(*v1alpha1.ZoomAppSpec)) *app {
 		change(&obj.Spec)
 	}
 	for _, o := range []client.Object{credentials, obj} {
-		if err := system.Client.Create(ctx, o); err != nil {
+		if err := system.Client.Create(t.Context(), o); err != nil {
 			t.Fatal(err)
 		}
 	}
-	a := &app{namespace: ns.Name}
-	a.zoom = a.newZoom(t, zoomtest.Config{})
-	a.known(t)
-	return a
 }
 
-// known returns when every replica knows the app and its secret token.
+// known returns when every receiver knows the app and its secret token.
 func (a *app) known(t *testing.T) {
 	t.Helper()
-	for _, o := range system.service.operators() {
+	for _, o := range system.service.receivers() {
 		z, err := zoomtest.New(zoomtest.Config{Endpoint: o.WebhookURL(a.namespace, appName), SecretToken: token})
 		if err != nil {
 			t.Fatal(err)
@@ -297,8 +334,8 @@ func (a *app) known(t *testing.T) {
 // newZoom is a Zoom that sends the app's events to the service.
 func (a *app) newZoom(t *testing.T, config zoomtest.Config) *zoomtest.Zoom {
 	t.Helper()
-	config.Endpoint = "http://operator.test/webhooks/" + a.namespace + "/" + appName
-	config.SecretToken = token
+	config.Endpoint = serviceURL + "/webhooks/" + a.namespace + "/" + appName
+	config.SecretToken = cmp.Or(config.SecretToken, token)
 	config.Transport = &system.service
 	z, err := zoomtest.New(config)
 	if err != nil {
@@ -308,14 +345,16 @@ func (a *app) newZoom(t *testing.T, config zoomtest.Config) *zoomtest.Zoom {
 }
 
 const (
-	// handAgainAfter is the pause before an event is sent again; each is twice as long as the one before, up to handAtLeastEvery.
+	// handAgainAfter is the pause before an event is sent again; each is twice as long as the one
+	// before, up to handAtLeastEvery.
 	handAgainAfter   = 100 * time.Millisecond
 	handAtLeastEvery = 2 * time.Second
 	// handWithin is how long nobody may take an event.
 	handWithin = 60 * time.Second
 )
 
-// hand sends an event until it is taken: again, as Zoom does, when there was no answer or one that asks to come again.
+// hand sends an event until it is taken: again, as Zoom does, when there was no answer or one that
+// asks to come again.
 func (a *app) hand(ctx context.Context, e zoomtest.Event) error {
 	ctx, cancel := context.WithTimeout(ctx, handWithin)
 	defer cancel()
@@ -407,7 +446,7 @@ func (a *app) gone(t failer, name string) {
 }
 
 func nameOf(m zoomtest.Meeting) string {
-	return record.MeetingName(appName, strconv.FormatInt(m.Number, 10))
+	return names.Meeting(appName, strconv.FormatInt(m.Number, 10))
 }
 
 // now is the time with the precision of Zoom's payloads.
@@ -434,8 +473,8 @@ func plan(account string) zoomtest.Meeting {
 	return m
 }
 
-// planInRoom is a meeting that is to be held in its host's personal room. Zoom names the room after the host, and a topic is
-// stored, so the host's name is not confidential.
+// planInRoom is a meeting that is to be held in its host's personal room. Zoom names the room after
+// the host, and a topic is stored, so the host's name is not confidential.
 func planInRoom(account string) zoomtest.Meeting {
 	m := plan(account)
 	m.Host.Name = "Ana"
@@ -474,11 +513,11 @@ func leads(ctx context.Context, o *cluster.Operator) (bool, error) {
 	return leading.MatchString(metrics), err
 }
 
-// leader waits until one of the operators leads.
+// leader waits until one of the controllers leads.
 func (s *service) leader(t *testing.T) (found *cluster.Operator) {
 	t.Helper()
 	within(t, takeOverWithin, func(ctx context.Context) error {
-		for _, o := range s.operators() {
+		for _, o := range s.controllers() {
 			if yes, err := leads(ctx, o); yes && err == nil {
 				found = o
 				return nil

@@ -22,7 +22,8 @@ import (
 	"sigs.k8s.io/controller-runtime/pkg/client"
 
 	"github.com/zoom-operator/zoom-operator/api/v1alpha1"
-	"github.com/zoom-operator/zoom-operator/internal/record"
+	"github.com/zoom-operator/zoom-operator/internal/meeting"
+	"github.com/zoom-operator/zoom-operator/internal/names"
 	"github.com/zoom-operator/zoom-operator/zoom"
 	"github.com/zoom-operator/zoom-operator/zoom/zoomtest"
 )
@@ -32,8 +33,9 @@ const instances = 3
 
 func keepFew(s *v1alpha1.ZoomAppSpec) { s.Retention.Instances = instances }
 
-// fold is what a history makes of a meeting, computed without any operator; nil when nothing in it is about the meeting.
-func fold(t testing.TB, m zoomtest.Meeting, history []zoomtest.Event) *v1alpha1.ZoomMeetingSpec {
+// mergeAll is what a history makes of a meeting, computed without any operator; nil when nothing in
+// it is about the meeting.
+func mergeAll(t testing.TB, m zoomtest.Meeting, history []zoomtest.Event) *v1alpha1.ZoomMeetingSpec {
 	t.Helper()
 	spec := &v1alpha1.ZoomMeetingSpec{
 		AppRef:    v1alpha1.AppReference{Name: appName},
@@ -46,11 +48,11 @@ func fold(t testing.TB, m zoomtest.Meeting, history []zoomtest.Event) *v1alpha1.
 		if err != nil {
 			t.Fatalf("%s cannot be decoded: %v", e.Name, err)
 		}
-		if ev.Meeting == nil || !record.HasEffect(ev.Name) {
+		if ev.Meeting == nil || !meeting.HasEffect(ev.Name) {
 			continue
 		}
 		known = true
-		record.Apply(spec, ev, record.InstallationName(appName, m.Account.ID, ""), record.Policy{Participants: true})
+		meeting.Merge(spec, ev, names.Installation(appName, m.Account.ID, ""), meeting.Policy{Participants: true})
 	}
 	if !known {
 		return nil
@@ -71,7 +73,8 @@ func (a *app) stored(t testing.TB, m zoomtest.Meeting) *v1alpha1.ZoomMeetingSpec
 	return &obj.Spec
 }
 
-// status is the status of a meeting once it is that of the spec that is stored; nil when there is no meeting.
+// status is the status of a meeting once it is that of the spec that is stored; nil when there is
+// no meeting.
 func (a *app) status(ctx context.Context, m zoomtest.Meeting) (*v1alpha1.ZoomMeetingStatus, error) {
 	obj, err := a.get(ctx, nameOf(m))
 	if err != nil || obj == nil {
@@ -83,8 +86,8 @@ func (a *app) status(ctx context.Context, m zoomtest.Meeting) (*v1alpha1.ZoomMee
 	return &obj.Status, nil
 }
 
-// sameStatus waits until the statuses of a meeting with two apps are the same. When conditions changed, and how often the
-// spec was written, may differ.
+// sameStatus waits until the statuses of a meeting with two apps are the same. When conditions
+// changed, and how often the spec was written, may differ.
 func sameStatus(t failer, m zoomtest.Meeting, ordered, arrived *app) {
 	t.Helper()
 	within(t, settleWithin, func(ctx context.Context) error {
@@ -101,8 +104,8 @@ func sameStatus(t failer, m zoomtest.Meeting, ordered, arrived *app) {
 	})
 }
 
-// The promise: a meeting's state depends on which events happened, never on the order, the number of times or the replica in
-// which they arrived.
+// The promise: a meeting's state depends on which events happened, never on the order, the number
+// of times or the replica in which they arrived.
 func TestTruthDoesNotDependOnOrder(t *testing.T) {
 	ordered, arrived := newApp(t, keepFew), newApp(t, keepFew)
 	begin := now().Add(-historyAge)
@@ -132,11 +135,11 @@ func TestTruthDoesNotDependOnOrder(t *testing.T) {
 			rt.Fatal(err)
 		}
 		for i, m := range meetings {
-			want := fold(t, m, told[i])
+			want := mergeAll(t, m, told[i])
 			for how, a := range map[string]*app{"told in order": ordered, "arrived": arrived} {
 				// At once, for what was answered is stored.
 				if diff := cmp.Diff(want, a.stored(t, m), cmpopts.EquateEmpty()); diff != "" {
-					rt.Fatalf("history %d, %s (-folded +stored):\n%s", i, how, diff)
+					rt.Fatalf("history %d, %s (-merged +stored):\n%s", i, how, diff)
 				}
 			}
 			sameStatus(rt, m, ordered, arrived)
@@ -145,11 +148,12 @@ func TestTruthDoesNotDependOnOrder(t *testing.T) {
 	t.Logf("%d histories with %d events", histories, events)
 }
 
-// answerWithin is how fast every answer is, also when nothing can be stored: Zoom gives up after three seconds.
+// answerWithin is how fast every answer is, also when nothing can be stored: Zoom gives up after
+// three seconds.
 const answerWithin = 2500 * time.Millisecond
 
-// checkAnswers makes sure that every event was taken in the end, and that every answer was a timely one that Zoom understands.
-// What a timer of this program was late by is not the operator's fault.
+// checkAnswers makes sure that every event was taken in the end, and that every answer was a timely
+// one that Zoom understands. What a timer of this program was late by is not the operator's fault.
 func checkAnswers(t *testing.T, deliveries []zoomtest.Delivery, late time.Duration) {
 	t.Helper()
 	type key struct {
@@ -177,8 +181,8 @@ func checkAnswers(t *testing.T, deliveries []zoomtest.Delivery, late time.Durati
 	}
 }
 
-// lateness returns by how much a timer of this program was late at most while do ran: on a machine without time for its timers
-// an answer that was there in time is noticed late.
+// lateness returns by how much a timer of this program was late at most while do ran: on a machine
+// without time for its timers an answer that was there in time is noticed late.
 func lateness(do func()) (late time.Duration) {
 	const every = 10 * time.Millisecond
 	done, measured := make(chan struct{}), make(chan struct{})
@@ -234,8 +238,8 @@ func TestBurstOfJoins(t *testing.T) {
 		t.Fatal(err)
 	}
 	during := writes(t)
-	if diff := cmp.Diff(fold(t, m, slices.Concat(history, joins)), &obj.Spec, cmpopts.EquateEmpty()); diff != "" {
-		t.Errorf("(-folded +stored):\n%s", diff)
+	if diff := cmp.Diff(mergeAll(t, m, slices.Concat(history, joins)), &obj.Spec, cmpopts.EquateEmpty()); diff != "" {
+		t.Errorf("(-merged +stored):\n%s", diff)
 	}
 	records, statuses := during.specs-before.specs, during.statuses-before.statuses
 	refused := len(a.zoom.Deliveries()) - len(history) - burst
@@ -342,12 +346,12 @@ func TestDescribeTellsTheStory(t *testing.T) {
 	started := "Started at " + zulu(1)
 	a.told(t, m, started)
 
-	t.Cleanup(func() { onMain(t, func() error { return startReplicas(system.failed) }) })
+	t.Cleanup(func() { inTurn(t, func() error { return startReplicas(system.failed) }) })
 	old.Kill()
 	a.tell(t, slices.Concat(opening, opening)...)
 	closing := []zoomtest.Event{in.Ended(at(31)), m.Deleted(at(32))}
 	a.tell(t, closing[0])
-	onMain(t, func() error { return startReplicas(t.Context()) })
+	inTurn(t, func() error { return startReplicas(t.Context()) })
 	system.service.leader(t)
 	ended := "Ended at " + zulu(31) + " after 30m, with at most 2 participants at once"
 	a.told(t, m, started, ended)
@@ -376,7 +380,7 @@ func TestNumberOfAnotherAccount(t *testing.T) {
 	m := plan("first")
 	other := m
 	other.Account.ID, other.Topic = "second", "Another circle"
-	others := record.ReassignedMeetingName(appName, strconv.FormatInt(m.Number, 10), other.Account.ID)
+	others := names.ReassignedMeeting(appName, strconv.FormatInt(m.Number, 10), other.Account.ID)
 	first, second := m.Instance(m.Start), other.Instance(m.Start.Add(10*time.Minute))
 	a.tell(t, m.Created(m.Start.Add(-time.Hour)), first.Started(), first.Ended(m.Start.Add(5*time.Minute)))
 	a.tell(t, other.Created(m.Start.Add(8*time.Minute)), second.Started(), second.ParticipantJoined(m.Start.Add(11*time.Minute), guest(1)))
@@ -409,25 +413,6 @@ func TestNumberOfAnotherAccount(t *testing.T) {
 	if m, err := a.get(t.Context(), nameOf(m)); m != nil || err != nil {
 		t.Errorf("the number has a second object: %v %v", m, err)
 	}
-}
-
-func TestMeetingInPersonalRoom(t *testing.T) {
-	a := newApp(t, nil)
-	m := planInRoom("room")
-	m.Start = now().Add(-20 * time.Minute)
-	a.tell(t, m.Created(m.Start.Add(-time.Hour)))
-	a.until(t, nameOf(m), "scheduled", inState(v1alpha1.MeetingScheduled))
-	in := m.Instance(m.Start.Add(time.Minute))
-	a.tell(t, in.Started(), in.ParticipantJoined(m.Start.Add(2*time.Minute), guest(1)))
-	a.until(t, nameOf(m), "live, with one participant", func(m *v1alpha1.ZoomMeeting) bool {
-		return inState(v1alpha1.MeetingLive)(m) && m.Status.Live.UUID == in.UUID && *m.Status.Live.Participants == 1
-	})
-	a.tell(t, in.Ended(m.Start.Add(10*time.Minute)))
-	obj := a.until(t, nameOf(m), "over", inState(v1alpha1.MeetingEnded))
-	if len(obj.Spec.Instances) > 0 || obj.Spec.Schedule.Topic != m.Topic {
-		t.Errorf("the room's instances or topic were written into the meeting: %+v", obj.Spec)
-	}
-	a.until(t, record.MeetingName(appName, strconv.FormatInt(m.PersonalRoom, 10)), "over", inState(v1alpha1.MeetingEnded))
 }
 
 func TestRetentionIsHonouredWhenChanged(t *testing.T) {

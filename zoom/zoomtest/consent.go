@@ -10,8 +10,9 @@ import (
 	"slices"
 )
 
-// Consent is what a person does at the consent page: the user allows the app what it asks for. It returns where Zoom
-// sends the browser. An authorizeURL without a state is a flow that began at Zoom.
+// Consent is what a person does at the consent page: the user allows the app what it asks for. It
+// returns where Zoom sends the browser. An authorizeURL without a state is a flow that began at
+// Zoom.
 func (s *Server) Consent(authorizeURL, userID string) (callback string, err error) {
 	return s.answer(authorizeURL, userID, true)
 }
@@ -34,8 +35,8 @@ func (s *Server) answer(authorizeURL, userID string, accept bool) (callback stri
 	return s.callback(u.Query(), userID, accept)
 }
 
-// check finds the app of an authorization request. Zoom shows its errors to the person; the app does not hear of them.
-// s.mu is held.
+// check finds the app of an authorization request. Zoom shows its errors to the person; the app
+// does not hear of them. s.mu is held.
 func (s *Server) check(q url.Values) (App, error) {
 	app, known := s.apps[q.Get("client_id")]
 	switch {
@@ -53,13 +54,17 @@ func (s *Server) check(q url.Values) (App, error) {
 	return app, nil
 }
 
-// callback is where the browser goes after the decision about a request that passed check. s.mu is held.
+// callback is where the browser goes after the decision about a request that passed check. s.mu is
+// held.
 func (s *Server) callback(q url.Values, userID string, accept bool) (string, error) {
 	u, err := url.Parse(q.Get("redirect_uri"))
 	if err != nil {
 		return "", errors.New("invalid redirect (4,700)")
 	}
 	answer := u.Query()
+	for key, value := range s.apps[q.Get("client_id")].Callback {
+		answer.Set(key, value)
+	}
 	if q.Has("state") {
 		answer.Set("state", q.Get("state"))
 	}

@@ -20,7 +20,7 @@ const (
 	TypeScheduled        = 2
 	TypeRecurring        = 3 // without fixed times
 	TypePersonalRoom     = 4
-	TypeWebinar          = 5
+	typeWebinar          = 5
 	TypeRecurringPlanned = 8 // with fixed times: the type that has occurrences
 )
 
@@ -48,8 +48,9 @@ type User struct {
 	Email string
 }
 
-// Meeting is a plan: what a host scheduled under a number. Its methods return the events about the plan; what happens
-// once it is held belongs to an Instance. A Meeting is a value: Updated takes the changed copy.
+// Meeting is a plan: what a host scheduled under a number. Its methods return the events about the
+// plan; what happens once it is held belongs to an Instance. A Meeting is a value: Updated takes
+// the changed copy.
 type Meeting struct {
 	Account Account
 	Number  int64
@@ -72,8 +73,8 @@ type Meeting struct {
 	// Passcode appears in clear in events about the plan, by itself and in the join URL.
 	Passcode string
 
-	// PersonalRoom is the number of the host's personal room if the meeting uses that room. Such a meeting is created
-	// under Number, but held under this one.
+	// PersonalRoom is the number of the host's personal room if the meeting uses that room. Such a
+	// meeting is created under Number, but held under this one.
 	PersonalRoom int64
 }
 
@@ -85,7 +86,8 @@ type Occurrence struct {
 	Status   string
 }
 
-// Dates returns n occurrences of the given length in minutes. Zoom derives the ID from the first planned start.
+// Dates returns n occurrences of the given length in minutes. Zoom derives the ID from the first
+// planned start.
 func Dates(first time.Time, every time.Duration, n, duration int) []Occurrence {
 	dates := make([]Occurrence, 0, n)
 	for i := range n {
@@ -107,8 +109,8 @@ func (m Meeting) Created(at time.Time) Event {
 	return event(zoom.EventMeetingCreated, at, payload)
 }
 
-// Updated is meeting.updated. It carries the number and what differs between m and after, old and new, and nothing else.
-// The scope is "all", "single" or, for a meeting that does not recur, empty.
+// Updated is meeting.updated. It carries the number and what differs between m and after, old and
+// new, and nothing else. The scope is "all", "single" or, for a meeting that does not recur, empty.
 func (m Meeting) Updated(at time.Time, after Meeting, scope string) Event {
 	old, changed := difference(m.plan(), after.plan())
 	old["id"], changed["id"] = m.Number, m.Number
@@ -121,7 +123,8 @@ func (m Meeting) Updated(at time.Time, after Meeting, scope string) Event {
 	return event(zoom.EventMeetingUpdated, at, payload)
 }
 
-// Deleted is meeting.deleted: of the occurrences with these IDs, or of the whole meeting when there are none.
+// Deleted is meeting.deleted: of the occurrences with these IDs, or of the whole meeting when there
+// are none.
 func (m Meeting) Deleted(at time.Time, occurrences ...string) Event {
 	return m.removal(zoom.EventMeetingDeleted, at, occurrences)
 }
@@ -138,7 +141,7 @@ func (m Meeting) Recovered(at time.Time, occurrences ...string) Event {
 
 // ConvertedToWebinar is meeting.converted_to_webinar.
 func (m Meeting) ConvertedToWebinar(at time.Time) Event {
-	m.Type = TypeWebinar
+	m.Type = typeWebinar
 	return event(zoom.EventMeetingConvertedToWebinar, at, m.payload(m.summary()))
 }
 
@@ -243,45 +246,59 @@ type Instance struct {
 	UUID    string
 	Start   time.Time
 
-	// NumberInStarted makes meeting.started write the meeting number as a number, which it does anyway for TypeInstant.
-	// Zoom's SDK has a string, a sample of Zoom's a number.
+	// NumberInStarted makes meeting.started write the meeting number as a number, which it does
+	// anyway for TypeInstant. Zoom's SDK has a string, a sample of Zoom's a number.
 	NumberInStarted bool
 }
 
-// Instance holds the meeting at the given time. Each start has a new UUID; it follows from the number and the time, so
-// that the same history can be built again.
+// Instance holds the meeting at the given time. Each start has a new UUID; it follows from the
+// number and the time, so that the same history can be built again.
 func (m Meeting) Instance(start time.Time) Instance {
 	sum := sha256.Sum256(fmt.Appendf(nil, "%d %d", m.Number, start.UnixNano()))
 	return Instance{Meeting: m, UUID: base64.StdEncoding.EncodeToString(sum[:16]), Start: start}
 }
 
-// Participant is one stay of somebody in an Instance. Who comes back is a new Participant with the same User.
+// Participant is one stay of somebody in an Instance. Who comes back is a new Participant with the
+// same User.
 type Participant struct {
-	// UserID and UUID identify the stay.
+	// UserID numbers the stay, within one room: see Instance.ParticipantMoved.
 	UserID string
-	UUID   string
 
-	// User is who it is. Its ID is empty for somebody who has not signed in, its Email for outsiders.
+	// UUID identifies the stay. It remains the same from room to room, and is a new one after a
+	// leave and a return.
+	UUID string
+
+	// User is who it is. Its ID is empty for somebody who has not signed in, its Email for
+	// outsiders.
 	User User
 
 	// These exist for registrants, for SDK users and for those who dialled in.
 	RegistrantID string
 	CustomerKey  string
 	PhoneNumber  string
+
+	// PublicIP and PrivateIP are network addresses. Recorded events of 2026 carry the public one in
+	// all joins and leaves and the private one in leaves; Zoom does not document them.
+	PublicIP  string
+	PrivateIP string
 }
 
-// Started is meeting.started.
+// Started is meeting.started. It has carried the host's e-mail address since April 2026.
 func (i Instance) Started() Event {
 	form := idString
 	if i.Meeting.Type == TypeInstant || i.NumberInStarted {
 		form = idNumber
 	}
-	return i.event(zoom.EventMeetingStarted, i.Start, i.object(form))
+	o := i.object(form)
+	setUnlessEmpty(o, "host_email", i.Meeting.Host.Email)
+	return i.event(zoom.EventMeetingStarted, i.Start, o)
 }
 
-// Ended is meeting.ended. The duration in it remains the planned one.
+// Ended is meeting.ended. The duration in it remains the planned one, and the host's e-mail address
+// is in it as in Started.
 func (i Instance) Ended(at time.Time) Event {
 	o := i.object(idString)
+	setUnlessEmpty(o, "host_email", i.Meeting.Host.Email)
 	o["end_time"] = rfc3339(at)
 	return i.event(zoom.EventMeetingEnded, at, o)
 }
@@ -305,7 +322,64 @@ func (i Instance) ParticipantLeft(at time.Time, p Participant) Event {
 	o := p.object()
 	o["leave_time"] = rfc3339(at)
 	o["leave_reason"] = p.User.Name + " left the meeting."
+	setUnlessEmpty(o, "private_ip", p.PrivateIP)
 	return i.participantEvent(zoom.EventParticipantLeft, at, o)
+}
+
+// ParticipantMoved is what the main meeting's events say when a participant moves into a breakout
+// room, from one to another or back: a leave and a join of one second, with the same participant
+// UUID and a new user ID. The leave's reason is mostly that of a real one. Zoom does not document
+// this; in recorded events of 2026 the two arrive within a second of each other, the join first in
+// two cases of five. Who moved is returned with the new user ID.
+func (i Instance) ParticipantMoved(at time.Time, p Participant, userID string) (left, joined Event, moved Participant) {
+	moved = p
+	moved.UserID = userID
+	return i.ParticipantLeft(at, p), i.ParticipantJoined(at, moved), moved
+}
+
+// BreakoutRoom is a room beside an Instance. Its events name the meeting, and the room by a UUID of
+// its own.
+type BreakoutRoom struct {
+	Instance Instance
+	UUID     string
+}
+
+// BreakoutRoom is the nth room of the instance, with the same UUID each time.
+func (i Instance) BreakoutRoom(n int) BreakoutRoom {
+	sum := sha256.Sum256(fmt.Appendf(nil, "%s %d", i.UUID, n))
+	return BreakoutRoom{Instance: i, UUID: base64.StdEncoding.EncodeToString(sum[:16])}
+}
+
+// ParticipantJoined is meeting.participant_joined_breakout_room, sent besides the events of
+// ParticipantMoved.
+func (b BreakoutRoom) ParticipantJoined(at time.Time, p Participant) Event {
+	o := b.participant(at, p)
+	o["join_time"] = rfc3339(at)
+	return b.event("meeting.participant_joined_breakout_room", at, o)
+}
+
+// ParticipantLeft is meeting.participant_left_breakout_room.
+func (b BreakoutRoom) ParticipantLeft(at time.Time, p Participant) Event {
+	o := b.participant(at, p)
+	o["leave_time"] = rfc3339(at)
+	o["leave_reason"] = p.User.Name + " left the meeting. Reason : Leave breakout room."
+	return b.event("meeting.participant_left_breakout_room", at, o)
+}
+
+// participant has the main meeting's user ID as parent, and one of the room's own, which has been
+// seen to have a date in it.
+func (b BreakoutRoom) participant(at time.Time, p Participant) object {
+	o := p.object()
+	o["parent_user_id"] = p.UserID
+	o["user_id"] = p.UserID + at.UTC().Format("2006-01-02 15:04:05:000")
+	return o
+}
+
+func (b BreakoutRoom) event(name string, at time.Time, participant object) Event {
+	o := b.Instance.object(idString)
+	o["breakout_room_uuid"] = b.UUID
+	o["participant"] = participant
+	return b.Instance.event(name, at, o)
 }
 
 // ParticipantJoinedWaitingRoom is meeting.participant_joined_waiting_room.
@@ -313,7 +387,8 @@ func (i Instance) ParticipantJoinedWaitingRoom(at time.Time, p Participant) Even
 	return i.waitingRoomEvent(zoom.EventParticipantJoinedWaitingRoom, at, p.object())
 }
 
-// ParticipantLeftWaitingRoom is meeting.participant_left_waiting_room, which has no participant UUID.
+// ParticipantLeftWaitingRoom is meeting.participant_left_waiting_room, which has no participant
+// UUID.
 func (i Instance) ParticipantLeftWaitingRoom(at time.Time, p Participant) Event {
 	o := p.object()
 	delete(o, "participant_uuid")
@@ -332,12 +407,14 @@ func (i Instance) ParticipantPutInWaitingRoom(at time.Time, p Participant) Event
 	return i.waitingRoomEvent(zoom.EventParticipantPutInWaitingRoom, at, p.object())
 }
 
-// ParticipantJBHWaiting is meeting.participant_jbh_waiting: waiting for a meeting that the host has not started.
+// ParticipantJBHWaiting is meeting.participant_jbh_waiting: waiting for a meeting that the host has
+// not started.
 func (i Instance) ParticipantJBHWaiting(at time.Time, p Participant) Event {
 	return i.joinBeforeHostEvent(zoom.EventParticipantJBHWaiting, at, idString, p)
 }
 
-// ParticipantJBHWaitingLeft is meeting.participant_jbh_waiting_left, whose meeting number is a number.
+// ParticipantJBHWaitingLeft is meeting.participant_jbh_waiting_left, whose meeting number is a
+// number.
 func (i Instance) ParticipantJBHWaitingLeft(at time.Time, p Participant) Event {
 	return i.joinBeforeHostEvent(zoom.EventParticipantJBHWaitingLeft, at, idNumber, p)
 }
@@ -364,8 +441,8 @@ func (i Instance) RecordingStarted(at time.Time) Event {
 	return i.event("recording.started", at, o)
 }
 
-// RecordingCompleted is recording.completed, which this project has no use for and which carries a token that
-// downloads the recording.
+// RecordingCompleted is recording.completed, which this project has no use for and which carries a
+// token that downloads the recording.
 func (i Instance) RecordingCompleted(at time.Time, downloadToken string) Event {
 	o := i.object(idNumber)
 	o["account_id"] = i.Meeting.Account.ID
@@ -471,10 +548,12 @@ func (p Participant) object() object {
 	setUnlessEmpty(o, "registrant_id", p.RegistrantID)
 	setUnlessEmpty(o, "customer_key", p.CustomerKey)
 	setUnlessEmpty(o, "phone_number", p.PhoneNumber)
+	setUnlessEmpty(o, "public_ip", p.PublicIP)
 	return o
 }
 
-// DeauthorizationForm is where app_deauthorized carries its event_ts. Zoom's sources show all of these.
+// DeauthorizationForm is where app_deauthorized carries its event_ts. Zoom's sources show all of
+// these.
 type DeauthorizationForm int
 
 const (
@@ -484,7 +563,8 @@ const (
 	// TimeInPayload is milliseconds in the payload, as in the types of Zoom's SDK.
 	TimeInPayload
 
-	// DateInPayload is a date in the payload, with a space in it and without a zone, as in Zoom's documentation.
+	// DateInPayload is a date in the payload, with a space in it and without a zone, as in Zoom's
+	// documentation.
 	DateInPayload
 
 	// TimeMissing is nothing but the deauthorization_time, which the others have too.
@@ -568,7 +648,8 @@ func setUnlessEmpty(o object, key, value string) {
 	}
 }
 
-// rfc3339 writes the times inside a payload, which have whole seconds; only event_ts has milliseconds.
+// rfc3339 writes the times inside a payload, which have whole seconds; only event_ts has
+// milliseconds.
 func rfc3339(t time.Time) string {
 	return t.UTC().Format("2006-01-02T15:04:05Z")
 }

@@ -19,7 +19,7 @@ var (
 	bob = zoomtest.Participant{
 		UserID: "16778240", UUID: "67C1A429-0000-BE1C-7324-EDCA76B69406",
 		User: zoomtest.User{Name: "Bob", Email: "bob@example.com"}, PhoneNumber: "+15550100",
-		RegistrantID: "reg-0001", CustomerKey: "customer-0001",
+		RegistrantID: "reg-0001", CustomerKey: "customer-0001", PublicIP: "203.0.113.7", PrivateIP: "192.0.2.7",
 	}
 	weekly = zoomtest.Meeting{
 		Account: zoomtest.Account{ID: "AccT_0001aaaaBBBBccccDD"}, Number: 81234567890, UUID: "qW3rT5yUQk2mN9pLr5tUvw==",
@@ -244,6 +244,53 @@ func TestEventsOfAnInstance(t *testing.T) {
 	}
 }
 
+// A move between rooms is a leave and a join of one second, by the same stay under another number.
+func TestAMoveBetweenRooms(t *testing.T) {
+	live := weekly.Instance(nine)
+	at := nine.Add(time.Minute)
+	left, joined, moved := live.ParticipantMoved(at, bob, "16779264")
+	second := at.Truncate(time.Second)
+	for name, tt := range map[string]struct {
+		event zoomtest.Event
+		want  *zoom.Participant
+	}{
+		zoom.EventParticipantLeft:   {left, &zoom.Participant{UserID: bob.UserID, UUID: bob.UUID, LeaveTime: &second}},
+		zoom.EventParticipantJoined: {joined, &zoom.Participant{UserID: "16779264", UUID: bob.UUID, JoinTime: &second}},
+	} {
+		got := parse(t, tt.event)
+		if diff := cmp.Diff(tt.want, got.Participant); diff != "" || got.Name != name || got.Meeting.UUID != live.UUID {
+			t.Errorf("%s of %s differs (-want +got):\n%s", got.Name, got.Meeting.UUID, diff)
+		}
+	}
+	if moved.UserID != "16779264" || moved.UUID != bob.UUID || moved.User != bob.User {
+		t.Errorf("who moved is %+v", moved)
+	}
+}
+
+func TestBreakoutRooms(t *testing.T) {
+	live := weekly.Instance(nine)
+	room := live.BreakoutRoom(1)
+	if room.UUID == live.UUID || room.UUID == live.BreakoutRoom(2).UUID || room.UUID != live.BreakoutRoom(1).UUID {
+		t.Errorf("the room's UUID is %s", room.UUID)
+	}
+	for name, e := range map[string]zoomtest.Event{
+		"meeting.participant_joined_breakout_room": room.ParticipantJoined(nine, bob),
+		"meeting.participant_left_breakout_room":   room.ParticipantLeft(nine, bob),
+	} {
+		t.Run(name, func(t *testing.T) {
+			if parse(t, e); e.Name != name {
+				t.Errorf("the event is %s", e.Name)
+			}
+			meeting := fields(t, e, "object")
+			participant, _ := meeting["participant"].(map[string]any)
+			if meeting["uuid"] != live.UUID || meeting["breakout_room_uuid"] != room.UUID || participant["parent_user_id"] != bob.UserID ||
+				participant["participant_uuid"] != bob.UUID || participant["user_id"] != "167782402026-03-02 09:00:04:000" {
+				t.Errorf("the event is about %v", meeting)
+			}
+		})
+	}
+}
+
 func TestAnInstanceInThePersonalRoomGoesByTheRoom(t *testing.T) {
 	m := weekly
 	m.PersonalRoom = 1234567890
@@ -295,7 +342,8 @@ func TestOther(t *testing.T) {
 	}
 }
 
-// TestBodiesCarryWhatMustNotBeStored keeps tests of privacy honest: what they look for has to have been sent.
+// TestBodiesCarryWhatMustNotBeStored keeps tests of privacy honest: what they look for has to have
+// been sent.
 func TestBodiesCarryWhatMustNotBeStored(t *testing.T) {
 	live := weekly.Instance(nine)
 	tests := map[string]struct {
@@ -303,8 +351,11 @@ func TestBodiesCarryWhatMustNotBeStored(t *testing.T) {
 		want  []string
 	}{
 		"created":   {weekly.Created(nine), []string{`"password":"s3cr3t"`, `?pwd=s3cr3t&from=addon"`, `"operator":"ana@example.com"`}},
-		"joined":    {live.ParticipantJoined(nine, bob), []string{"Bob", "bob@example.com", "+15550100", "reg-0001", "customer-0001"}},
-		"left":      {live.ParticipantLeft(nine, bob), []string{`"leave_reason":"Bob left the meeting."`}},
+		"started":   {live.Started(), []string{`"host_email":"ana@example.com"`}},
+		"ended":     {live.Ended(nine), []string{`"host_email":"ana@example.com"`}},
+		"joined":    {live.ParticipantJoined(nine, bob), []string{"Bob", "bob@example.com", "+15550100", "reg-0001", "customer-0001", "203.0.113.7"}},
+		"left":      {live.ParticipantLeft(nine, bob), []string{`"leave_reason":"Bob left the meeting."`, "203.0.113.7", "192.0.2.7"}},
+		"in a room": {live.BreakoutRoom(1).ParticipantJoined(nine, bob), []string{"Bob", "bob@example.com", "203.0.113.7"}},
 		"sharing":   {live.SharingStarted(nine, bob), []string{`"user_name":"Bob"`}},
 		"recording": {live.RecordingCompleted(nine, "t0ken"), []string{`"download_token":"t0ken"`, "access_token=t0ken", "s3cr3t"}},
 		"unescaped": {live.Started(), []string{`"topic":"Réunion 🚒 <b> & co"`}},

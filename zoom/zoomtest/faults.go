@@ -7,8 +7,8 @@ import (
 	"time"
 )
 
-// Faults is what may happen to an event between Zoom and the endpoint. Each happens to a share of the events: 0 is
-// none, 1 is all.
+// Faults is what may happen to an event between Zoom and the endpoint. Each happens to a share of
+// the events: 0 is none, 1 is all.
 type Faults struct {
 	// Drop is the share of events that are lost for good, with no retry.
 	Drop float64
@@ -19,8 +19,13 @@ type Faults struct {
 	// Copies is how many times more such an event is sent, nearly at the same moment; 0 means 1.
 	Copies int
 
-	// Delay is the share of requests that are held back, so that later events overtake them. Duplicates are held back
-	// one by one.
+	// InstantRetry is the share of events whose first request Zoom abandons at once, without
+	// hearing the answer, to send it again at the same moment under the same request ID: code -10,
+	// "need instant retry", of Zoom's webhook log. The three retries remain.
+	InstantRetry float64
+
+	// Delay is the share of requests that are held back, so that later events overtake them.
+	// Duplicates are held back one by one.
 	Delay float64
 
 	// MaxDelay is the longest time to hold a request back, before Config.Scale shortens it.
@@ -28,7 +33,9 @@ type Faults struct {
 }
 
 func (f Faults) validate() error {
-	for name, share := range map[string]float64{"Drop": f.Drop, "Duplicate": f.Duplicate, "Delay": f.Delay} {
+	for name, share := range map[string]float64{
+		"Drop": f.Drop, "Duplicate": f.Duplicate, "InstantRetry": f.InstantRetry, "Delay": f.Delay,
+	} {
 		if !(0 <= share && share <= 1) { // written so that NaN fails
 			return errors.New("faults: " + name + " is not a share from 0 to 1")
 		}
@@ -44,13 +51,16 @@ func (f Faults) validate() error {
 	return nil
 }
 
-// fate is what happens to one event: it is lost, or sent once after each of the delays.
+// fate is what happens to one event: it is lost, or sent once after each of the delays, or twice at
+// once.
 type fate struct {
 	dropped bool
 	delays  []time.Duration
+	instant bool
 }
 
-// fate draws from a generator of the event's own, so that it does not depend on what else is delivered when.
+// fate draws from a generator of the event's own, so that it does not depend on what else is
+// delivered when.
 func (f Faults) fate(seed uint64, e Event) fate {
 	h := fnv.New64a()
 	_, _ = h.Write(e.Body) // a hash never fails to write
@@ -69,5 +79,5 @@ func (f Faults) fate(seed uint64, e Event) fate {
 			delays[i] = time.Duration(1 + random.Int64N(int64(f.MaxDelay)))
 		}
 	}
-	return fate{delays: delays}
+	return fate{delays: delays, instant: random.Float64() < f.InstantRetry}
 }

@@ -4,6 +4,7 @@ import (
 	"bytes"
 	"context"
 	"crypto/rand"
+	"encoding/hex"
 	"encoding/json"
 	"errors"
 	"fmt"
@@ -20,6 +21,22 @@ const AnswerTimeout = 3 * time.Second
 
 // maxAnswer bounds what is read of an answer. A challenge is answered in less than 300 bytes.
 const maxAnswer = 64 << 10
+
+// headerRequestID names the delivery that a request belongs to.
+const headerRequestID = "X-Zm-Request-Id"
+
+// newRequestID is a UUID in Zoom's spelling, with underscores.
+func newRequestID() string {
+	id := []byte(randomHex(16))
+	id[12], id[16] = '4', "89ab"[id[16]%4] // version and variant
+	return fmt.Sprintf("%s_%s_%s_%s_%s", id[:8], id[8:12], id[12:16], id[16:20], id[20:])
+}
+
+func randomHex(bytes int) string {
+	b := make([]byte, bytes)
+	_, _ = rand.Read(b) // which never fails
+	return hex.EncodeToString(b)
+}
 
 // RequestOption departs from what Zoom would send.
 type RequestOption func(*signing)
@@ -45,10 +62,10 @@ func SignedAt(t time.Time) RequestOption {
 	return func(s *signing) { s.timestamp = t }
 }
 
-// Request returns a request that has not been sent, with any body and with the headers that Zoom sets. Without options
-// it is genuine.
+// Request returns a request that has not been sent, with any body and with the headers that Zoom
+// sets. Without options it is authenticated.
 func (z *Zoom) Request(ctx context.Context, body []byte, options ...RequestOption) (*http.Request, error) {
-	s := signing{secret: z.config.SecretToken, timestamp: z.config.Clock.Now()}
+	s := signing{secret: z.secret(), timestamp: z.config.Clock.Now()}
 	for _, option := range options {
 		option(&s)
 	}
@@ -61,8 +78,10 @@ func (z *Zoom) Request(ctx context.Context, body []byte, options ...RequestOptio
 	if z.config.ClientID != "" {
 		req.Header.Set("Clientid", z.config.ClientID)
 	}
-	req.Header.Set("X-Zm-Trackingid", "v=2.0;clid=aw1;rid=WEB_"+rand.Text())
-	req.Header.Set("X-Zm-Request-Id", rand.Text())
+	// Zoom's main example has these; whether retries repeat the first two is not documented.
+	req.Header.Set("X-Zm-Trackingid", "v=2.0;clid=aw1;rid=WEB_"+randomHex(16))
+	req.Header.Set("Traceparent", "00-"+randomHex(16)+"-"+randomHex(8)+"-01")
+	req.Header.Set(headerRequestID, newRequestID())
 	if !s.unsigned {
 		timestamp := strconv.FormatInt(s.timestamp.Unix(), 10)
 		req.Header.Set(zoom.HeaderTimestamp, timestamp)
@@ -71,13 +90,15 @@ func (z *Zoom) Request(ctx context.Context, body []byte, options ...RequestOptio
 	return req, nil
 }
 
-// Send posts an event once, as Zoom's first attempt, and logs the Delivery. The error tells why there is no status.
+// Send posts an event once, as Zoom's first attempt, and logs the Delivery. The error tells why
+// there is no status.
 func (z *Zoom) Send(ctx context.Context, e Event) (status int, err error) {
-	d := z.attempt(ctx, Delivery{Event: e, Attempt: 1, Timestamp: z.config.Clock.Now()}, rand.Text())
+	d := z.first(ctx, Delivery{Event: e}, false)
 	return d.Status, d.Err
 }
 
-// Validate asks the endpoint to prove that it knows the secret token, and returns an error if it does not.
+// Validate asks the endpoint to prove that it knows the secret token, and returns an error if it
+// does not.
 func (z *Zoom) Validate(ctx context.Context) error {
 	challenge := zoom.Challenge{PlainToken: rand.Text()}
 	now := z.config.Clock.Now()
@@ -89,6 +110,7 @@ func (z *Zoom) Validate(ctx context.Context) error {
 	if err != nil {
 		return err
 	}
+	req.Header.Del(headerRequestID) // Zoom's example of a challenge has none
 	status, body, err := z.post(req)
 	if err != nil {
 		return fmt.Errorf("zoomtest: validation of the endpoint: %w", err)
@@ -100,7 +122,7 @@ func (z *Zoom) Validate(ctx context.Context) error {
 	if err := json.Unmarshal(body, &answer); err != nil {
 		return errors.New("zoomtest: validation of the endpoint: the answer is not the JSON that Zoom expects")
 	}
-	if answer != challenge.Answer(z.config.SecretToken) {
+	if answer != challenge.Answer(z.secret()) {
 		return errors.New("zoomtest: validation of the endpoint: the answer does not prove knowledge of the secret token")
 	}
 	return nil
@@ -110,12 +132,14 @@ const (
 	// validateEvery is how long Zoom waits between two validations of an endpoint.
 	validateEvery = 72 * time.Hour
 
-	// maxInvalid is how many validations may fail in a row. A translation of Zoom's page has the number.
+	// maxInvalid is how many validations may fail in a row. A translation of Zoom's page has the
+	// number.
 	maxInvalid = 6
 )
 
-// KeepValidating validates the endpoint every 72 hours, before Config.Scale shortens them, until ctx is cancelled. After
-// six failures in a row the event subscription is disabled: nothing is sent any more until Enable.
+// KeepValidating validates the endpoint every 72 hours, before Config.Scale shortens them, until
+// ctx is cancelled. After six failures in a row the event subscription is disabled: nothing is sent
+// any more until Enable.
 func (z *Zoom) KeepValidating(ctx context.Context) {
 	for failures := 0; z.sleep(ctx, validateEvery); {
 		failures++
@@ -135,8 +159,8 @@ func (z *Zoom) Disabled() bool {
 	return z.disabled
 }
 
-// Enable is what a developer does at Zoom to have events again: it validates the endpoint and enables the subscription.
-// What happened in between is not sent.
+// Enable is what a developer does at Zoom to have events again: it validates the endpoint and
+// enables the subscription. What happened in between is not sent.
 func (z *Zoom) Enable(ctx context.Context) error {
 	if err := z.Validate(ctx); err != nil {
 		return err

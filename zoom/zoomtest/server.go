@@ -13,19 +13,28 @@ import (
 
 // ServerConfig says whom a Server knows and how fast its tokens age.
 type ServerConfig struct {
-	// Users are those who can consent. The consent page offers all of them; the first is the one who is signed in.
+	// Users are those who can consent. The consent page offers all of them; the first is the one
+	// who is signed in.
 	Users []Login
 
 	// Clock is the time that codes and tokens expire by; nil means the real one.
 	Clock Clock
 
-	// Scale shortens the life of tokens: 1 (or 0) is Zoom's own pace, 60 turns the hour of an access token into a
-	// minute, which its expires_in says too, and the 90 days of a refresh token into 36 hours. Codes are good for
-	// CodeLifetime at any scale, for a browser runs at its own speed.
+	// Scale shortens the life of tokens: 1 (or 0) is Zoom's own pace, 60 turns the hour of an
+	// access token into a minute, which its expires_in says too, and the 90 days of a refresh token
+	// into 36 hours. Codes are good for CodeLifetime at any scale, for a browser runs at its own
+	// speed.
 	Scale float64
 
 	// APIURL is the api_url of token answers; they have none when it is empty.
 	APIURL string
+
+	// Lenient is a Zoom that lets pass what its documentation shows or does not forbid. Without it
+	// a Server is as strict as the RFCs of OAuth allow it to be: a code that is used twice ends
+	// what was given for it (RFC 6749, 4.1.2), a refresh token that is used twice ends its consent
+	// (RFC 9700, 4.14.2), the authorization server takes forms alone, with each known parameter
+	// once and the client secret in the Authorization header.
+	Lenient bool
 }
 
 // Login is a user, in the account that the user belongs to.
@@ -47,20 +56,30 @@ type App struct {
 	// Scopes are what a consent grants from now on. Tokens of earlier consents keep theirs.
 	Scopes []string
 
-	// AdminManaged makes every consent one for the whole account: when one admin removes the app, the tokens of all
-	// admins of the account die.
+	// AdminManaged makes every consent one for the whole account: when one admin removes the app,
+	// the tokens of all admins of the account die.
 	AdminManaged bool
 
 	// Disabled makes the token endpoint refuse the app.
 	Disabled bool
 
-	// RefuseOldScopes makes the token endpoint refuse to refresh a token whose scopes are not the app's Scopes any more,
-	// with code 4711. Zoom documents the code, but not whether a change of the app's scopes leads to it.
+	// RefuseOldScopes makes the token endpoint refuse to refresh a token whose scopes are not the
+	// app's Scopes any more, with code 4711. Zoom documents the code, but not whether a change of
+	// the app's scopes leads to it.
 	RefuseOldScopes bool
 
-	// OneAccessToken makes a refresh end the access token of before. Zoom's staff said so in 2022; the documentation of
-	// today lets several live, of another kind of app.
+	// OneAccessToken makes a refresh end the access token of before. Zoom's staff said so in 2022;
+	// the documentation of today lets several live, of another kind of app.
 	OneAccessToken bool
+
+	// QuietRevocation answers the revocation of a token that is dead or unknown with success, as
+	// RFC 7009 (2.2) wants it. Zoom documents neither this nor the refusal that is given without
+	// it.
+	QuietRevocation bool
+
+	// Callback is what callbacks carry besides code or error and state, for instance the iss of RFC
+	// 9207, or something that nobody has heard of yet.
+	Callback map[string]string
 
 	// DeauthorizationForm is that of app_deauthorized.
 	DeauthorizationForm DeauthorizationForm
@@ -77,14 +96,16 @@ const (
 	refreshTokenLifetime = 90 * 24 * time.Hour
 )
 
-// Server is Zoom's web site and REST API, as far as consents and tokens go: an http.Handler with the consent page at
-// GET /oauth/authorize, POST /oauth/token, POST /oauth/revoke and GET /v2/users/me. A request is answered by what is
-// registered and consented at the time, or by a Fault. Its methods may be used concurrently.
+// Server is Zoom's web site and REST API, as far as consents and tokens go: an http.Handler with
+// the consent page at GET /oauth/authorize, POST /oauth/token, POST /oauth/revoke and GET
+// /v2/users/me. A request is answered by what is registered and consented at the time, or by a
+// Fault. Its methods may be used concurrently.
 type Server struct {
 	config ServerConfig
 	mux    *http.ServeMux
 
 	mu      sync.Mutex
+	issued  int            // refresh tokens so far
 	apps    map[string]App // by client ID
 	grants  map[installation]*grant
 	codes   map[string]*code
@@ -124,17 +145,19 @@ func NewServer(config ServerConfig) (*Server, error) {
 	s.mux.HandleFunc("GET /oauth/authorize", s.step(StepAuthorize, s.authorize))
 	s.mux.HandleFunc("POST /oauth/authorize", s.step(StepDecide, s.decide))
 	s.mux.HandleFunc("POST /oauth/token", s.token)
-	s.mux.HandleFunc("POST /oauth/revoke", s.step(StepRevoke, s.revoke))
-	s.mux.HandleFunc("GET /v2/users/me", s.step(StepMe, s.me))
+	s.mux.HandleFunc("POST /oauth/revoke", s.step(StepRevoke, s.strictly("revoke", s.revoke)))
+	s.mux.HandleFunc("GET /v2/users/me", s.step(StepMe, s.named("me", s.me)))
 	return s, nil
 }
 
-// ServeHTTP is Zoom.
+// ServeHTTP is Zoom. Its answers are dated by its Clock.
 func (s *Server) ServeHTTP(w http.ResponseWriter, r *http.Request) {
+	w.Header().Set("Date", s.config.Clock.Now().UTC().Format(http.TimeFormat))
 	s.mux.ServeHTTP(w, r)
 }
 
-// Register adds an app, or changes the one with the same client ID: other scopes, another secret. Consents stay.
+// Register adds an app, or changes the one with the same client ID: other scopes, another secret.
+// Consents stay.
 func (s *Server) Register(app App) error {
 	if app.ClientID == "" || len(app.ClientSecrets) == 0 || slices.Contains(app.ClientSecrets, "") || len(app.RedirectURLs) == 0 {
 		return errors.New("zoomtest: an app needs a client ID, client secrets and redirect URLs")
@@ -142,14 +165,15 @@ func (s *Server) Register(app App) error {
 	app.ClientSecrets = slices.Clone(app.ClientSecrets)
 	app.RedirectURLs = slices.Clone(app.RedirectURLs)
 	app.Scopes = slices.Clone(app.Scopes)
+	app.Callback = maps.Clone(app.Callback)
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	s.apps[app.ClientID] = app
 	return nil
 }
 
-// Remove is what a customer does at Zoom: the user removes the app. Tokens die at once, and app_deauthorized is on its
-// way; the Wait of the app's Webhooks ends when it has arrived.
+// Remove is what a customer does at Zoom: the user removes the app. Tokens die at once, and
+// app_deauthorized is on its way; the Wait of the app's Webhooks ends when it has arrived.
 func (s *Server) Remove(ctx context.Context, clientID, accountID, userID string) error {
 	s.mu.Lock()
 	defer s.mu.Unlock()
@@ -159,8 +183,9 @@ func (s *Server) Remove(ctx context.Context, clientID, accountID, userID string)
 	return nil
 }
 
-// Kill makes the tokens of a consent die silently, as they do when the user is deleted (4735), an admin withdraws an
-// approval (4738) or the consent is revoked (4741). The code is Zoom's number for the cause.
+// Kill makes the tokens of a consent die silently, as they do when the user is deleted (4735), an
+// admin withdraws an approval (4738) or the consent is revoked (4741). The code is Zoom's number
+// for the cause.
 func (s *Server) Kill(clientID, accountID, userID string, code int) error {
 	s.mu.Lock()
 	defer s.mu.Unlock()
@@ -179,7 +204,8 @@ func (s *Server) Installed(clientID, accountID, userID string) bool {
 	return s.grants[installation{clientID, accountID, userID}] != nil
 }
 
-// uninstall ends the consent, and in an admin-managed app all of the account's, and reports it. s.mu is held.
+// uninstall ends the consent, and in an admin-managed app all of the account's, and reports it.
+// s.mu is held.
 func (s *Server) uninstall(ctx context.Context, removed installation) bool {
 	if s.grants[removed] == nil {
 		return false
@@ -193,15 +219,19 @@ func (s *Server) uninstall(ctx context.Context, removed installation) bool {
 	if app.Webhooks != nil {
 		account := Account{ID: removed.accountID}
 		e := account.AppDeauthorized(s.config.Clock.Now(), removed.clientID, removed.userID, app.DeauthorizationForm)
-		// In the background, and longer than the request: whoever asked for the removal may have to answer the webhook.
+		// In the background, and longer than the request: whoever asked for the removal may have to
+		// answer the webhook.
 		ctx = context.WithoutCancel(ctx)
 		app.Webhooks.background(func() { app.Webhooks.Deliver(ctx, e) })
 	}
 	return true
 }
 
-// end makes a consent's tokens dead. s.mu is held.
+// end makes a consent's tokens dead, once. s.mu is held.
 func (s *Server) end(g *grant, code int) {
+	if g.dead {
+		return
+	}
 	g.dead, g.code = true, code
 	delete(s.grants, g.installation)
 }
@@ -233,10 +263,12 @@ type code struct {
 	scopes      []string
 	expires     time.Time
 	used        bool
+	grant       *grant // what it was exchanged for
 }
 
 type refreshToken struct {
 	grant   *grant
+	number  int
 	expires time.Time
 	spent   bool
 }
@@ -250,7 +282,8 @@ type accessToken struct {
 type Outcome string
 
 const (
-	// Rotated means that the token was spent for a new one, though a Fault may have kept the new one from the client.
+	// Rotated means that the token was spent for a new one, though a Fault may have kept the new
+	// one from the client.
 	Rotated Outcome = "Rotated"
 
 	// Reused means that the token had been spent before.
@@ -267,6 +300,10 @@ type Refresh struct {
 	AccountID string
 	UserID    string
 	Outcome   Outcome
+
+	// Token is which of the refresh tokens it was that the Server has issued, in that order, and
+	// Next the one that was issued for it; 0 when there is none.
+	Token, Next int
 }
 
 // Stats is what a Server has seen.
@@ -274,13 +311,21 @@ type Stats struct {
 	// Requests counts the requests of each step, those that met a Fault included.
 	Requests map[Step]int
 
-	// Refreshes are all uses of refresh tokens, except those that a Fault or a wrong client secret kept from counting.
+	// Refreshes are all uses of refresh tokens, except those that a Fault or a wrong client secret
+	// kept from counting.
 	Refreshes []Refresh
 
 	// SpentTwice counts the Refreshes that were Reused.
 	SpentTwice int
 
-	// MaxRefreshesInFlight is the highest number of refreshes that one installation ever had at the same time.
+	// CodesSpentTwice counts the exchanges of codes that had been used before.
+	CodesSpentTwice int
+
+	// Violations are the reasons for which a Server that is not lenient refused requests.
+	Violations []string
+
+	// MaxRefreshesInFlight is the highest number of refreshes that one installation ever had at the
+	// same time.
 	MaxRefreshesInFlight int
 }
 
@@ -291,5 +336,6 @@ func (s *Server) Stats() Stats {
 	stats := s.stats
 	stats.Requests = maps.Clone(stats.Requests)
 	stats.Refreshes = slices.Clone(stats.Refreshes)
+	stats.Violations = slices.Clone(stats.Violations)
 	return stats
 }

@@ -482,8 +482,10 @@ func TestCodes(t *testing.T) {
 	}
 }
 
+func lenient(c *zoomtest.ServerConfig) { c.Lenient = true }
+
 func TestRefreshTokensAreGoodOnce(t *testing.T) {
-	w := newWorld(t, nil)
+	w := newWorld(t, lenient)
 	first := w.install(anaLogin)
 	second := w.refresh(first)
 	if _, err := w.client.Refresh(t.Context(), first.RefreshToken); !errors.Is(err, zoom.ErrGrant) {
@@ -494,14 +496,14 @@ func TestRefreshTokensAreGoodOnce(t *testing.T) {
 	if _, err := w.client.Refresh(t.Context(), "unknown"); !errors.Is(err, zoom.ErrGrant) {
 		t.Errorf("an unknown token: %v, want ErrGrant", err)
 	}
-	use := func(at time.Time, outcome zoomtest.Outcome) zoomtest.Refresh {
-		return zoomtest.Refresh{At: at, ClientID: "cLiEnT", AccountID: "AccT_1", UserID: "uSeR_Ana", Outcome: outcome}
+	use := func(at time.Time, outcome zoomtest.Outcome, token, next int) zoomtest.Refresh {
+		return zoomtest.Refresh{At: at, ClientID: "cLiEnT", AccountID: "AccT_1", UserID: "uSeR_Ana", Outcome: outcome, Token: token, Next: next}
 	}
 	later := nine.Add(time.Minute)
 	want := zoomtest.Stats{
 		Requests: map[zoomtest.Step]int{zoomtest.StepExchange: 1, zoomtest.StepRefresh: 4},
 		Refreshes: []zoomtest.Refresh{
-			use(nine, zoomtest.Rotated), use(nine, zoomtest.Reused), use(later, zoomtest.Rotated),
+			use(nine, zoomtest.Rotated, 1, 2), use(nine, zoomtest.Reused, 1, 0), use(later, zoomtest.Rotated, 2, 3),
 			{At: later, ClientID: "cLiEnT", Outcome: zoomtest.Refused},
 		},
 		SpentTwice: 1, MaxRefreshesInFlight: 1,
@@ -636,8 +638,8 @@ func TestClientAuthentication(t *testing.T) {
 	}
 }
 
-func TestTokenEndpointTakesItsParametersFromTheQueryToo(t *testing.T) {
-	w := newWorld(t, nil)
+func TestALenientTokenEndpointTakesItsParametersFromTheQueryToo(t *testing.T) {
+	w := newWorld(t, lenient)
 	token := w.install(anaLogin)
 	for name, tt := range map[string]struct {
 		query string
@@ -995,6 +997,7 @@ func TestProfile(t *testing.T) {
 		t.Fatal(err)
 	}
 	req.Header.Set("Authorization", "Bearer "+w.install(anaLogin).AccessToken)
+	req.Header.Set("User-Agent", "test/1")
 	resp, err := w.client.HTTP.Do(req)
 	if err != nil {
 		t.Fatal(err)

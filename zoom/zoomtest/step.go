@@ -31,8 +31,8 @@ const (
 	StepRevoke Step = "revoke"
 )
 
-// Fault changes how a step is answered: it gets the true handler and returns the one that is used. A test that has to
-// act in the middle of a step, such as killing the client, brings its own.
+// Fault changes how a step is answered: it gets the true handler and returns the one that is used.
+// A test that has to act in the middle of a step, such as killing the client, brings its own.
 type Fault func(next http.Handler) http.Handler
 
 // Before answers without doing anything: no token is spent.
@@ -50,7 +50,8 @@ func After(answer http.HandlerFunc) Fault {
 	}
 }
 
-// Slow waits before it does what was asked for, and does it even if the client has gone in the meantime.
+// Slow waits before it does what was asked for, and does it even if the client has gone in the
+// meantime.
 func Slow(wait time.Duration) Fault {
 	return func(next http.Handler) http.Handler {
 		return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
@@ -92,8 +93,8 @@ func Page(status int) http.HandlerFunc {
 	return answer(status, "text/html;charset=UTF-8", body)
 }
 
-// RateLimited is status 429 with this Retry-After, or without one when it is empty. Zoom has been seen to send seconds
-// and dates as in ISO 8601.
+// RateLimited is status 429 with this Retry-After, or without one when it is empty. Zoom has been
+// seen to send seconds and dates as in ISO 8601.
 func RateLimited(retryAfter string) http.HandlerFunc {
 	body := Answer(http.StatusTooManyRequests,
 		`{"code":429,"message":"You have reached the maximum per-second rate limit for this API. Try again later."}`)
@@ -125,8 +126,8 @@ type injected struct {
 	times int // how often it will still happen; below 0: always
 }
 
-// Inject makes the next requests of a step meet the fault: so many of them, or with a negative number all until Heal.
-// Faults of one step happen one after the other.
+// Inject makes the next requests of a step meet the fault: so many of them, or with a negative
+// number all until Heal. Faults of one step happen one after the other.
 func (s *Server) Inject(step Step, times int, fault Fault) {
 	s.mu.Lock()
 	defer s.mu.Unlock()

@@ -12,7 +12,8 @@ import (
 	"time"
 )
 
-// Mark is part of every code and token that a Server hands out, so that a test can look for them where they must not be.
+// Mark is part of every code and token that a Server hands out, so that a test can look for them
+// where they must not be.
 const Mark = "eyJ6b29tdGVzdCI"
 
 // newToken is as long as Zoom's, whose tokens are signed JSON in practice.
@@ -30,26 +31,32 @@ type refusal struct {
 
 func (e *refusal) write(w http.ResponseWriter) {
 	body := object{"reason": e.reason, "error": e.error}
+	if e.status == http.StatusUnauthorized {
+		w.Header().Set("WWW-Authenticate", `Basic realm="zoom"`) // RFC 6749, 5.2
+	}
 	if e.code != 0 {
 		body["code"] = e.code
 	}
 	Answer(e.status, string(encode(body)))(w, nil)
 }
 
+func (e *refusal) answer(w http.ResponseWriter, _ *http.Request) { e.write(w) }
+
 func writeJSON(w http.ResponseWriter, body object) {
 	Answer(http.StatusOK, string(encode(body)))(w, nil)
 }
 
-// token is POST /oauth/token, which takes its parameters from the body or the query.
+// token is POST /oauth/token. If the Server is lenient, it takes its parameters from the body or
+// the query.
 func (s *Server) token(w http.ResponseWriter, r *http.Request) {
 	switch r.FormValue("grant_type") {
 	case "authorization_code":
-		s.step(StepExchange, s.exchange)(w, r)
+		s.step(StepExchange, s.strictly("authorization_code", s.exchange))(w, r)
 	case "refresh_token":
 		defer s.flight(r.FormValue("refresh_token"))()
-		s.step(StepRefresh, s.rotate)(w, r)
+		s.step(StepRefresh, s.strictly("refresh_token", s.rotate))(w, r)
 	case "":
-		(&refusal{http.StatusBadRequest, "invalid_request", "missing grant type", 4706}).write(w)
+		s.strictly("token", (&refusal{http.StatusBadRequest, "invalid_request", "missing grant type", 4706}).answer)(w, r)
 	default:
 		(&refusal{http.StatusBadRequest, "unsupported_grant_type", "unsupported grant type", 4705}).write(w)
 	}
@@ -108,13 +115,19 @@ func (s *Server) exchange(w http.ResponseWriter, r *http.Request) {
 	if earlier := s.grants[g.installation]; earlier != nil {
 		s.end(earlier, 4741)
 	}
-	s.grants[g.installation] = g
+	s.grants[g.installation], c.grant = g, g
 	writeJSON(w, s.issue(g))
 }
 
 // redeem uses up the code of the request. s.mu is held.
 func (s *Server) redeem(app App, r *http.Request) (*code, *refusal) {
 	c := s.codes[r.FormValue("code")]
+	if c != nil && c.used && c.clientID == app.ClientID {
+		s.stats.CodesSpentTwice++
+		if c.grant != nil && !s.config.Lenient {
+			s.end(c.grant, 0)
+		}
+	}
 	if c == nil || c.used || c.clientID != app.ClientID {
 		// Zoom's answer repeats the code, which is why answers must not end up in logs.
 		return nil, &refusal{
@@ -133,8 +146,8 @@ func (s *Server) redeem(app App, r *http.Request) (*code, *refusal) {
 	return c, nil
 }
 
-// proves is PKCE, RFC 7636 section 4.6. A verifier for a code that was asked for without a challenge proves nothing: that
-// is how a code of somebody else's flow would be slipped in.
+// proves is PKCE, RFC 7636 section 4.6. A verifier for a code that was asked for without a
+// challenge proves nothing: that is how a code of somebody else's flow would be slipped in.
 func proves(verifier, challenge, method string) bool {
 	switch {
 	case challenge == "" || verifier == "":
@@ -165,11 +178,14 @@ func (s *Server) rotate(w http.ResponseWriter, r *http.Request) {
 		return
 	}
 	g := token.grant
-	use.AccountID, use.UserID = g.accountID, g.userID
+	use.AccountID, use.UserID, use.Token = g.accountID, g.userID, token.number
 	switch {
 	case token.spent:
 		use.Outcome = Reused
 		s.stats.SpentTwice++
+		if !s.config.Lenient {
+			s.end(g, 0)
+		}
 	case g.dead && g.code != 0:
 		refused.error, refused.reason, refused.code = "invalid_request", "The token can no longer be used", g.code
 	case g.dead || now.After(token.expires):
@@ -179,20 +195,23 @@ func (s *Server) rotate(w http.ResponseWriter, r *http.Request) {
 		use.Outcome = Rotated
 		token.spent = true
 	}
-	s.stats.Refreshes = append(s.stats.Refreshes, use)
-	if use.Outcome != Rotated {
-		refused.write(w)
+	if use.Outcome == Rotated {
+		answer := s.issue(g)
+		use.Next = s.issued
+		s.stats.Refreshes = append(s.stats.Refreshes, use)
+		writeJSON(w, answer)
 		return
 	}
-	writeJSON(w, s.issue(g))
+	s.stats.Refreshes = append(s.stats.Refreshes, use)
+	refused.write(w)
 }
 
 func sameScopes(a, b []string) bool {
 	return slices.Equal(slices.Sorted(slices.Values(a)), slices.Sorted(slices.Values(b)))
 }
 
-// issue makes a pair of tokens. Access tokens of before stay good until they expire, unless the app has one at most. s.mu
-// is held.
+// issue makes a pair of tokens. Access tokens of before stay good until they expire, unless the app
+// has one at most. s.mu is held.
 func (s *Server) issue(g *grant) object {
 	if s.apps[g.clientID].OneAccessToken {
 		maps.DeleteFunc(s.access, func(_ string, t *accessToken) bool { return t.grant == g })
@@ -205,7 +224,8 @@ func (s *Server) issue(g *grant) object {
 	s.access[access] = &accessToken{
 		grant: g, expires: now.Add(max(scaled(accessTokenLifetime), time.Duration(expiresIn)*time.Second)),
 	}
-	s.refresh[refresh] = &refreshToken{grant: g, expires: now.Add(scaled(refreshTokenLifetime))}
+	s.issued++
+	s.refresh[refresh] = &refreshToken{grant: g, number: s.issued, expires: now.Add(scaled(refreshTokenLifetime))}
 	answer := object{
 		"access_token": access, "token_type": "bearer", "refresh_token": refresh,
 		"expires_in": expiresIn, "scope": strings.Join(g.scopes, " "),
@@ -234,15 +254,19 @@ func (s *Server) revoke(w http.ResponseWriter, r *http.Request) {
 		return
 	}
 	g := s.live(r.FormValue("token"))
-	if g == nil || g.clientID != app.ClientID {
+	dead := g == nil || g.clientID != app.ClientID
+	if dead && !app.QuietRevocation {
 		(&refusal{http.StatusBadRequest, "invalid_grant", "Invalid Token!", 0}).write(w)
 		return
 	}
-	s.uninstall(r.Context(), g.installation)
+	if !dead {
+		s.uninstall(r.Context(), g.installation)
+	}
 	writeJSON(w, object{"status": "success"})
 }
 
-// profileScopes allow reading one's own profile, each: those of today and the classic ones, of a user and of an admin.
+// profileScopes allow reading one's own profile, each: those of today and the classic ones, of a
+// user and of an admin.
 var profileScopes = []string{"user:read:user", "user:read:user:admin", "user:read", "user:read:admin"}
 
 func (s *Server) me(w http.ResponseWriter, r *http.Request) {
@@ -252,12 +276,12 @@ func (s *Server) me(w http.ResponseWriter, r *http.Request) {
 	g := s.live(token)
 	switch {
 	case g == nil && s.access[token] != nil:
-		Answer(http.StatusUnauthorized, `{"code":124,"message":"Access token is expired."}`)(w, r)
+		restError(http.StatusUnauthorized, 124, "Access token is expired.")(w, r)
 	case g == nil:
-		Answer(http.StatusUnauthorized, `{"code":124,"message":"Invalid access token."}`)(w, r)
+		restError(http.StatusUnauthorized, 124, "Invalid access token.")(w, r)
 	case !slices.ContainsFunc(profileScopes, func(scope string) bool { return slices.Contains(g.scopes, scope) }):
-		Answer(http.StatusBadRequest, `{"code":4711,"message":"Invalid access token, does not contain `+
-			`scopes:[user:read:user, user:read:user:admin]."}`)(w, r)
+		restError(http.StatusBadRequest, 4711,
+			"Invalid access token, does not contain scopes:[user:read:user, user:read:user:admin].")(w, r)
 	default:
 		first, last, _ := strings.Cut(g.login.User.Name, " ")
 		writeJSON(w, object{

@@ -1,8 +1,10 @@
-// Package zoomtest is a Zoom to test against. It sends what Zoom sends, the way Zoom sends it: signed webhooks for every
-// meeting event with Zoom's inconsistencies, the challenge that validates an endpoint, retries on Zoom's schedule, and,
-// on demand, the duplicates, the disorder and the losses of a bad day.
+// Package zoomtest is a Zoom to test against. It sends what Zoom sends, the way Zoom sends it:
+// signed webhooks for every meeting event with Zoom's inconsistencies, the challenge that validates
+// an endpoint, retries on Zoom's schedule and for Zoom's reasons alone, and, on demand, the
+// duplicates, the disorder and the losses of a bad day.
 //
-// A test builds events from an Account, a Meeting and its Instances, with every time passed in, and has a Zoom send them:
+// A test builds events from an Account, a Meeting and its Instances, with every time passed in, and
+// has a Zoom send them:
 //
 //	z, err := zoomtest.New(zoomtest.Config{Endpoint: server.URL, SecretToken: "s3cr3t", Scale: 60000})
 //	...
@@ -12,9 +14,11 @@
 //	z.Deliver(ctx, live.Started())
 //	z.Deliver(ctx, live.Ended(ten.Add(time.Hour)))
 //	z.Wait()
+//	z.Lost() // should be empty: an answer of 3xx or 4xx, or four failures, make Zoom give an event up
 //
-// A Server is the other half: the consent page, single-use codes and rotating tokens, removal by the customer, and on
-// demand a Fault at each step. It counts what a client must never do, such as to spend a refresh token twice.
+// A Server is the other half: the consent page, single-use codes and rotating tokens, removal by
+// the customer, and on demand a Fault at each step. It counts what a client must never do, such as
+// to spend a refresh token twice.
 package zoomtest
 
 import (
@@ -37,24 +41,27 @@ type Config struct {
 	// ClientID is the app's OAuth client ID, sent as a header unless it is empty.
 	ClientID string
 
-	// Transport carries the requests; nil means http.DefaultTransport. Redirects are never followed and an answer has
-	// to arrive within AnswerTimeout, whatever the transport.
+	// Transport carries the requests; nil means http.DefaultTransport. Redirects are never followed
+	// and an answer has to arrive within AnswerTimeout, whatever the transport.
 	Transport http.RoundTripper
 
-	// Clock is the time that requests are signed at and that waits are measured in; nil means the real one.
+	// Clock is the time that requests are signed at and that waits are measured in; nil means the
+	// real one.
 	Clock Clock
 
-	// Scale shortens the waits between retries, those of Faults and those of KeepValidating: 1 (or 0) is Zoom's own pace,
-	// 60000 turns the 85 minutes until the last retry into 85 ms. Signatures carry the Clock's time at any scale, and the endpoint
-	// always has the full AnswerTimeout, for it runs at its own speed.
+	// Scale shortens the waits between retries, those of Faults and those of KeepValidating: 1 (or
+	// 0) is Zoom's own pace, 60000 turns the 85 minutes until the last retry into 85 ms. Signatures
+	// carry the Clock's time at any scale, and the endpoint always has the full AnswerTimeout, for
+	// it runs at its own speed.
 	Scale float64
 
-	// KeepTimestamp makes retries repeat the timestamp and signature of the first attempt. Zoom does not document
-	// which one it does, and receivers in the field assume either.
+	// KeepTimestamp makes retries repeat the timestamp and signature of the first attempt. Zoom
+	// does not document which one it does, and receivers in the field assume either. Instant
+	// retries repeat them anyway.
 	KeepTimestamp bool
 
-	// Seed and an event together decide what Faults do to the event: the same seed does the same again, in whatever
-	// order events are delivered.
+	// Seed and an event together decide what Faults do to the event: the same seed does the same
+	// again, in whatever order events are delivered.
 	Seed uint64
 
 	// Faults is what goes wrong on the way; the zero value is nothing.
@@ -74,6 +81,7 @@ type Zoom struct {
 	outstanding int       // what runs in the background
 	deliveries  []Delivery
 	disabled    bool
+	secretToken string
 }
 
 // New returns a Zoom, or an error that names what is wrong in the Config.
@@ -107,7 +115,22 @@ func New(config Config) (*Zoom, error) {
 		},
 	}
 	z.idle.L = &z.mu
+	z.secretToken = config.SecretToken
 	return z, nil
+}
+
+// Regenerate gives the app another secret token. Everything is signed with it from now on, retries
+// of earlier events too.
+func (z *Zoom) Regenerate(secretToken string) {
+	z.mu.Lock()
+	defer z.mu.Unlock()
+	z.secretToken = secretToken
+}
+
+func (z *Zoom) secret() string {
+	z.mu.Lock()
+	defer z.mu.Unlock()
+	return z.secretToken
 }
 
 // Clock is a source of time. A test whose endpoint has a clock of its own passes that one here.
@@ -120,3 +143,20 @@ type realClock struct{}
 
 func (realClock) Now() time.Time                         { return time.Now() }
 func (realClock) After(d time.Duration) <-chan time.Time { return time.After(d) }
+
+// Skewed is a clock that is ahead of another by that much, or behind. A Server and a Zoom that both
+// have one are a Zoom whose time is not that of the app.
+func Skewed(clock Clock, ahead time.Duration) Clock {
+	if clock == nil {
+		clock = realClock{}
+	}
+	return skewedClock{clock, ahead}
+}
+
+type skewedClock struct {
+	Clock
+
+	ahead time.Duration
+}
+
+func (c skewedClock) Now() time.Time { return c.Clock.Now().Add(c.ahead) }

@@ -9,8 +9,12 @@ import (
 	"encoding/json"
 	"errors"
 	"io"
+	"log"
+	"math"
 	"net/http"
 	"net/http/httptest"
+	"regexp"
+	"slices"
 	"strconv"
 	"sync"
 	"sync/atomic"
@@ -35,7 +39,7 @@ func mac(message string) string {
 	return hex.EncodeToString(h.Sum(nil))
 }
 
-// endpoint is a receiver that accepts genuine requests and answers challenges.
+// endpoint is a receiver that accepts authenticated requests and answers challenges.
 type endpoint struct {
 	*httptest.Server
 
@@ -65,8 +69,8 @@ func (e *endpoint) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	timestamp := r.Header.Get("x-zm-request-timestamp")
 	sent, err := strconv.ParseInt(timestamp, 10, 64)
 	age := time.Since(time.Unix(sent, 0))
-	genuine := err == nil && -time.Minute < age && age < time.Minute
-	if !genuine || r.Header.Get("x-zm-signature") != "v0="+mac("v0:"+timestamp+":"+string(body)) {
+	authenticated := err == nil && -time.Minute < age && age < time.Minute
+	if !authenticated || r.Header.Get("x-zm-signature") != "v0="+mac("v0:"+timestamp+":"+string(body)) {
 		w.WriteHeader(http.StatusUnauthorized)
 		return
 	}
@@ -108,6 +112,7 @@ func TestNewRefuses(t *testing.T) {
 		"no secret":                  func(c *zoomtest.Config) { c.SecretToken = "" },
 		"a negative scale":           func(c *zoomtest.Config) { c.Scale = -1 },
 		"a share above 1":            func(c *zoomtest.Config) { c.Faults.Drop = 1.1 },
+		"a share that is NaN":        func(c *zoomtest.Config) { c.Faults.InstantRetry = math.NaN() },
 		"a negative share":           func(c *zoomtest.Config) { c.Faults.Duplicate = -0.1 },
 		"negative copies":            func(c *zoomtest.Config) { c.Faults.Copies = -1 },
 		"a delay without a bound":    func(c *zoomtest.Config) { c.Faults.Delay = 0.5 },
@@ -172,7 +177,7 @@ func TestRequest(t *testing.T) {
 		options []zoomtest.RequestOption
 		want    int
 	}{
-		"genuine":                     {nil, http.StatusNoContent},
+		"authenticated":               {nil, http.StatusNoContent},
 		"unsigned":                    {[]zoomtest.RequestOption{zoomtest.Unsigned()}, http.StatusUnauthorized},
 		"signed with another secret":  {[]zoomtest.RequestOption{zoomtest.SignedWith("x")}, http.StatusUnauthorized},
 		"signed a long time ago":      {[]zoomtest.RequestOption{zoomtest.SignedAt(nine)}, http.StatusUnauthorized},
@@ -260,30 +265,36 @@ func TestDeliverFollowsZoomsSchedule(t *testing.T) {
 		statuses []int // the answers; the last one is repeated
 		keep     bool
 		scale    float64
+		lost     bool
 		want     []attempt
 	}{
 		"acknowledged at once":             {statuses: []int{204}, want: []attempt{{}}},
 		"acknowledged with a rare success": {statuses: []int{299}, want: []attempt{{}}},
 		"never acknowledged, signed again": {
-			statuses: []int{503}, want: []attempt{{}, {5 * minute, 5 * minute}, {25 * minute, 25 * minute}, {85 * minute, 85 * minute}},
+			statuses: []int{503}, lost: true, want: []attempt{{}, {5 * minute, 5 * minute}, {25 * minute, 25 * minute}, {85 * minute, 85 * minute}},
 		},
 		"never acknowledged, the signature repeated": {
-			statuses: []int{503}, keep: true, want: []attempt{{}, {5 * minute, 0}, {25 * minute, 0}, {85 * minute, 0}},
+			statuses: []int{503}, keep: true, lost: true, want: []attempt{{}, {5 * minute, 0}, {25 * minute, 0}, {85 * minute, 0}},
 		},
 		"acknowledged at the second attempt": {
 			statuses: []int{500, 200}, want: []attempt{{}, {5 * minute, 5 * minute}},
 		},
-		"a client error is retried too": {
-			statuses: []int{404, 401, 204}, want: []attempt{{}, {5 * minute, 5 * minute}, {25 * minute, 25 * minute}},
+		"a client error ends it":                         {statuses: []int{404, 204}, lost: true, want: []attempt{{}}},
+		"wrong credentials end it":                       {statuses: []int{401, 204}, lost: true, want: []attempt{{}}},
+		"an endpoint that calls itself too slow ends it": {statuses: []int{408, 204}, lost: true, want: []attempt{{}}},
+		"a rate limit of the endpoint ends it":           {statuses: []int{429, 204}, lost: true, want: []attempt{{}}},
+		"the last client error ends it":                  {statuses: []int{499, 204}, lost: true, want: []attempt{{}}},
+		"a redirect ends it and is not followed":         {statuses: []int{308, 204}, lost: true, want: []attempt{{}}},
+		"a rare redirect ends it":                        {statuses: []int{300, 204}, lost: true, want: []attempt{{}}},
+		"a client error ends what a server error began": {
+			statuses: []int{503, 404, 204}, lost: true, want: []attempt{{}, {5 * minute, 5 * minute}},
 		},
-		"a redirect is a failure and not followed": {
-			statuses: []int{308, 204}, want: []attempt{{}, {5 * minute, 5 * minute}},
-		},
+		"a rare server error is retried": {statuses: []int{599, 204}, want: []attempt{{}, {5 * minute, 5 * minute}}},
 		"no answer at all is a failure": {
 			statuses: []int{0, 204}, want: []attempt{{}, {5 * minute, 5 * minute}},
 		},
 		"sixty times as fast": {
-			statuses: []int{503}, scale: 60,
+			statuses: []int{503}, scale: 60, lost: true,
 			want: []attempt{{}, {5 * time.Second, 5 * time.Second}, {25 * time.Second, 25 * time.Second}, {85 * time.Second, 85 * time.Second}},
 		},
 	}
@@ -320,8 +331,150 @@ func TestDeliverFollowsZoomsSchedule(t *testing.T) {
 				}
 				log := z.Deliveries()
 				for i, d := range log {
-					if d.Attempt != i+1 || d.Acknowledged() != (i == len(log)-1 && d.Status/100 == 2) {
-						t.Errorf("log[%d] = attempt %d, status %d, %v", i, d.Attempt, d.Status, d.Err)
+					last := i == len(log)-1
+					if d.Attempt != i+1 || d.Acknowledged() != (last && d.Status/100 == 2) || d.GivenUp() != (last && tt.lost) ||
+						!requestIDs[d.RequestID] {
+						t.Errorf("log[%d] = attempt %d, request ID %s, status %d, %v", i, d.Attempt, d.RequestID, d.Status, d.Err)
+					}
+				}
+				if lost := z.Lost(); (len(lost) == 1) != tt.lost || len(lost) > 1 {
+					t.Errorf("lost: %v, want %t", lost, tt.lost)
+				}
+			})
+		})
+	}
+}
+
+// requestID is Zoom's form of a UUID, and traceparent that of W3C Trace Context.
+var (
+	requestID   = regexp.MustCompile(`^[0-9a-f]{8}_[0-9a-f]{4}_4[0-9a-f]{3}_[89ab][0-9a-f]{3}_[0-9a-f]{12}$`)
+	traceparent = regexp.MustCompile(`^00-[0-9a-f]{32}-[0-9a-f]{16}-01$`)
+	trackingID  = regexp.MustCompile(`^v=2\.0;clid=aw1;rid=WEB_[0-9a-f]{32}$`)
+)
+
+func TestHeadersThatTellRequestsApart(t *testing.T) {
+	server := newEndpoint(t)
+	z := newZoom(t, zoomtest.Config{Endpoint: server.URL})
+	z.Deliver(t.Context(), weekly.Created(nine))
+	z.Deliver(t.Context(), weekly.Created(nine)) // the same event to another subscription, for instance
+	if err := z.Validate(t.Context()); err != nil {
+		t.Fatal(err)
+	}
+	seen := map[string]bool{}
+	for i, h := range server.requests {
+		id := h.Get("x-zm-request-id")
+		if challenge := i == 2; challenge != (id == "") || !challenge && !requestID.MatchString(id) || seen[id] {
+			t.Errorf("request %d has the ID %q", i, id)
+		}
+		seen[id] = true
+		if got := h.Get("traceparent"); !traceparent.MatchString(got) {
+			t.Errorf("traceparent = %q", got)
+		}
+		if got := h.Get("x-zm-trackingid"); !trackingID.MatchString(got) {
+			t.Errorf("x-zm-trackingid = %q", got)
+		}
+	}
+}
+
+// A certificate that cannot be verified is not on Zoom's list of what is tried again; a connection
+// that breaks is.
+func TestDeliverTriesAgainWhatZoomDoes(t *testing.T) {
+	refusing := httptest.NewServer(http.NotFoundHandler())
+	refusing.Close()
+	untrusted := httptest.NewUnstartedServer(&endpoint{})
+	untrusted.Config.ErrorLog = log.New(io.Discard, "", 0)
+	untrusted.StartTLS()
+	defer untrusted.Close()
+	for name, tt := range map[string]struct {
+		url      string
+		attempts int
+	}{
+		"nothing listens":          {refusing.URL, 4},
+		"an untrusted certificate": {untrusted.URL, 1},
+	} {
+		t.Run(name, func(t *testing.T) {
+			z := newZoom(t, zoomtest.Config{Endpoint: tt.url, Scale: 1e9})
+			z.Deliver(t.Context(), weekly.Created(nine))
+			z.Wait()
+			if n, lost := len(z.Deliveries()), z.Lost(); n != tt.attempts || len(lost) != 1 || lost[0].Attempt != n {
+				t.Errorf("%d attempts, want %d; lost: %v", n, tt.attempts, lost)
+			}
+		})
+	}
+}
+
+// One copy that arrives is enough.
+func TestAnEventIsLostWithItsLastCopy(t *testing.T) {
+	for name, tt := range map[string]struct {
+		statuses []int
+		lost     int
+	}{
+		"one arrives":  {[]int{404, 204, 404}, 0},
+		"none arrives": {[]int{404, 404, 404}, 3},
+	} {
+		t.Run(name, func(t *testing.T) {
+			var n atomic.Int32
+			z := newZoom(t, zoomtest.Config{
+				Faults:    zoomtest.Faults{Duplicate: 1, Copies: 2},
+				Transport: transport(func(*http.Request) (int, error) { return tt.statuses[n.Add(1)-1], nil }),
+			})
+			z.Deliver(t.Context(), weekly.Created(nine))
+			z.Wait()
+			if lost := z.Lost(); len(lost) != tt.lost {
+				t.Errorf("lost: %v, want %d", lost, tt.lost)
+			}
+		})
+	}
+}
+
+// Of two requests at one moment the second one's answer counts; the three retries are still to come
+// after it.
+func TestInstantRetry(t *testing.T) {
+	for name, tt := range map[string]struct {
+		status   int
+		attempts []int
+		lost     int
+	}{
+		"acknowledged": {204, []int{1, 1}, 0},
+		"unavailable":  {503, []int{1, 1, 2, 3, 4}, 1},
+		"not found":    {404, []int{1, 1}, 1},
+	} {
+		t.Run(name, func(t *testing.T) {
+			synctest.Test(t, func(t *testing.T) {
+				begin := time.Now()
+				var mu sync.Mutex
+				requests := map[string][]time.Duration{}
+				signatures := map[string]bool{}
+				z := newZoom(t, zoomtest.Config{
+					Faults: zoomtest.Faults{InstantRetry: 1},
+					Transport: transport(func(r *http.Request) (int, error) {
+						mu.Lock()
+						defer mu.Unlock()
+						id := r.Header.Get("x-zm-request-id")
+						requests[id] = append(requests[id], time.Since(begin))
+						signatures[r.Header.Get("x-zm-signature")] = true
+						return tt.status, nil
+					}),
+				})
+				z.Deliver(t.Context(), weekly.Created(nine))
+				z.Wait()
+				var attempts []int
+				abandoned := 0
+				for _, d := range z.Deliveries() {
+					attempts = append(attempts, d.Attempt)
+					if errors.Is(d.Err, zoomtest.ErrInstantRetry) {
+						abandoned++
+					}
+				}
+				if !slices.Equal(attempts, tt.attempts) || abandoned != 1 || len(z.Lost()) != tt.lost {
+					t.Errorf("attempts %v, %d of them abandoned, lost %v", attempts, abandoned, z.Lost())
+				}
+				if len(requests) != 1 || len(signatures) != len(tt.attempts)-1 {
+					t.Errorf("%d request IDs and %d signatures, want 1 and %d", len(requests), len(signatures), len(tt.attempts)-1)
+				}
+				for _, after := range requests {
+					if after[0] != 0 || after[1] != 0 {
+						t.Errorf("requests after %v, want two at once", after)
 					}
 				}
 			})
@@ -386,7 +539,8 @@ func TestDeliverKeepsTheOrder(t *testing.T) {
 	}
 }
 
-// faulty delivers a hundred events in the given order of their numbers and returns, for each number, when it arrived.
+// faulty delivers a hundred events in the given order of their numbers and returns, for each
+// number, when it arrived.
 func faulty(t *testing.T, seed uint64, faults zoomtest.Faults, reverse bool) (arrivals map[string][]time.Duration, dropped int) {
 	t.Helper()
 	arrivals = map[string][]time.Duration{}
@@ -510,19 +664,20 @@ func (h handled) RoundTrip(r *http.Request) (*http.Response, error) {
 	return w.Result(), nil
 }
 
-// An endpoint that cannot be validated six times in a row gets no more events, until somebody enables the subscription.
+// An endpoint that cannot be validated six times in a row gets no more events, until somebody
+// enables the subscription.
 func TestKeepValidating(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		var down atomic.Bool
 		var asked atomic.Int32
-		genuine := &endpoint{}
+		authenticated := &endpoint{}
 		z := newZoom(t, zoomtest.Config{Transport: handled{http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 			asked.Add(1)
 			if down.Load() {
 				w.WriteHeader(http.StatusServiceUnavailable)
 				return
 			}
-			genuine.ServeHTTP(w, r)
+			authenticated.ServeHTTP(w, r)
 		})}})
 		ctx, cancel := context.WithCancel(t.Context())
 		go z.KeepValidating(ctx)
@@ -564,4 +719,18 @@ func TestKeepValidating(t *testing.T) {
 		cancel()
 		synctest.Wait()
 	})
+}
+
+func TestRegenerate(t *testing.T) {
+	z := newZoom(t, zoomtest.Config{Endpoint: newEndpoint(t).URL, SecretToken: "the one before"})
+	if err := z.Validate(t.Context()); err == nil {
+		t.Error("an endpoint with another secret token is valid")
+	}
+	z.Regenerate(secret)
+	if err := z.Validate(t.Context()); err != nil {
+		t.Error(err)
+	}
+	if status, err := z.Send(t.Context(), weekly.Created(nine)); err != nil || status != http.StatusNoContent {
+		t.Errorf("an event is answered with %d, %v", status, err)
+	}
 }

@@ -18,6 +18,8 @@ func ForKind(kind schema.GroupVersionKind) interface{} {
 	// Group=zoom-operator.io, Version=v1alpha1
 	case v1alpha1.SchemeGroupVersion.WithKind("AppReference"):
 		return &apiv1alpha1.AppReferenceApplyConfiguration{}
+	case v1alpha1.SchemeGroupVersion.WithKind("AppRefusal"):
+		return &apiv1alpha1.AppRefusalApplyConfiguration{}
 	case v1alpha1.SchemeGroupVersion.WithKind("Attendance"):
 		return &apiv1alpha1.AttendanceApplyConfiguration{}
 	case v1alpha1.SchemeGroupVersion.WithKind("Consent"):
@@ -44,6 +46,8 @@ func ForKind(kind schema.GroupVersionKind) interface{} {
 		return &apiv1alpha1.MeetingWatermarksApplyConfiguration{}
 	case v1alpha1.SchemeGroupVersion.WithKind("OccurrenceWatermarks"):
 		return &apiv1alpha1.OccurrenceWatermarksApplyConfiguration{}
+	case v1alpha1.SchemeGroupVersion.WithKind("RefusedEvents"):
+		return &apiv1alpha1.RefusedEventsApplyConfiguration{}
 	case v1alpha1.SchemeGroupVersion.WithKind("Retention"):
 		return &apiv1alpha1.RetentionApplyConfiguration{}
 	case v1alpha1.SchemeGroupVersion.WithKind("SecretReference"):
@@ -58,8 +62,6 @@ func ForKind(kind schema.GroupVersionKind) interface{} {
 		return &apiv1alpha1.ZoomAppSpecApplyConfiguration{}
 	case v1alpha1.SchemeGroupVersion.WithKind("ZoomAppStatus"):
 		return &apiv1alpha1.ZoomAppStatusApplyConfiguration{}
-	case v1alpha1.SchemeGroupVersion.WithKind("ZoomEndpoints"):
-		return &apiv1alpha1.ZoomEndpointsApplyConfiguration{}
 	case v1alpha1.SchemeGroupVersion.WithKind("ZoomInstallation"):
 		return &apiv1alpha1.ZoomInstallationApplyConfiguration{}
 	case v1alpha1.SchemeGroupVersion.WithKind("ZoomInstallationSpec"):

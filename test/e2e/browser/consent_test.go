@@ -1,8 +1,12 @@
 package browser
 
 import (
+	"context"
+	"fmt"
 	"net/http"
 	"net/url"
+	"strings"
+	"sync"
 	"testing"
 
 	"github.com/chromedp/cdproto/network"
@@ -18,8 +22,13 @@ func private(spec *v1alpha1.ZoomAppSpec) { spec.Distribution = v1alpha1.Distribu
 
 func TestFirstPage(t *testing.T) {
 	for name, change := range map[string]func(*v1alpha1.ZoomAppSpec){
-		"user":    nil,
-		"admin":   func(spec *v1alpha1.ZoomAppSpec) { spec.ManagedBy = v1alpha1.ManagedByAdmin },
+		"user": nil,
+		"admin": func(spec *v1alpha1.ZoomAppSpec) {
+			spec.ManagedBy = v1alpha1.ManagedByAdmin
+			for i := range spec.Scopes {
+				spec.Scopes[i] += ":admin"
+			}
+		},
 		"private": private,
 		"none":    func(spec *v1alpha1.ZoomAppSpec) { spec.TokenPolicy, spec.Scopes = v1alpha1.TokenPolicyNone, nil },
 	} {
@@ -115,7 +124,8 @@ func TestInvitation(t *testing.T) {
 		}
 	})
 	t.Run("is not valid when it was cut off", func(t *testing.T) {
-		b.want(t, b.open(t, link[:len(link)-5]), http.StatusForbidden, "This invitation is not valid")
+		cut := strings.TrimSuffix(link, "guest") // and no name ends with the hyphen before
+		b.want(t, b.open(t, cut), http.StatusForbidden, "This invitation is not valid")
 	})
 }
 
@@ -129,17 +139,106 @@ func TestNobodyInvited(t *testing.T) {
 	}
 }
 
-func TestReplayedCallback(t *testing.T) {
+// The result has an address of its own, without code or state, and can be loaded again, come back
+// to, and opened in another tab.
+func TestResultLoadedAgain(t *testing.T) {
 	s := newStage(t, nil)
 	b := s.newTab(t)
 	b.toZoom(t, "")
 	done := b.agree(t, ana)
+	if strings.ContainsAny(done.url, "?&=") || strings.Contains(done.url, zoomtest.Mark) || strings.Contains(done.url, "callback") {
+		t.Errorf("the result is at %s", done.url)
+	}
 	before := s.consents(t)
-	b.want(t, b.arrive(t, chromedp.Reload()), http.StatusConflict, "This step is done already")
+	b.want(t, b.arrive(t, chromedp.Reload()), http.StatusOK, "Zoom is connected")
+	b.open(t, s.path("install"))
+	b.want(t, b.open(t, done.url), http.StatusOK, "Zoom is connected")
 	second := s.newTab(t)
-	second.want(t, second.open(t, done.url), http.StatusConflict, "This step is done already")
+	second.want(t, second.open(t, done.url), http.StatusOK, "Zoom is connected")
 	if after := s.consents(t); len(after) != 1 || !after[0].Spec.Consent.At.Equal(&before[0].Spec.Consent.At) {
 		t.Errorf("the consents are %+v", after)
+	}
+	if asked := s.zoom.Stats().Requests[zoomtest.StepExchange]; asked != 1 {
+		t.Errorf("the code went to Zoom %d times", asked)
+	}
+}
+
+// Somebody who is tired of waiting loads the page again while Zoom is asked.
+func TestReloadDuringTheExchange(t *testing.T) {
+	s := newStage(t, nil)
+	came, goOn := s.holdExchange(t)
+	b := s.newTab(t)
+	b.toZoom(t, "")
+	if err := chromedp.Do(b.ctx, chromedp.SetValue(chromedp.CSS("#user"), ana.User.ID)); err != nil {
+		t.Fatal(err)
+	}
+	callback := b.requested(t, "/callback?", chromedp.Click(chromedp.CSS("#allow")))
+	<-came
+	again := make(chan page)
+	go func() { again <- b.open(t, callback) }() // what a reload of a page that has not come yet does
+	b.requested(t, "/callback?")
+	goOn()
+	b.want(t, <-again, http.StatusOK, "Zoom is connected")
+	s.connectedOnce(t)
+}
+
+// Somebody presses Connect twice, as people do who are used to double clicks.
+func TestDoubleClickOnConnect(t *testing.T) {
+	s := newStage(t, nil)
+	callback, err := s.zoom.Consent(s.zoomURL+"/oauth/authorize?"+url.Values{
+		"response_type": {"code"}, "client_id": {"client"}, "redirect_uri": {s.address + s.path("callback")},
+	}.Encode(), ana.User.ID)
+	if err != nil {
+		t.Fatal(err)
+	}
+	came, goOn := s.holdExchange(t)
+	b := s.newTab(t)
+	b.open(t, callback)
+	at, err := chromedp.Run(b.ctx, chromedp.Evaluate[[]float64](`(() => { const r = document.querySelector('button').getBoundingClientRect(); return [r.x + r.width / 2, r.y + r.height / 2]; })()`))
+	if err != nil {
+		t.Fatal(err)
+	}
+	b.requested(t, "/callback/confirm", chromedp.MouseClickXY(at[0], at[1]))
+	<-came
+	// Some browsers send it twice, others leave out what they take for a double click.
+	if err := chromedp.Do(b.ctx, chromedp.MouseClickXY(at[0], at[1])); err != nil {
+		t.Fatal(err)
+	}
+	goOn()
+	s.eventually(t, "the result is shown", func(context.Context) error {
+		heading, err := chromedp.Run(b.ctx, chromedp.TextContent(chromedp.CSS("h1")))
+		if err == nil && heading != "Zoom is connected" {
+			err = fmt.Errorf("the page is %q", heading)
+		}
+		return err
+	})
+	s.connectedOnce(t)
+}
+
+// holdExchange makes Zoom wait with every token, and says when one is asked for.
+func (s *stage) holdExchange(t *testing.T) (came <-chan struct{}, goOn func()) {
+	t.Helper()
+	asked, answer := make(chan struct{}, 16), make(chan struct{})
+	s.zoom.Inject(zoomtest.StepExchange, -1, func(next http.Handler) http.Handler {
+		return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+			asked <- struct{}{}
+			<-answer
+			next.ServeHTTP(w, r)
+		})
+	})
+	goOn = sync.OnceFunc(func() { close(answer) })
+	t.Cleanup(goOn)
+	return asked, goOn
+}
+
+// connectedOnce checks that there is one consent, for which Zoom was asked once.
+func (s *stage) connectedOnce(t *testing.T) {
+	t.Helper()
+	if got := s.consents(t); len(got) != 1 {
+		t.Errorf("the consents are %+v", got)
+	}
+	if asked := s.zoom.Stats().Requests[zoomtest.StepExchange]; asked != 1 {
+		t.Errorf("the code went to Zoom %d times", asked)
 	}
 }
 

@@ -19,7 +19,8 @@ var screens = []struct {
 	{"small-phone-dark", 320, 568, "dark"},
 }
 
-// faults finds what makes a page hard to use. It is run by the browser's developer tools, for the page runs nothing.
+// faults finds what makes a page hard to use. It is run by the browser's developer tools, for the
+// page runs nothing.
 const faults = `(() => {
 	const out = [];
 	const one = (css) => document.querySelectorAll(css).length === 1 || out.push('there is not one ' + css);

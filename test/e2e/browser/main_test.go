@@ -1,5 +1,5 @@
-// Package browser goes through consents in a real browser, the way a customer does: without JavaScript, behind TLS, with
-// two replicas of which the second never sees how a consent began.
+// Package browser goes through consents in a real browser, the way a customer does: without
+// JavaScript, behind TLS, with two replicas of which the second never sees how a consent began.
 package browser
 
 import (
@@ -27,12 +27,14 @@ import (
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	"k8s.io/apimachinery/pkg/util/wait"
 	ctrl "sigs.k8s.io/controller-runtime"
+	"sigs.k8s.io/controller-runtime/pkg/cache"
 	"sigs.k8s.io/controller-runtime/pkg/client"
 	"sigs.k8s.io/controller-runtime/pkg/config"
 	metricsserver "sigs.k8s.io/controller-runtime/pkg/metrics/server"
 
 	"github.com/zoom-operator/zoom-operator/api/v1alpha1"
 	"github.com/zoom-operator/zoom-operator/controllers"
+	"github.com/zoom-operator/zoom-operator/internal/clouds"
 	"github.com/zoom-operator/zoom-operator/test/controlplane"
 	"github.com/zoom-operator/zoom-operator/webhookserver"
 	"github.com/zoom-operator/zoom-operator/zoom/zoomtest"
@@ -60,14 +62,24 @@ type stage struct {
 	zoomURL   string
 	// address is the external URL: another site than Zoom's, for the browser.
 	address string
-	browser context.Context //nolint:containedctx // what chromedp calls a browser
+	// trusting trusts the certificate there.
+	trusting http.RoundTripper
+	browser  context.Context //nolint:containedctx // what chromedp calls a browser
 }
 
 func newStage(t *testing.T, change func(*v1alpha1.ZoomAppSpec)) *stage {
 	t.Helper()
+	s := newEmptyStage(t, change, ana, bea)
+	s.browser = newBrowser(t)
+	return s
+}
+
+// newEmptyStage is one without a browser.
+func newEmptyStage(t *testing.T, change func(*v1alpha1.ZoomAppSpec), users ...zoomtest.Login) *stage {
+	t.Helper()
 	s := &stage{client: controlplane.Client(t), namespace: controlplane.Namespace(t)}
 	var err error
-	if s.zoom, err = zoomtest.NewServer(zoomtest.ServerConfig{Users: []zoomtest.Login{ana, bea}}); err != nil {
+	if s.zoom, err = zoomtest.NewServer(zoomtest.ServerConfig{Users: users}); err != nil {
 		t.Fatal(err)
 	}
 	web := httptest.NewServer(s.zoom)
@@ -77,13 +89,15 @@ func newStage(t *testing.T, change func(*v1alpha1.ZoomAppSpec)) *stage {
 	front := &front{}
 	balancer := httptest.NewTLSServer(front)
 	t.Cleanup(balancer.Close)
+	trusting := balancer.Client().Transport.(*http.Transport).Clone() //nolint:forcetypeassert // what httptest documents
+	trusting.TLSClientConfig.ServerName = "example.com"               // as its certificate has it
+	s.trusting = trusting
 	_, port, _ := strings.Cut(balancer.Listener.Addr().String(), ":")
 	s.address = "https://localhost:" + port
 
 	s.createApp(t, change)
 	front.begins = s.startReplica(t, true)
 	front.finishes = s.startReplica(t, false)
-	s.browser = newBrowser(t)
 	return s
 }
 
@@ -102,6 +116,8 @@ func (s *stage) path(page string) string {
 	return "/oauth/" + s.namespace + "/" + appName + "/" + page
 }
 
+const clientSecret = "client-secret-0123456789-abcdefg"
+
 // createApp creates the app in the cluster and at Zoom.
 func (s *stage) createApp(t *testing.T, change func(*v1alpha1.ZoomAppSpec)) {
 	t.Helper()
@@ -112,7 +128,7 @@ func (s *stage) createApp(t *testing.T, change func(*v1alpha1.ZoomAppSpec)) {
 			CredentialsSecretRef: v1alpha1.SecretReference{Name: "credentials"},
 			Distribution:         v1alpha1.DistributionMarketplace,
 			Scopes:               []v1alpha1.Scope{"meeting:read:meeting", "meeting:read:list_meetings", "user:read:user"},
-			Zoom:                 v1alpha1.ZoomEndpoints{WebURL: s.zoomURL, APIURL: s.zoomURL},
+			Cloud:                "Test",
 		},
 	}
 	if change != nil {
@@ -120,7 +136,8 @@ func (s *stage) createApp(t *testing.T, change func(*v1alpha1.ZoomAppSpec)) {
 	}
 	secret := &corev1.Secret{
 		ObjectMeta: metav1.ObjectMeta{Namespace: s.namespace, Name: "credentials"},
-		StringData: map[string]string{"clientSecret": "client-secret", "secretToken": "secret-token"},
+		Type:       v1alpha1.CredentialsSecretType,
+		StringData: map[string]string{"clientSecret": clientSecret, "secretToken": "secret-token-123456789"},
 	}
 	for _, obj := range []client.Object{secret, app} {
 		if err := s.client.Create(t.Context(), obj); err != nil {
@@ -128,7 +145,7 @@ func (s *stage) createApp(t *testing.T, change func(*v1alpha1.ZoomAppSpec)) {
 		}
 	}
 	err := s.zoom.Register(zoomtest.App{
-		ClientID: "client", ClientSecrets: []string{"client-secret"}, RedirectURLs: []string{s.address + s.path("callback")},
+		ClientID: "client", ClientSecrets: []string{clientSecret}, RedirectURLs: []string{s.address + s.path("callback")},
 		Scopes: []string{"meeting:read:meeting", "meeting:read:list_meetings", "user:read:user"},
 	})
 	if err != nil {
@@ -136,7 +153,8 @@ func (s *stage) createApp(t *testing.T, change func(*v1alpha1.ZoomAppSpec)) {
 	}
 }
 
-// startReplica runs a manager as main does, with the controllers or without, and returns where its public listener is.
+// startReplica runs a manager as main does, with the controllers or without, and returns where its
+// public listener is.
 func (s *stage) startReplica(t *testing.T, leads bool) *url.URL {
 	t.Helper()
 	// A listener that is closed again finds a port that is free.
@@ -149,21 +167,25 @@ func (s *stage) startReplica(t *testing.T, leads bool) *url.URL {
 	mgr, err := ctrl.NewManager(controlplane.Config(t), ctrl.Options{
 		Scheme:  controlplane.Scheme(),
 		Metrics: metricsserver.Options{BindAddress: "0"},
-		Client:  client.Options{Cache: &client.CacheOptions{DisableFor: []client.Object{&corev1.Secret{}}}},
+		// Every test has an app of the same client ID, and only one of those that a replica knows
+		// works.
+		Cache:  cache.Options{DefaultNamespaces: map[string]cache.Config{s.namespace: {}}},
+		Client: client.Options{Cache: &client.CacheOptions{DisableFor: []client.Object{&corev1.Secret{}}}},
 		// Each test has controllers of its own in this one process.
 		Controller: config.Controller{SkipNameValidation: new(true)},
 	})
 	if err != nil {
 		t.Fatal(err)
 	}
-	if err := webhookserver.SetupWithManager(mgr, webhookserver.Options{BindAddress: at.Host, ExternalURL: s.address}); err != nil {
+	others := clouds.Others{"Test": {WebURL: s.zoomURL, APIURL: s.zoomURL}}
+	if err := webhookserver.SetupWithManager(mgr, webhookserver.Options{BindAddress: at.Host, ExternalURL: s.address, Clouds: others}); err != nil {
 		t.Fatal(err)
 	}
 	if leads {
 		if err := controllers.Index(mgr.GetFieldIndexer()); err != nil {
 			t.Fatal(err)
 		}
-		if err := controllers.SetupWithManager(mgr, controllers.Options{ExternalURL: s.address, Now: time.Now}); err != nil {
+		if err := controllers.SetupWithManager(mgr, controllers.Options{ExternalURL: s.address, Clouds: others, Now: time.Now}); err != nil {
 			t.Fatal(err)
 		}
 	}
@@ -221,7 +243,7 @@ func (s *stage) invite(t *testing.T, accountID string) (link string) {
 			return err
 		}
 		link = in.Status.InstallURL
-		if !strings.Contains(link, "invitation=") {
+		if !strings.Contains(link, "installation=first-guest") {
 			return fmt.Errorf("it is %q", link)
 		}
 		return nil
@@ -284,15 +306,18 @@ type tab struct {
 	ctx   context.Context //nolint:containedctx // what chromedp calls a tab
 
 	mu sync.Mutex
-	// complaints are what the browser says of the pages: what a policy blocked, what went wrong in a script.
+	// complaints are what the browser says of the pages: what a policy blocked, what went wrong in
+	// a script.
 	complaints []string
 	// hosts are those that were asked for anything.
 	hosts map[string]bool
+	// requests are what was asked for, page by page.
+	requests chan string
 }
 
 func (s *stage) newTab(t *testing.T) *tab {
 	t.Helper()
-	b := &tab{stage: s, hosts: map[string]bool{}}
+	b := &tab{stage: s, hosts: map[string]bool{}, requests: make(chan string, 256)}
 	ctx, cancel := chromedp.NewContext(s.browser)
 	t.Cleanup(cancel)
 	b.ctx, cancel = context.WithTimeout(ctx, 2*patience)
@@ -305,8 +330,12 @@ func (s *stage) newTab(t *testing.T) *tab {
 			if u, err := url.Parse(ev.Request.URL); err == nil {
 				b.hosts[u.Host] = true
 			}
+			select {
+			case b.requests <- ev.Request.URL:
+			default: // nobody waits for so many
+			}
 		case *log.EventEntryAdded:
-			// A page with a status of 400 and more is an error to the log, and no news here.
+			// A page with a status of 400 and more is an error to the log, and nothing new here.
 			if !strings.HasPrefix(ev.Entry.Text, "Failed to load resource: the server responded with a status of") {
 				b.complaints = append(b.complaints, ev.Entry.Text)
 			}
@@ -357,6 +386,25 @@ func (b *tab) arrive(t *testing.T, steps ...chromedp.Action[chromedp.Void]) page
 	}
 	p.heading = strings.TrimSpace(p.heading)
 	return p
+}
+
+// requested does something, without waiting for a page, and returns the next address with these
+// words in it that the browser asks for.
+func (b *tab) requested(t *testing.T, words string, steps ...chromedp.Action[chromedp.Void]) string {
+	t.Helper()
+	if err := chromedp.Do(b.ctx, steps...); err != nil {
+		t.Fatal(err)
+	}
+	for {
+		select {
+		case address := <-b.requests:
+			if strings.Contains(address, words) {
+				return address
+			}
+		case <-b.ctx.Done():
+			t.Fatalf("the browser asked for nothing with %s in it", words)
+		}
+	}
 }
 
 func (b *tab) open(t *testing.T, address string) page {

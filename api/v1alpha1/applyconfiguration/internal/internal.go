@@ -31,6 +31,21 @@ var schemaYAML = typed.YAMLObject(`types:
     - name: name
       type:
         scalar: string
+- name: com.github.zoom-operator.zoom-operator.api.v1alpha1.AppRefusal
+  map:
+    fields:
+    - name: at
+      type:
+        namedType: io.k8s.apimachinery.pkg.apis.meta.v1.Time
+    - name: credentials
+      type:
+        scalar: string
+    - name: reason
+      type:
+        namedType: com.github.zoom-operator.zoom-operator.api.v1alpha1.AppRefusalReason
+    elementRelationship: atomic
+- name: com.github.zoom-operator.zoom-operator.api.v1alpha1.AppRefusalReason
+  scalar: string
 - name: com.github.zoom-operator.zoom-operator.api.v1alpha1.Attendance
   map:
     fields:
@@ -46,6 +61,8 @@ var schemaYAML = typed.YAMLObject(`types:
     - name: sessions
       type:
         scalar: string
+- name: com.github.zoom-operator.zoom-operator.api.v1alpha1.Cloud
+  scalar: string
 - name: com.github.zoom-operator.zoom-operator.api.v1alpha1.Consent
   map:
     fields:
@@ -57,7 +74,8 @@ var schemaYAML = typed.YAMLObject(`types:
         list:
           elementType:
             namedType: com.github.zoom-operator.zoom-operator.api.v1alpha1.Scope
-          elementRelationship: associative
+          elementRelationship: atomic
+    elementRelationship: atomic
 - name: com.github.zoom-operator.zoom-operator.api.v1alpha1.DataDeletion
   map:
     fields:
@@ -67,18 +85,30 @@ var schemaYAML = typed.YAMLObject(`types:
     - name: meetings
       type:
         scalar: numeric
+    - name: reason
+      type:
+        namedType: com.github.zoom-operator.zoom-operator.api.v1alpha1.DeauthorizationReason
     - name: startedAt
       type:
         namedType: io.k8s.apimachinery.pkg.apis.meta.v1.Time
+    elementRelationship: atomic
 - name: com.github.zoom-operator.zoom-operator.api.v1alpha1.Deauthorization
   map:
     fields:
     - name: at
       type:
         namedType: io.k8s.apimachinery.pkg.apis.meta.v1.Time
+    - name: reason
+      type:
+        namedType: com.github.zoom-operator.zoom-operator.api.v1alpha1.DeauthorizationReason
     - name: userID
       type:
         scalar: string
+    elementRelationship: atomic
+- name: com.github.zoom-operator.zoom-operator.api.v1alpha1.DeauthorizationReason
+  scalar: string
+- name: com.github.zoom-operator.zoom-operator.api.v1alpha1.DeletionPolicy
+  scalar: string
 - name: com.github.zoom-operator.zoom-operator.api.v1alpha1.Distribution
   scalar: string
 - name: com.github.zoom-operator.zoom-operator.api.v1alpha1.InstallationReference
@@ -93,9 +123,6 @@ var schemaYAML = typed.YAMLObject(`types:
     - name: alerts
       type:
         scalar: numeric
-    - name: alertsPrecision
-      type:
-        namedType: com.github.zoom-operator.zoom-operator.api.v1alpha1.Precision
     - name: durationSeconds
       type:
         scalar: numeric
@@ -114,24 +141,19 @@ var schemaYAML = typed.YAMLObject(`types:
     - name: screenShares
       type:
         scalar: numeric
-    - name: screenSharesPrecision
-      type:
-        namedType: com.github.zoom-operator.zoom-operator.api.v1alpha1.Precision
     - name: startedAt
       type:
         namedType: io.k8s.apimachinery.pkg.apis.meta.v1.Time
     - name: uuid
       type:
         scalar: string
+    elementRelationship: atomic
 - name: com.github.zoom-operator.zoom-operator.api.v1alpha1.LiveInstance
   map:
     fields:
     - name: alerts
       type:
         scalar: numeric
-    - name: alertsPrecision
-      type:
-        namedType: com.github.zoom-operator.zoom-operator.api.v1alpha1.Precision
     - name: participants
       type:
         scalar: numeric
@@ -141,15 +163,13 @@ var schemaYAML = typed.YAMLObject(`types:
     - name: screenShares
       type:
         scalar: numeric
-    - name: screenSharesPrecision
-      type:
-        namedType: com.github.zoom-operator.zoom-operator.api.v1alpha1.Precision
     - name: startedAt
       type:
         namedType: io.k8s.apimachinery.pkg.apis.meta.v1.Time
     - name: uuid
       type:
         scalar: string
+    elementRelationship: atomic
 - name: com.github.zoom-operator.zoom-operator.api.v1alpha1.ManagedBy
   scalar: string
 - name: com.github.zoom-operator.zoom-operator.api.v1alpha1.MeetingInstance
@@ -203,6 +223,7 @@ var schemaYAML = typed.YAMLObject(`types:
     - name: at
       type:
         namedType: io.k8s.apimachinery.pkg.apis.meta.v1.Time
+    elementRelationship: atomic
 - name: com.github.zoom-operator.zoom-operator.api.v1alpha1.MeetingRoom
   scalar: string
 - name: com.github.zoom-operator.zoom-operator.api.v1alpha1.MeetingSchedule
@@ -235,6 +256,7 @@ var schemaYAML = typed.YAMLObject(`types:
     - name: type
       type:
         namedType: com.github.zoom-operator.zoom-operator.api.v1alpha1.MeetingType
+    elementRelationship: atomic
 - name: com.github.zoom-operator.zoom-operator.api.v1alpha1.MeetingState
   scalar: string
 - name: com.github.zoom-operator.zoom-operator.api.v1alpha1.MeetingType
@@ -272,6 +294,7 @@ var schemaYAML = typed.YAMLObject(`types:
     - name: type
       type:
         scalar: numeric
+    elementRelationship: atomic
 - name: com.github.zoom-operator.zoom-operator.api.v1alpha1.OccurrenceState
   scalar: string
 - name: com.github.zoom-operator.zoom-operator.api.v1alpha1.OccurrenceWatermarks
@@ -290,6 +313,23 @@ var schemaYAML = typed.YAMLObject(`types:
   scalar: string
 - name: com.github.zoom-operator.zoom-operator.api.v1alpha1.Precision
   scalar: string
+- name: com.github.zoom-operator.zoom-operator.api.v1alpha1.RefusalReason
+  scalar: string
+- name: com.github.zoom-operator.zoom-operator.api.v1alpha1.RefusedEvents
+  map:
+    fields:
+    - name: count
+      type:
+        scalar: numeric
+    - name: lastAt
+      type:
+        namedType: io.k8s.apimachinery.pkg.apis.meta.v1.Time
+    - name: reason
+      type:
+        namedType: com.github.zoom-operator.zoom-operator.api.v1alpha1.RefusalReason
+    - name: since
+      type:
+        namedType: io.k8s.apimachinery.pkg.apis.meta.v1.Time
 - name: com.github.zoom-operator.zoom-operator.api.v1alpha1.RemovalAction
   scalar: string
 - name: com.github.zoom-operator.zoom-operator.api.v1alpha1.Retention
@@ -303,6 +343,14 @@ var schemaYAML = typed.YAMLObject(`types:
       type:
         scalar: numeric
       default: 10
+    - name: meetings
+      type:
+        scalar: numeric
+      default: 2000
+    - name: removedSeconds
+      type:
+        scalar: numeric
+      default: 2592000
 - name: com.github.zoom-operator.zoom-operator.api.v1alpha1.Scope
   scalar: string
 - name: com.github.zoom-operator.zoom-operator.api.v1alpha1.SecretReference
@@ -320,9 +368,6 @@ var schemaYAML = typed.YAMLObject(`types:
     - name: lastAt
       type:
         namedType: io.k8s.apimachinery.pkg.apis.meta.v1.Time
-    - name: precision
-      type:
-        namedType: com.github.zoom-operator.zoom-operator.api.v1alpha1.Precision
     - name: seen
       type:
         scalar: string
@@ -346,6 +391,7 @@ var schemaYAML = typed.YAMLObject(`types:
     - name: secretName
       type:
         scalar: string
+    elementRelationship: atomic
 - name: com.github.zoom-operator.zoom-operator.api.v1alpha1.UnknownAccountsPolicy
   scalar: string
 - name: com.github.zoom-operator.zoom-operator.api.v1alpha1.Verification
@@ -381,9 +427,17 @@ var schemaYAML = typed.YAMLObject(`types:
     - name: clientID
       type:
         scalar: string
+    - name: cloud
+      type:
+        namedType: com.github.zoom-operator.zoom-operator.api.v1alpha1.Cloud
+      default: Commercial
     - name: credentialsSecretRef
       type:
         namedType: com.github.zoom-operator.zoom-operator.api.v1alpha1.SecretReference
+    - name: deletionPolicy
+      type:
+        namedType: com.github.zoom-operator.zoom-operator.api.v1alpha1.DeletionPolicy
+      default: Retain
     - name: distribution
       type:
         namedType: com.github.zoom-operator.zoom-operator.api.v1alpha1.Distribution
@@ -399,6 +453,10 @@ var schemaYAML = typed.YAMLObject(`types:
       type:
         namedType: com.github.zoom-operator.zoom-operator.api.v1alpha1.ParticipantsPolicy
       default: Count
+    - name: removalGraceSeconds
+      type:
+        scalar: numeric
+      default: 604800
     - name: retention
       type:
         namedType: com.github.zoom-operator.zoom-operator.api.v1alpha1.Retention
@@ -408,7 +466,7 @@ var schemaYAML = typed.YAMLObject(`types:
         list:
           elementType:
             namedType: com.github.zoom-operator.zoom-operator.api.v1alpha1.Scope
-          elementRelationship: associative
+          elementRelationship: atomic
     - name: tokenPolicy
       type:
         namedType: com.github.zoom-operator.zoom-operator.api.v1alpha1.TokenPolicy
@@ -421,10 +479,6 @@ var schemaYAML = typed.YAMLObject(`types:
       type:
         namedType: com.github.zoom-operator.zoom-operator.api.v1alpha1.Verification
       default: SecretToken
-    - name: zoom
-      type:
-        namedType: com.github.zoom-operator.zoom-operator.api.v1alpha1.ZoomEndpoints
-      default: {}
 - name: com.github.zoom-operator.zoom-operator.api.v1alpha1.ZoomAppStatus
   map:
     fields:
@@ -457,20 +511,18 @@ var schemaYAML = typed.YAMLObject(`types:
     - name: redirectURL
       type:
         scalar: string
+    - name: refusal
+      type:
+        namedType: com.github.zoom-operator.zoom-operator.api.v1alpha1.AppRefusal
+    - name: refusedEvents
+      type:
+        list:
+          elementType:
+            namedType: com.github.zoom-operator.zoom-operator.api.v1alpha1.RefusedEvents
+          elementRelationship: atomic
     - name: webhookURL
       type:
         scalar: string
-- name: com.github.zoom-operator.zoom-operator.api.v1alpha1.ZoomEndpoints
-  map:
-    fields:
-    - name: apiURL
-      type:
-        scalar: string
-      default: https://api.zoom.us
-    - name: webURL
-      type:
-        scalar: string
-      default: https://zoom.us
 - name: com.github.zoom-operator.zoom-operator.api.v1alpha1.ZoomInstallation
   map:
     fields:
@@ -522,6 +574,9 @@ var schemaYAML = typed.YAMLObject(`types:
       type:
         namedType: com.github.zoom-operator.zoom-operator.api.v1alpha1.DataDeletion
     - name: installURL
+      type:
+        scalar: string
+    - name: invitationSecretName
       type:
         scalar: string
     - name: lastEventAt

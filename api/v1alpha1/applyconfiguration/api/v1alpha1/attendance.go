@@ -9,13 +9,15 @@ import (
 // AttendanceApplyConfiguration represents a declarative configuration of the Attendance type for use
 // with apply.
 //
-// Attendance is what is needed to count the participants of one instance, and no more: nothing in it names a person or
-// can be found again in another instance.
+// Attendance is what is needed to count the participants of one instance, and no more: nothing in
+// it names a person or can be found again in another instance.
 type AttendanceApplyConfiguration struct {
-	// sessions holds one entry per join, packed: a hash that is salted with the instance's uuid, and when that session
-	// began and ended. Of very large meetings it holds a sample, and counts become estimates.
+	// sessions holds one entry per join, also of a breakout room, packed: hashes that are salted
+	// with the instance's uuid, and when that session began and ended. Of very large meetings it
+	// holds a sample, and counts become estimates.
 	Sessions []byte `json:"sessions,omitempty"`
-	// joins is how often somebody joined, once the sessions are no longer kept.
+	// joins is how often somebody joined, once the sessions are no longer kept. Moving between
+	// breakout rooms is no join.
 	Joins *int32 `json:"joins,omitempty"`
 	// peak is how many were in the meeting at once, once the sessions are no longer kept.
 	Peak *int32 `json:"peak,omitempty"`

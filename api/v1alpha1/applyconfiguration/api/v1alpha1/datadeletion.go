@@ -3,6 +3,7 @@
 package v1alpha1
 
 import (
+	apiv1alpha1 "github.com/zoom-operator/zoom-operator/api/v1alpha1"
 	v1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 )
 
@@ -11,6 +12,8 @@ import (
 //
 // DataDeletion proves that the data of a removed installation is gone.
 type DataDeletionApplyConfiguration struct {
+	// reason is how the removal became known that the data was deleted for.
+	Reason *apiv1alpha1.DeauthorizationReason `json:"reason,omitempty"`
 	// startedAt is when the deletion began. The token was deleted by then.
 	StartedAt *v1.Time `json:"startedAt,omitempty"`
 	// at is when the last piece was deleted; unset while there is more.
@@ -23,6 +26,14 @@ type DataDeletionApplyConfiguration struct {
 // apply.
 func DataDeletion() *DataDeletionApplyConfiguration {
 	return &DataDeletionApplyConfiguration{}
+}
+
+// WithReason sets the Reason field in the declarative configuration to the given value
+// and returns the receiver, so that objects can be built by chaining "With" function invocations.
+// If called multiple times, the Reason field is set to the value of the last call.
+func (b *DataDeletionApplyConfiguration) WithReason(value apiv1alpha1.DeauthorizationReason) *DataDeletionApplyConfiguration {
+	b.Reason = &value
+	return b
 }
 
 // WithStartedAt sets the StartedAt field in the declarative configuration to the given value

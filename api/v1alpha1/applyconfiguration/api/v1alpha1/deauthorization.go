@@ -3,6 +3,7 @@
 package v1alpha1
 
 import (
+	apiv1alpha1 "github.com/zoom-operator/zoom-operator/api/v1alpha1"
 	v1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 )
 
@@ -11,8 +12,11 @@ import (
 //
 // Deauthorization is a removal of the app by the customer.
 type DeauthorizationApplyConfiguration struct {
-	// at is when the app was removed, by Zoom's clock.
+	// at is when the app was removed, by Zoom's clock; of reason TokenRefused, when Zoom was first
+	// found to refuse the token.
 	At *v1.Time `json:"at,omitempty"`
+	// reason is how the removal is known. It is Notified when it is empty.
+	Reason *apiv1alpha1.DeauthorizationReason `json:"reason,omitempty"`
 	// userID is the Zoom user who removed it.
 	UserID *string `json:"userID,omitempty"`
 }
@@ -28,6 +32,14 @@ func Deauthorization() *DeauthorizationApplyConfiguration {
 // If called multiple times, the At field is set to the value of the last call.
 func (b *DeauthorizationApplyConfiguration) WithAt(value v1.Time) *DeauthorizationApplyConfiguration {
 	b.At = &value
+	return b
+}
+
+// WithReason sets the Reason field in the declarative configuration to the given value
+// and returns the receiver, so that objects can be built by chaining "With" function invocations.
+// If called multiple times, the Reason field is set to the value of the last call.
+func (b *DeauthorizationApplyConfiguration) WithReason(value apiv1alpha1.DeauthorizationReason) *DeauthorizationApplyConfiguration {
+	b.Reason = &value
 	return b
 }
 

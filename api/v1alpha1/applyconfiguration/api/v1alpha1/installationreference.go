@@ -5,7 +5,8 @@ package v1alpha1
 // InstallationReferenceApplyConfiguration represents a declarative configuration of the InstallationReference type for use
 // with apply.
 //
-// InstallationReference names a ZoomInstallation in the namespace of the object that holds the reference.
+// InstallationReference names a ZoomInstallation in the namespace of the object that holds the
+// reference.
 type InstallationReferenceApplyConfiguration struct {
 	// name of the ZoomInstallation.
 	Name *string `json:"name,omitempty"`

@@ -16,7 +16,8 @@ type LastInstanceApplyConfiguration struct {
 	UUID *string `json:"uuid,omitempty"`
 	// startedAt is when it started, by Zoom's clock.
 	StartedAt *v1.Time `json:"startedAt,omitempty"`
-	// endedAt is when it ended, by Zoom's clock. It is absent when Zoom never said, and the end was inferred.
+	// endedAt is when it ended, by Zoom's clock. It is absent when Zoom never said, and the end was
+	// inferred.
 	EndedAt *v1.Time `json:"endedAt,omitempty"`
 	// durationSeconds is its real length.
 	DurationSeconds *int64 `json:"durationSeconds,omitempty"`
@@ -26,14 +27,10 @@ type LastInstanceApplyConfiguration struct {
 	Joins *int32 `json:"joins,omitempty"`
 	// precision is `Estimated` when peakParticipants and joins were extrapolated from a sample.
 	Precision *apiv1alpha1.Precision `json:"precision,omitempty"`
-	// alerts is how many reports of poor quality Zoom sent.
+	// alerts is how many reports of poor quality Zoom sent. Counting stops at 16.
 	Alerts *int32 `json:"alerts,omitempty"`
-	// alertsPrecision is `Estimated` when alerts was extrapolated from a sample.
-	AlertsPrecision *apiv1alpha1.Precision `json:"alertsPrecision,omitempty"`
-	// screenShares is how often a screen was shared.
+	// screenShares is how often a screen was shared. Counting stops at 16.
 	ScreenShares *int32 `json:"screenShares,omitempty"`
-	// screenSharesPrecision is `Estimated` when screenShares was extrapolated from a sample.
-	ScreenSharesPrecision *apiv1alpha1.Precision `json:"screenSharesPrecision,omitempty"`
 }
 
 // LastInstanceApplyConfiguration constructs a declarative configuration of the LastInstance type for use with
@@ -106,26 +103,10 @@ func (b *LastInstanceApplyConfiguration) WithAlerts(value int32) *LastInstanceAp
 	return b
 }
 
-// WithAlertsPrecision sets the AlertsPrecision field in the declarative configuration to the given value
-// and returns the receiver, so that objects can be built by chaining "With" function invocations.
-// If called multiple times, the AlertsPrecision field is set to the value of the last call.
-func (b *LastInstanceApplyConfiguration) WithAlertsPrecision(value apiv1alpha1.Precision) *LastInstanceApplyConfiguration {
-	b.AlertsPrecision = &value
-	return b
-}
-
 // WithScreenShares sets the ScreenShares field in the declarative configuration to the given value
 // and returns the receiver, so that objects can be built by chaining "With" function invocations.
 // If called multiple times, the ScreenShares field is set to the value of the last call.
 func (b *LastInstanceApplyConfiguration) WithScreenShares(value int32) *LastInstanceApplyConfiguration {
 	b.ScreenShares = &value
-	return b
-}
-
-// WithScreenSharesPrecision sets the ScreenSharesPrecision field in the declarative configuration to the given value
-// and returns the receiver, so that objects can be built by chaining "With" function invocations.
-// If called multiple times, the ScreenSharesPrecision field is set to the value of the last call.
-func (b *LastInstanceApplyConfiguration) WithScreenSharesPrecision(value apiv1alpha1.Precision) *LastInstanceApplyConfiguration {
-	b.ScreenSharesPrecision = &value
 	return b
 }

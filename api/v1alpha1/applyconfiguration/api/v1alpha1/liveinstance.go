@@ -20,14 +20,10 @@ type LiveInstanceApplyConfiguration struct {
 	Participants *int32 `json:"participants,omitempty"`
 	// precision is `Estimated` when participants was extrapolated from a sample.
 	Precision *apiv1alpha1.Precision `json:"precision,omitempty"`
-	// alerts is how many reports of poor quality Zoom sent.
+	// alerts is how many reports of poor quality Zoom sent. Counting stops at 16.
 	Alerts *int32 `json:"alerts,omitempty"`
-	// alertsPrecision is `Estimated` when alerts was extrapolated from a sample.
-	AlertsPrecision *apiv1alpha1.Precision `json:"alertsPrecision,omitempty"`
-	// screenShares is how often a screen was shared.
+	// screenShares is how often a screen was shared. Counting stops at 16.
 	ScreenShares *int32 `json:"screenShares,omitempty"`
-	// screenSharesPrecision is `Estimated` when screenShares was extrapolated from a sample.
-	ScreenSharesPrecision *apiv1alpha1.Precision `json:"screenSharesPrecision,omitempty"`
 }
 
 // LiveInstanceApplyConfiguration constructs a declarative configuration of the LiveInstance type for use with
@@ -76,26 +72,10 @@ func (b *LiveInstanceApplyConfiguration) WithAlerts(value int32) *LiveInstanceAp
 	return b
 }
 
-// WithAlertsPrecision sets the AlertsPrecision field in the declarative configuration to the given value
-// and returns the receiver, so that objects can be built by chaining "With" function invocations.
-// If called multiple times, the AlertsPrecision field is set to the value of the last call.
-func (b *LiveInstanceApplyConfiguration) WithAlertsPrecision(value apiv1alpha1.Precision) *LiveInstanceApplyConfiguration {
-	b.AlertsPrecision = &value
-	return b
-}
-
 // WithScreenShares sets the ScreenShares field in the declarative configuration to the given value
 // and returns the receiver, so that objects can be built by chaining "With" function invocations.
 // If called multiple times, the ScreenShares field is set to the value of the last call.
 func (b *LiveInstanceApplyConfiguration) WithScreenShares(value int32) *LiveInstanceApplyConfiguration {
 	b.ScreenShares = &value
-	return b
-}
-
-// WithScreenSharesPrecision sets the ScreenSharesPrecision field in the declarative configuration to the given value
-// and returns the receiver, so that objects can be built by chaining "With" function invocations.
-// If called multiple times, the ScreenSharesPrecision field is set to the value of the last call.
-func (b *LiveInstanceApplyConfiguration) WithScreenSharesPrecision(value apiv1alpha1.Precision) *LiveInstanceApplyConfiguration {
-	b.ScreenSharesPrecision = &value
 	return b
 }

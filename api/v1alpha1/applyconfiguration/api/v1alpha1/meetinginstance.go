@@ -13,12 +13,14 @@ import (
 type MeetingInstanceApplyConfiguration struct {
 	// uuid is Zoom's id of this instance; every start has a new one.
 	UUID *string `json:"uuid,omitempty"`
-	// startedAt is when it started, by Zoom's clock. It is absent while no event has told the start.
+	// startedAt is when it started, by Zoom's clock. It is absent while no event has told the
+	// start.
 	StartedAt *v1.Time `json:"startedAt,omitempty"`
-	// seenAt is the earliest time at which something happened in it, of events that do not tell its start. Without a
-	// startedAt it is the best that is known of the start.
+	// seenAt is the earliest time at which something happened in it, of events that do not tell its
+	// start. Without a startedAt it is the best that is known of the start.
 	SeenAt *v1.Time `json:"seenAt,omitempty"`
-	// endedAt is when it ended, by Zoom's clock. It is absent while the instance goes on, and when Zoom never said.
+	// endedAt is when it ended, by Zoom's clock. It is absent while the instance goes on, and when
+	// Zoom never said.
 	EndedAt *v1.Time `json:"endedAt,omitempty"`
 	// attendance is what is needed to count participants.
 	Attendance *AttendanceApplyConfiguration `json:"attendance,omitempty"`

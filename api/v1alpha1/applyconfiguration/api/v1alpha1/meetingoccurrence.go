@@ -18,10 +18,11 @@ type MeetingOccurrenceApplyConfiguration struct {
 	StartTime *v1.Time `json:"startTime,omitempty"`
 	// durationMinutes is the planned length in minutes, when it is not that of the series.
 	DurationMinutes *int32 `json:"durationMinutes,omitempty"`
-	// state is `Deleted` when this occurrence was taken out of the series. Without a state it is `Planned`.
+	// state is `Deleted` when this occurrence was taken out of the series. Without a state it is
+	// `Planned`.
 	State *apiv1alpha1.OccurrenceState `json:"state,omitempty"`
-	// watermarks are the event times of what was changed of this occurrence alone. The rest of it is as the series was last
-	// planned.
+	// watermarks are the event times of what was changed of this occurrence alone. The rest of it
+	// is as the series was last planned.
 	Watermarks *OccurrenceWatermarksApplyConfiguration `json:"watermarks,omitempty"`
 }
 

@@ -16,21 +16,25 @@ type MeetingScheduleApplyConfiguration struct {
 	Topic *string `json:"topic,omitempty"`
 	// type is the kind of the meeting.
 	Type *apiv1alpha1.MeetingType `json:"type,omitempty"`
-	// startTime is the planned start, of a series its first. Meetings without a fixed time have none.
+	// startTime is the planned start, of a series its first. Meetings without a fixed time have
+	// none.
 	StartTime *v1.Time `json:"startTime,omitempty"`
 	// durationMinutes is the planned length in minutes.
 	DurationMinutes *int32 `json:"durationMinutes,omitempty"`
-	// timezone is the IANA name of the timezone the meeting was planned in, for example Europe/Madrid.
+	// timezone is the IANA name of the timezone the meeting was planned in, for example
+	// Europe/Madrid.
 	Timezone *string `json:"timezone,omitempty"`
-	// room is `Personal` when the meeting is held in the host's personal meeting room, and `Own` when it is held under its
-	// own number. It is absent when Zoom has not said.
+	// room is `Personal` when the meeting is held in the host's personal meeting room, and `Own`
+	// when it is held under its own number. It is absent when Zoom has not said.
 	Room *apiv1alpha1.MeetingRoom `json:"room,omitempty"`
-	// personalRoom is the number of the host's personal meeting room, as Zoom last told it. While room is `Personal`, Zoom
-	// reports the start of the meeting under this number; otherwise the number means nothing for it.
+	// personalRoom is the number of the host's personal meeting room, as Zoom last told it. While
+	// room is `Personal`, Zoom reports the start of the meeting under this number; otherwise the
+	// number means nothing for it.
 	PersonalRoom *string `json:"personalRoom,omitempty"`
 	// occurrences are the planned times of a series.
 	//
-	// The list is written as a whole by one writer; as a list map, its bookkeeping in managedFields would outgrow it.
+	// The list is written as a whole by one writer; as a list map, its bookkeeping in managedFields
+	// would outgrow it.
 	Occurrences []MeetingOccurrenceApplyConfiguration `json:"occurrences,omitempty"`
 }
 

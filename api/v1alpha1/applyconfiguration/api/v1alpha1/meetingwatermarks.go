@@ -5,8 +5,8 @@ package v1alpha1
 // MeetingWatermarksApplyConfiguration represents a declarative configuration of the MeetingWatermarks type for use
 // with apply.
 //
-// MeetingWatermarks are event times in milliseconds since 1970, Zoom's event_ts, one for each fact of a ZoomMeetingSpec
-// that a later event may change.
+// MeetingWatermarks are event times in milliseconds since 1970, Zoom's event_ts, one for each fact
+// of a ZoomMeetingSpec that a later event may change.
 type MeetingWatermarksApplyConfiguration struct {
 	// host is that of hostID.
 	Host *int64 `json:"host,omitempty"`

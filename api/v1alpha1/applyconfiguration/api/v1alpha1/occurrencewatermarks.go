@@ -5,8 +5,8 @@ package v1alpha1
 // OccurrenceWatermarksApplyConfiguration represents a declarative configuration of the OccurrenceWatermarks type for use
 // with apply.
 //
-// OccurrenceWatermarks are event times in milliseconds since 1970, Zoom's event_ts, one for each fact of a
-// MeetingOccurrence that was changed since the series was last planned.
+// OccurrenceWatermarks are event times in milliseconds since 1970, Zoom's event_ts, one for each
+// fact of a MeetingOccurrence that was changed since the series was last planned.
 type OccurrenceWatermarksApplyConfiguration struct {
 	// startTime is that of startTime.
 	StartTime *int64 `json:"startTime,omitempty"`

@@ -7,16 +7,25 @@ package v1alpha1
 //
 // Retention is how much of the past is kept.
 type RetentionApplyConfiguration struct {
-	// endedSeconds is how long a meeting is kept after it ended or was deleted, when no further start is planned. The
-	// default is 7 days. However small it is, a meeting is kept for two hours, and for maxEventAgeSeconds, because Zoom may
-	// still report something of it until then.
+	// endedSeconds is how long a meeting is kept after it ended or was deleted, when no further
+	// start is planned. The default is 7 days. However small it is, a meeting is kept for two
+	// hours, and for maxEventAgeSeconds, because Zoom may still report something of it until then.
 	//
-	// A live meeting of which nothing was heard for 30 hours, the longest that Zoom lets one last, counts as ended then, and
-	// a series without listed dates 30 days after it was last used, when Zoom gives up its number.
+	// A live meeting of which nothing was heard for 30 hours, the longest that Zoom lets one last,
+	// counts as ended then, and a series without listed dates 30 days after it was last used, when
+	// Zoom gives up its number.
 	EndedSeconds *int32 `json:"endedSeconds,omitempty"`
-	// instances is how many of the latest instances of a meeting are kept. What no longer is goes soon after this changes, or
-	// the meeting starts anew.
+	// instances is how many of the latest instances of a meeting are kept. What no longer is goes
+	// soon after this changes, or the meeting starts anew.
 	Instances *int32 `json:"instances,omitempty"`
+	// meetings is how many meetings of one installation are kept at once. When there are as many,
+	// the oldest that are over go first. When none is over, new ones are not stored, and condition
+	// MeetingsStored of the ZoomInstallation says so.
+	Meetings *int32 `json:"meetings,omitempty"`
+	// removedSeconds is how long the ZoomInstallation of a customer who removed the app is kept as
+	// the proof that their data is gone, counted from when it was: it holds an account ID, which is
+	// personal data too. The default is 30 days, the least an hour, the most a year.
+	RemovedSeconds *int32 `json:"removedSeconds,omitempty"`
 }
 
 // RetentionApplyConfiguration constructs a declarative configuration of the Retention type for use with
@@ -38,5 +47,21 @@ func (b *RetentionApplyConfiguration) WithEndedSeconds(value int32) *RetentionAp
 // If called multiple times, the Instances field is set to the value of the last call.
 func (b *RetentionApplyConfiguration) WithInstances(value int32) *RetentionApplyConfiguration {
 	b.Instances = &value
+	return b
+}
+
+// WithMeetings sets the Meetings field in the declarative configuration to the given value
+// and returns the receiver, so that objects can be built by chaining "With" function invocations.
+// If called multiple times, the Meetings field is set to the value of the last call.
+func (b *RetentionApplyConfiguration) WithMeetings(value int32) *RetentionApplyConfiguration {
+	b.Meetings = &value
+	return b
+}
+
+// WithRemovedSeconds sets the RemovedSeconds field in the declarative configuration to the given value
+// and returns the receiver, so that objects can be built by chaining "With" function invocations.
+// If called multiple times, the RemovedSeconds field is set to the value of the last call.
+func (b *RetentionApplyConfiguration) WithRemovedSeconds(value int32) *RetentionApplyConfiguration {
+	b.RemovedSeconds = &value
 	return b
 }

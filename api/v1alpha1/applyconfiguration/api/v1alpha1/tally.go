@@ -3,23 +3,21 @@
 package v1alpha1
 
 import (
-	apiv1alpha1 "github.com/zoom-operator/zoom-operator/api/v1alpha1"
 	v1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 )
 
 // TallyApplyConfiguration represents a declarative configuration of the Tally type for use
 // with apply.
 //
-// Tally counts events of one kind in one instance, each once, however often Zoom sends it.
+// Tally counts events of one kind in one instance, each once, however often Zoom sends it, and
+// stops at 16.
 type TallyApplyConfiguration struct {
 	// lastAt is when the latest happened, by Zoom's clock.
 	LastAt *v1.Time `json:"lastAt,omitempty"`
-	// seen holds one hash per event, packed. Of many events it holds a sample, and the count becomes an estimate.
+	// seen holds one hash per event, packed, while events are counted.
 	Seen []byte `json:"seen,omitempty"`
 	// count is how many there were, once the hashes are no longer kept.
 	Count *int32 `json:"count,omitempty"`
-	// precision is that of count.
-	Precision *apiv1alpha1.Precision `json:"precision,omitempty"`
 }
 
 // TallyApplyConfiguration constructs a declarative configuration of the Tally type for use with
@@ -51,13 +49,5 @@ func (b *TallyApplyConfiguration) WithSeen(values ...byte) *TallyApplyConfigurat
 // If called multiple times, the Count field is set to the value of the last call.
 func (b *TallyApplyConfiguration) WithCount(value int32) *TallyApplyConfiguration {
 	b.Count = &value
-	return b
-}
-
-// WithPrecision sets the Precision field in the declarative configuration to the given value
-// and returns the receiver, so that objects can be built by chaining "With" function invocations.
-// If called multiple times, the Precision field is set to the value of the last call.
-func (b *TallyApplyConfiguration) WithPrecision(value apiv1alpha1.Precision) *TallyApplyConfiguration {
-	b.Precision = &value
 	return b
 }

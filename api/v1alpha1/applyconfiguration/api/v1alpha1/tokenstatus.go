@@ -13,7 +13,8 @@ import (
 type TokenStatusApplyConfiguration struct {
 	// secretName is the Secret that holds the token for the operator.
 	SecretName *string `json:"secretName,omitempty"`
-	// accessSecretName is the Secret that holds the access token for other programs, where the app shares access tokens.
+	// accessSecretName is the Secret that holds the access token for other programs, where the app
+	// shares access tokens.
 	AccessSecretName *string `json:"accessSecretName,omitempty"`
 	// expiresAt is when the access token expires.
 	ExpiresAt *v1.Time `json:"expiresAt,omitempty"`

@@ -14,8 +14,8 @@ import (
 // ZoomAppApplyConfiguration represents a declarative configuration of the ZoomApp type for use
 // with apply.
 //
-// ZoomApp is one OAuth app registered at Zoom: where its credentials are, how it is distributed, and what to keep of its
-// events. Everything that belongs to the app lives in its namespace.
+// ZoomApp is one OAuth app registered at Zoom: where its credentials are, how it is distributed,
+// and what to keep of its events. Everything that belongs to the app lives in its namespace.
 type ZoomAppApplyConfiguration struct {
 	v1.TypeMetaApplyConfiguration `json:""`
 	// metadata is standard object metadata.

@@ -11,47 +11,82 @@ import (
 //
 // ZoomAppSpec says which app this is and how the operator treats it. An admin writes it.
 type ZoomAppSpecApplyConfiguration struct {
-	// clientID is the app's OAuth client ID, from App Credentials in Zoom's build flow. Development and production have
-	// different ones; each is a ZoomApp of its own.
+	// clientID is the app's OAuth client ID, from App Credentials in Zoom's build flow. Development
+	// and production have different ones; each is a ZoomApp of its own.
+	//
+	// Of several ZoomApps with one client ID, in whatever namespaces of the operator, one has the
+	// use of it, because Zoom knows one app: a consent given to one would end that given to
+	// another, and a revocation both. It is the one whose credentials Zoom has accepted, before one
+	// of which that is not known, before one whose credentials Zoom refuses or that has none; the
+	// operator asks Zoom while that is open. Of equals it is one with customers, then the older.
+	// The others say ClientIDInUse and ask Zoom for nothing. So nobody who knows a client ID, which
+	// is public, can take it from who knows the client secret. Events that are signed are recorded
+	// by any of them.
 	ClientID *string `json:"clientID,omitempty"`
-	// credentialsSecretRef names the Secret with the keys `clientSecret` and `secretToken`, and `verificationToken` when
-	// verification asks for it. Each holds one value per line, newest first, so that a value can be rotated without losing
-	// an event: put the new one above the old one, change it at Zoom, then take the old one away.
+	// credentialsSecretRef names the Secret, of the type `zoom-operator.io/app`, with the keys
+	// `clientSecret` and `secretToken`, and `verificationToken` when verification asks for it.
+	// Nothing in a Secret of another type is used. Each holds one value per line, newest first, so
+	// that a value can be rotated without losing an event: put the new one above the old one,
+	// change it at Zoom, then take the old one away.
 	CredentialsSecretRef *SecretReferenceApplyConfiguration `json:"credentialsSecretRef,omitempty"`
-	// managedBy is Zoom's user-managed or admin-managed: whether each user consents, or an admin for the whole account.
+	// deletionPolicy is what happens to the app's installations when the ZoomApp is deleted.
+	// `Retain` leaves them, with their tokens and meetings: they say that their app is gone, and an
+	// app that is created again under the same name with the same clientID finds them in order.
+	// `Revoke` first removes the app at Zoom from every customer's account and deletes their data;
+	// the ZoomApp goes when that is done. From when it is deleted that cannot be taken back.
+	DeletionPolicy *apiv1alpha1.DeletionPolicy `json:"deletionPolicy,omitempty"`
+	// managedBy is Zoom's user-managed or admin-managed: whether each user consents, or an admin
+	// for the whole account.
 	ManagedBy *apiv1alpha1.ManagedBy `json:"managedBy,omitempty"`
-	// distribution is who may install the app. `Marketplace` lets anybody, also when the flow starts at Zoom's own Add
-	// button. `Private` lets only those whom a ZoomInstallation invites. `Account` lets only one account, accountID.
+	// distribution is who may install the app. `Marketplace` lets anybody, also when the flow
+	// starts at Zoom's own Add button. `Private` lets only those whom a ZoomInstallation invites.
+	// `Account` lets only one account, accountID.
 	Distribution *apiv1alpha1.Distribution `json:"distribution,omitempty"`
-	// accountID is the only account that may install an app of distribution Account. When it is empty, the first account
-	// that consents is the one.
+	// accountID is the only account that may install an app of distribution Account. When it is
+	// empty, the first account that consents is the one, and the operator writes it here.
 	AccountID *string `json:"accountID,omitempty"`
-	// scopes are what the app needs. An installation that was granted less is reported.
+	// scopes are what the app needs. An installation that was granted less is reported. Zoom has
+	// admin-managed apps ask for the scopes of meetings, webinars, recordings and users in their
+	// forms for admins, which end in `:admin` or `:master`.
 	Scopes []apiv1alpha1.Scope `json:"scopes,omitempty"`
-	// tokenPolicy is what happens to OAuth tokens after the consent. `Continuous` keeps an access token fresh at all times.
-	// `KeepAlive` refreshes only so often that the refresh token never dies. `None` exchanges the code, because Zoom counts
-	// an installation only then, and keeps no token; one that an earlier policy kept is deleted, and cannot be had again
-	// without another consent.
+	// tokenPolicy is what happens to OAuth tokens after the consent. `Continuous` keeps an access
+	// token fresh at all times, and so finds within the hour that a consent has died of which Zoom
+	// sent no notice. `KeepAlive` refreshes once a week, which keeps the refresh token from dying
+	// of age, and finds a dead consent as late. `None` exchanges the code, because Zoom counts an
+	// installation only then, and keeps no token; one that an earlier policy kept is deleted a day
+	// later, and cannot be had again without another consent. Until then the policy can be changed
+	// back.
 	TokenPolicy *apiv1alpha1.TokenPolicy `json:"tokenPolicy,omitempty"`
-	// accessTokens is who may use the access tokens. `Internal` keeps them to the operator. `Shared` puts each
-	// installation's into a Secret of its own, named in its status, for other programs in the namespace; refresh tokens
-	// are never shared.
+	// accessTokens is who may use the access tokens. `Internal` keeps them to the operator.
+	// `Shared` puts each installation's into a Secret of its own, named in its status, for other
+	// programs in the namespace; refresh tokens are never shared.
 	AccessTokens *apiv1alpha1.AccessTokens `json:"accessTokens,omitempty"`
-	// verification is how events are recognised as Zoom's. `SecretToken` checks the signature in x-zm-signature.
-	// `VerificationToken` is Zoom's retired scheme, a fixed token in a header; use it only where Zoom still sends no signature.
+	// verification is how events are recognised as Zoom's. `SecretToken` checks the signature in
+	// x-zm-signature. `VerificationToken` is Zoom's retired scheme, a fixed token in a header; use
+	// it only where Zoom still sends no signature.
 	Verification *apiv1alpha1.Verification `json:"verification,omitempty"`
-	// maxEventAgeSeconds is the age, by the signature's timestamp, beyond which an event is refused as a replay. Zoom
-	// retries for 85 minutes, so less than 5400 can lose events.
+	// maxEventAgeSeconds is the age, by the signature's timestamp, beyond which an event is refused
+	// as a replay. Zoom retries for 85 minutes, so less than 5400 can lose events.
 	MaxEventAgeSeconds *int32 `json:"maxEventAgeSeconds,omitempty"`
-	// participants is what is kept of participants. `Count` keeps how many there are and were, never who. `None` keeps nothing.
+	// participants is what is kept of participants. `Count` keeps how many there are and were,
+	// never who. `None` keeps nothing.
 	Participants *apiv1alpha1.ParticipantsPolicy `json:"participants,omitempty"`
 	// retention is how much of the past is kept.
 	Retention *RetentionApplyConfiguration `json:"retention,omitempty"`
-	// unknownAccounts is what happens to events of an account that has not installed the app through this operator.
-	// `Record` keeps them, together with a ZoomInstallation that says so. `Ignore` drops them.
+	// unknownAccounts is what happens to events of an account that has not installed the app
+	// through this operator. `Record` keeps them, together with a ZoomInstallation that says so.
+	// `Ignore` drops them.
 	UnknownAccounts *apiv1alpha1.UnknownAccountsPolicy `json:"unknownAccounts,omitempty"`
-	// zoom is where Zoom is.
-	Zoom *ZoomEndpointsApplyConfiguration `json:"zoom,omitempty"`
+	// removalGraceSeconds is how long the data of a customer is kept after Zoom has refused their
+	// refresh token for good, while Zoom sends no event of them either: the notice of a removal may
+	// have been lost. Afterwards it is deleted as after a removal; a consent in the meantime keeps
+	// all of it. The default is 7 days, the least an hour, the most 90 days.
+	RemovalGraceSeconds *int32 `json:"removalGraceSeconds,omitempty"`
+	// cloud is which of Zoom's clouds the app is registered in: `Commercial`, or `Government` for
+	// Zoom for Government, which has apps, accounts and tokens of its own. Whoever runs the
+	// operator can name others, for tests, by --cloud; where they are is never in a ZoomApp, so
+	// that nobody who may write one can have credentials sent to a place of their choice.
+	Cloud *apiv1alpha1.Cloud `json:"cloud,omitempty"`
 }
 
 // ZoomAppSpecApplyConfiguration constructs a declarative configuration of the ZoomAppSpec type for use with
@@ -73,6 +108,14 @@ func (b *ZoomAppSpecApplyConfiguration) WithClientID(value string) *ZoomAppSpecA
 // If called multiple times, the CredentialsSecretRef field is set to the value of the last call.
 func (b *ZoomAppSpecApplyConfiguration) WithCredentialsSecretRef(value *SecretReferenceApplyConfiguration) *ZoomAppSpecApplyConfiguration {
 	b.CredentialsSecretRef = value
+	return b
+}
+
+// WithDeletionPolicy sets the DeletionPolicy field in the declarative configuration to the given value
+// and returns the receiver, so that objects can be built by chaining "With" function invocations.
+// If called multiple times, the DeletionPolicy field is set to the value of the last call.
+func (b *ZoomAppSpecApplyConfiguration) WithDeletionPolicy(value apiv1alpha1.DeletionPolicy) *ZoomAppSpecApplyConfiguration {
+	b.DeletionPolicy = &value
 	return b
 }
 
@@ -166,10 +209,18 @@ func (b *ZoomAppSpecApplyConfiguration) WithUnknownAccounts(value apiv1alpha1.Un
 	return b
 }
 
-// WithZoom sets the Zoom field in the declarative configuration to the given value
+// WithRemovalGraceSeconds sets the RemovalGraceSeconds field in the declarative configuration to the given value
 // and returns the receiver, so that objects can be built by chaining "With" function invocations.
-// If called multiple times, the Zoom field is set to the value of the last call.
-func (b *ZoomAppSpecApplyConfiguration) WithZoom(value *ZoomEndpointsApplyConfiguration) *ZoomAppSpecApplyConfiguration {
-	b.Zoom = value
+// If called multiple times, the RemovalGraceSeconds field is set to the value of the last call.
+func (b *ZoomAppSpecApplyConfiguration) WithRemovalGraceSeconds(value int32) *ZoomAppSpecApplyConfiguration {
+	b.RemovalGraceSeconds = &value
+	return b
+}
+
+// WithCloud sets the Cloud field in the declarative configuration to the given value
+// and returns the receiver, so that objects can be built by chaining "With" function invocations.
+// If called multiple times, the Cloud field is set to the value of the last call.
+func (b *ZoomAppSpecApplyConfiguration) WithCloud(value apiv1alpha1.Cloud) *ZoomAppSpecApplyConfiguration {
+	b.Cloud = &value
 	return b
 }

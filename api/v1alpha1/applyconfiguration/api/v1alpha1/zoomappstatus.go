@@ -12,25 +12,35 @@ import (
 //
 // ZoomAppStatus is what the operator found.
 type ZoomAppStatusApplyConfiguration struct {
-	// conditions are Ready, CredentialsAvailable, EndpointValidated and LegacyVerification.
+	// conditions are Ready, CredentialsAvailable, EndpointValidated, EventsVerified,
+	// LegacyVerification and ClientIDHeld.
 	Conditions []v1.ConditionApplyConfiguration `json:"conditions,omitempty"`
-	// webhookURL is where Zoom has to send events: Event notification endpoint URL in Zoom's build flow.
+	// webhookURL is where Zoom has to send events: Event notification endpoint URL in Zoom's build
+	// flow.
 	WebhookURL *string `json:"webhookURL,omitempty"`
 	// installURL is where a customer begins: the link to publish.
 	InstallURL *string `json:"installURL,omitempty"`
 	// redirectURL is the OAuth Redirect URL in Zoom's build flow.
 	RedirectURL *string `json:"redirectURL,omitempty"`
-	// accountID is the account that an app of distribution Account without spec.accountID is bound to: the first one that
-	// consented. Nobody of another account can install the app since; spec.accountID goes before it.
+	// accountID is deprecated: spec.accountID is what an app of distribution Account is bound to.
+	// What an earlier version of the operator wrote here is moved there. The next version has no
+	// such field.
 	AccountID *string `json:"accountID,omitempty"`
+	// refusal is that Zoom refused the app itself when it was last asked in its name; unset since
+	// Zoom accepted it, or since what Zoom refused was changed here.
+	Refusal *AppRefusalApplyConfiguration `json:"refusal,omitempty"`
 	// installations is how many ZoomInstallations of the app there are.
 	Installations *int32 `json:"installations,omitempty"`
 	// authorizedInstallations is how many of them have a consent that stands.
 	AuthorizedInstallations *int32 `json:"authorizedInstallations,omitempty"`
 	// endpointValidatedAt is when Zoom last validated the webhook URL.
 	EndpointValidatedAt *metav1.Time `json:"endpointValidatedAt,omitempty"`
-	// lastEventAt is when the last genuine event arrived.
+	// lastEventAt is when the last authenticated event arrived.
 	LastEventAt *metav1.Time `json:"lastEventAt,omitempty"`
+	// refusedEvents counts the requests that may be events of Zoom's and were not taken, by the
+	// reason for it. Anybody can send requests that fit no secret; condition EventsVerified says
+	// what follows. They are counted over all replicas, about twice a minute.
+	RefusedEvents []RefusedEventsApplyConfiguration `json:"refusedEvents,omitempty"`
 }
 
 // ZoomAppStatusApplyConfiguration constructs a declarative configuration of the ZoomAppStatus type for use with
@@ -84,6 +94,14 @@ func (b *ZoomAppStatusApplyConfiguration) WithAccountID(value string) *ZoomAppSt
 	return b
 }
 
+// WithRefusal sets the Refusal field in the declarative configuration to the given value
+// and returns the receiver, so that objects can be built by chaining "With" function invocations.
+// If called multiple times, the Refusal field is set to the value of the last call.
+func (b *ZoomAppStatusApplyConfiguration) WithRefusal(value *AppRefusalApplyConfiguration) *ZoomAppStatusApplyConfiguration {
+	b.Refusal = value
+	return b
+}
+
 // WithInstallations sets the Installations field in the declarative configuration to the given value
 // and returns the receiver, so that objects can be built by chaining "With" function invocations.
 // If called multiple times, the Installations field is set to the value of the last call.
@@ -113,5 +131,18 @@ func (b *ZoomAppStatusApplyConfiguration) WithEndpointValidatedAt(value metav1.T
 // If called multiple times, the LastEventAt field is set to the value of the last call.
 func (b *ZoomAppStatusApplyConfiguration) WithLastEventAt(value metav1.Time) *ZoomAppStatusApplyConfiguration {
 	b.LastEventAt = &value
+	return b
+}
+
+// WithRefusedEvents adds the given value to the RefusedEvents field in the declarative configuration
+// and returns the receiver, so that objects can be build by chaining "With" function invocations.
+// If called multiple times, values provided by each call will be appended to the RefusedEvents field.
+func (b *ZoomAppStatusApplyConfiguration) WithRefusedEvents(values ...*RefusedEventsApplyConfiguration) *ZoomAppStatusApplyConfiguration {
+	for i := range values {
+		if values[i] == nil {
+			panic("nil value passed to WithRefusedEvents")
+		}
+		b.RefusedEvents = append(b.RefusedEvents, *values[i])
+	}
 	return b
 }

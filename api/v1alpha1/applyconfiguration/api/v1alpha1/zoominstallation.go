@@ -14,8 +14,8 @@ import (
 // ZoomInstallationApplyConfiguration represents a declarative configuration of the ZoomInstallation type for use
 // with apply.
 //
-// ZoomInstallation is one consent to a ZoomApp: an account's, or a user's in an account. It is recorded by the webhook
-// server, or declared by an admin first, as an invitation.
+// ZoomInstallation is one consent to a ZoomApp: an account's, or a user's in an account. It is
+// recorded by the webhook server, or declared by an admin first, as an invitation.
 type ZoomInstallationApplyConfiguration struct {
 	v1.TypeMetaApplyConfiguration `json:""`
 	// metadata is standard object metadata.

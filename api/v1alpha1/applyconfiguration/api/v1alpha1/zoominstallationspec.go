@@ -9,13 +9,17 @@ package v1alpha1
 type ZoomInstallationSpecApplyConfiguration struct {
 	// appRef names the ZoomApp that was installed.
 	AppRef *AppReferenceApplyConfiguration `json:"appRef,omitempty"`
-	// accountID is the Zoom account that installed the app. In an invitation it may be empty; the consent fills it.
+	// accountID is the Zoom account that installed the app. In an invitation it may be empty; the
+	// consent fills it.
 	AccountID *string `json:"accountID,omitempty"`
 	// userID is the Zoom user who installed a user-managed app.
 	UserID *string `json:"userID,omitempty"`
-	// consent is the latest consent.
+	// consent is the latest consent. It cannot be taken away: deleting the ZoomInstallation is what
+	// ends it.
 	Consent *ConsentApplyConfiguration `json:"consent,omitempty"`
-	// deauthorization is the latest removal of the app by the customer. It counts when it is later than the consent.
+	// deauthorization is the latest removal of the app by the customer. It counts when it is later
+	// than the consent, and cannot be taken away, except one that was only concluded
+	// (TokenRefused), which ends when Zoom sends a later event.
 	Deauthorization *DeauthorizationApplyConfiguration `json:"deauthorization,omitempty"`
 }
 

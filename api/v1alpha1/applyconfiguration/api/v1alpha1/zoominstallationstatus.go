@@ -14,11 +14,17 @@ import (
 type ZoomInstallationStatusApplyConfiguration struct {
 	// conditions are Ready, Authorized, TokenFresh and EventsFlowing.
 	Conditions []v1.ConditionApplyConfiguration `json:"conditions,omitempty"`
-	// installURL is where the customer consents, for the first time or again.
+	// installURL is where the customer consents, for the first time or again. It is no secret: with
+	// an accountID, nobody of another account can take the invitation. One without is for whoever
+	// has its link, and that is in invitationSecretName.
 	InstallURL *string `json:"installURL,omitempty"`
+	// invitationSecretName is the Secret that holds, under the key `installURL`, the link of an
+	// invitation without an accountID: whoever follows it first is the customer. It goes when
+	// somebody has. To withdraw the link, delete the ZoomInstallation.
+	InvitationSecretName *string `json:"invitationSecretName,omitempty"`
 	// token is where the token is and how fresh, never the token itself.
 	Token *TokenStatusApplyConfiguration `json:"token,omitempty"`
-	// lastEventAt is when the last genuine event of this installation arrived.
+	// lastEventAt is when the last authenticated event of this installation arrived.
 	LastEventAt *metav1.Time `json:"lastEventAt,omitempty"`
 	// dataDeletion proves that the data of a removed installation is gone.
 	DataDeletion *DataDeletionApplyConfiguration `json:"dataDeletion,omitempty"`
@@ -48,6 +54,14 @@ func (b *ZoomInstallationStatusApplyConfiguration) WithConditions(values ...*v1.
 // If called multiple times, the InstallURL field is set to the value of the last call.
 func (b *ZoomInstallationStatusApplyConfiguration) WithInstallURL(value string) *ZoomInstallationStatusApplyConfiguration {
 	b.InstallURL = &value
+	return b
+}
+
+// WithInvitationSecretName sets the InvitationSecretName field in the declarative configuration to the given value
+// and returns the receiver, so that objects can be built by chaining "With" function invocations.
+// If called multiple times, the InvitationSecretName field is set to the value of the last call.
+func (b *ZoomInstallationStatusApplyConfiguration) WithInvitationSecretName(value string) *ZoomInstallationStatusApplyConfiguration {
+	b.InvitationSecretName = &value
 	return b
 }
 

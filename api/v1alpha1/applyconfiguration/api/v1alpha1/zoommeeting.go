@@ -14,8 +14,9 @@ import (
 // ZoomMeetingApplyConfiguration represents a declarative configuration of the ZoomMeeting type for use
 // with apply.
 //
-// ZoomMeeting is one meeting number of one app, with its recent instances. Zoom gives every start of a meeting a new
-// uuid; the number is what people know, so the number is the object and the uuids are a bounded list in it.
+// ZoomMeeting is one meeting number of one app, with its recent instances. Zoom gives every start
+// of a meeting a new uuid; the number is what people know, so the number is the object and the
+// uuids are a bounded list in it.
 type ZoomMeetingApplyConfiguration struct {
 	v1.TypeMetaApplyConfiguration `json:""`
 	// metadata is standard object metadata.

@@ -5,8 +5,8 @@ package v1alpha1
 // ZoomMeetingSpecApplyConfiguration represents a declarative configuration of the ZoomMeetingSpec type for use
 // with apply.
 //
-// ZoomMeetingSpec is what Zoom reported of one meeting number. Only the webhook server adds to it; the meeting controller
-// takes away what retention no longer keeps.
+// ZoomMeetingSpec is what Zoom reported of one meeting number. Only the webhook server adds to it;
+// the meeting controller takes away what retention no longer keeps.
 type ZoomMeetingSpecApplyConfiguration struct {
 	// appRef names the ZoomApp whose webhooks reported the meeting.
 	AppRef *AppReferenceApplyConfiguration `json:"appRef,omitempty"`
@@ -20,17 +20,20 @@ type ZoomMeetingSpecApplyConfiguration struct {
 	MeetingID *string `json:"meetingID,omitempty"`
 	// schedule is what was planned. Instant meetings have little of it.
 	Schedule *MeetingScheduleApplyConfiguration `json:"schedule,omitempty"`
-	// instances are the latest times the meeting was held, newest first. The controller keeps as many as the ZoomApp's
-	// retention.instances; there are more only while Zoom may still report something of those.
+	// instances are the latest times the meeting was held, newest first. The controller keeps as
+	// many as the ZoomApp's retention.instances; there are more only while Zoom may still report
+	// something of those, and fewer only where a long series leaves no room for them.
 	//
-	// The list is written as a whole by one writer; as a list map, its bookkeeping in managedFields would outgrow it.
+	// The list is written as a whole by one writer; as a list map, its bookkeeping in managedFields
+	// would outgrow it.
 	Instances []MeetingInstanceApplyConfiguration `json:"instances,omitempty"`
 	// removal is the latest deletion, or recovery, of the whole meeting.
 	Removal *MeetingRemovalApplyConfiguration `json:"removal,omitempty"`
-	// waiting holds one entry per arrival at the closed door of the meeting, packed like attendance.sessions, since it was
-	// last held.
+	// waiting holds one entry per arrival at the closed door of the meeting, packed like
+	// attendance.sessions, since it was last held.
 	Waiting []byte `json:"waiting,omitempty"`
-	// watermarks are the event times up to which each fact above is known, so that a late event never undoes a newer one.
+	// watermarks are the event times up to which each fact above is known, so that a late event
+	// never undoes a newer one.
 	Watermarks *MeetingWatermarksApplyConfiguration `json:"watermarks,omitempty"`
 }
 

@@ -15,14 +15,15 @@ import (
 type ZoomMeetingStatusApplyConfiguration struct {
 	// conditions are Live, WaitingForHost and EndOverdue.
 	Conditions []v1.ConditionApplyConfiguration `json:"conditions,omitempty"`
-	// state is what the meeting is now: Scheduled, Live, Ended or Deleted. A series is Scheduled between its occurrences.
+	// state is what the meeting is now: Scheduled, Live, Ended or Deleted. A series is Scheduled
+	// between its occurrences.
 	State *apiv1alpha1.MeetingState `json:"state,omitempty"`
-	// startTime is the start that state speaks of: of a live meeting when it started, of a scheduled one the next planned
-	// start, of an ended one when it last started.
+	// startTime is the start that state speaks of: of a live meeting when it started, of a
+	// scheduled one the next planned start, of an ended one when it last started.
 	StartTime *metav1.Time `json:"startTime,omitempty"`
-	// duration is the length that state speaks of, for people, for example 1h30m: of an ended meeting the real length of
-	// its last instance, otherwise the planned one. Other software reads last.durationSeconds and
-	// spec.schedule.durationMinutes.
+	// duration is the length that state speaks of, for people, for example 1h30m: of an ended
+	// meeting the real length of its last instance, otherwise the planned one. Other software reads
+	// last.durationSeconds and spec.schedule.durationMinutes.
 	Duration *string `json:"duration,omitempty"`
 	// nextStart is the next planned start.
 	NextStart *metav1.Time `json:"nextStart,omitempty"`

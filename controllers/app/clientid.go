@@ -1,0 +1,144 @@
+package app
+
+import (
+	"context"
+	"fmt"
+	"slices"
+
+	"k8s.io/apimachinery/pkg/api/equality"
+	"k8s.io/apimachinery/pkg/api/meta"
+	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+	"sigs.k8s.io/controller-runtime/pkg/client"
+	"sigs.k8s.io/controller-runtime/pkg/controller/controllerutil"
+	"sigs.k8s.io/controller-runtime/pkg/event"
+	"sigs.k8s.io/controller-runtime/pkg/log"
+	"sigs.k8s.io/controller-runtime/pkg/predicate"
+	"sigs.k8s.io/controller-runtime/pkg/reconcile"
+
+	"github.com/zoom-operator/zoom-operator/api/v1alpha1"
+	"github.com/zoom-operator/zoom-operator/controllers/internal/index"
+	"github.com/zoom-operator/zoom-operator/internal/clientids"
+	"github.com/zoom-operator/zoom-operator/internal/installation"
+	"github.com/zoom-operator/zoom-operator/internal/refusal"
+)
+
+// contend finds out whether another app has the client ID with a better claim. While others have it
+// too, Zoom is asked about the credentials of each one with customers, and of the one with the best
+// claim, unless that is known.
+func (r *Reconciler) contend(ctx context.Context, app *v1alpha1.ZoomApp, seen *facts) error {
+	others, err := clientids.Others(ctx, r.Client, app, clientids.Indexed(app))
+	others = slices.DeleteFunc(others, gone)
+	if err != nil || len(others) == 0 {
+		return err
+	}
+	claims := make([]clientids.Claim, 0, len(others))
+	for i := range others {
+		_, authorized, err := r.customers(ctx, &others[i])
+		if err != nil {
+			return err
+		}
+		claims = append(claims, clientids.Claim{App: &others[i], Standing: clientids.StandingOf(&others[i], r.Proofs.Last(&others[i])), Customers: authorized > 0})
+	}
+	own := clientids.Claim{App: app, Standing: clientids.Refused, Customers: seen.authorized > 0}
+	if refused := seen.refusalOf(app); len(seen.missing()) > 0 || refused != nil && refused.Reason == v1alpha1.AppRefusalClientRejected {
+		r.Proofs.Refuse(app, seen.clientSecrets)
+	} else {
+		var open bool
+		own.Standing, open = r.Proofs.Standing(app, seen.clientSecrets)
+		if open && (own.Customers || clientids.Judge(own, claims) == clientids.Held) {
+			if own.Standing, err = r.prove(ctx, app, seen); err != nil {
+				return err
+			}
+		}
+	}
+	seen.claim = clientids.Judge(own, claims)
+	return nil
+}
+
+// gone says whether an app is only kept by somebody else's finalizer. It is not looked at any more.
+func gone(app v1alpha1.ZoomApp) bool {
+	return !app.DeletionTimestamp.IsZero() && !controllerutil.ContainsFinalizer(&app, v1alpha1.AppFinalizer)
+}
+
+// prove has Zoom asked about an app's credentials, and a refusal kept in its status.
+func (r *Reconciler) prove(ctx context.Context, app *v1alpha1.ZoomApp, seen *facts) (clientids.Standing, error) {
+	standing := r.Proofs.Ask(ctx, app, seen.clientSecrets)
+	if standing != clientids.Refused {
+		return standing, nil
+	}
+	// The status that was read is not the one that stands any more, so the app is looked at again
+	// at once.
+	return standing, refusal.Update(ctx, r.Live, r.Client, client.ObjectKeyFromObject(app), func(stands *v1alpha1.AppRefusal) *v1alpha1.AppRefusal {
+		return refusal.Next(stands, refusal.ClientRejected, seen.credentials, r.Now())
+	})
+}
+
+// customers counts the installations of an app, and those whose consent stands.
+func (r *Reconciler) customers(ctx context.Context, app *v1alpha1.ZoomApp) (all, authorized int32, err error) {
+	var installations v1alpha1.ZoomInstallationList
+	err = r.Client.List(ctx, &installations, client.InNamespace(app.Namespace), client.MatchingFields{index.App: app.Name}, client.UnsafeDisableDeepCopy)
+	if err != nil {
+		return 0, 0, fmt.Errorf("listing the installations of ZoomApp %s/%s: %w", app.Namespace, app.Name, err)
+	}
+	for i := range installations.Items {
+		all++
+		if in := &installations.Items[i]; in.Spec.Consent != nil && !installation.Removed(in) && !installation.OfAnotherClient(in) {
+			authorized++
+		}
+	}
+	return all, authorized, nil
+}
+
+// sameClientID are the other apps of the client ID of one that came, went or changed.
+func (r *Reconciler) sameClientID(ctx context.Context, obj client.Object) []reconcile.Request {
+	app, ok := obj.(*v1alpha1.ZoomApp)
+	if !ok {
+		return nil
+	}
+	others, err := clientids.Others(ctx, r.Client, app, clientids.Indexed(app))
+	if err != nil {
+		log.FromContext(ctx).Error(err, "Listing the apps of a client ID failed")
+		return nil
+	}
+	requests := make([]reconcile.Request, 0, len(others))
+	for i := range others {
+		requests = append(requests, reconcile.Request{NamespacedName: client.ObjectKeyFromObject(&others[i])})
+	}
+	return requests
+}
+
+// claimChanged lets through what may change which app has a client ID.
+var claimChanged = predicate.Or(predicate.GenerationChangedPredicate{}, predicate.Funcs{
+	CreateFunc: func(event.CreateEvent) bool { return false },
+	DeleteFunc: func(event.DeleteEvent) bool { return false },
+	UpdateFunc: func(e event.UpdateEvent) bool {
+		before, ok := e.ObjectOld.(*v1alpha1.ZoomApp)
+		after, ok2 := e.ObjectNew.(*v1alpha1.ZoomApp)
+		if !ok || !ok2 {
+			return false
+		}
+		available := func(app *v1alpha1.ZoomApp) bool {
+			return !meta.IsStatusConditionFalse(app.Status.Conditions, v1alpha1.ConditionCredentialsAvailable)
+		}
+		held := func(app *v1alpha1.ZoomApp) bool {
+			return meta.IsStatusConditionTrue(app.Status.Conditions, v1alpha1.ConditionClientIDHeld)
+		}
+		return !equality.Semantic.DeepEqual(before.Status.Refusal, after.Status.Refusal) || available(before) != available(after) || held(before) != held(after)
+	},
+	GenericFunc: func(event.GenericEvent) bool { return false },
+})
+
+// claimCondition says whether an app has the use of its client ID.
+func claimCondition(f facts) metav1.Condition {
+	c := metav1.Condition{Type: v1alpha1.ConditionClientIDHeld, Status: metav1.ConditionTrue, Reason: v1alpha1.ReasonHeld}
+	c.Message = "No other ZoomApp has a better claim to the client ID."
+	switch f.claim {
+	case clientids.Taken:
+		c.Status, c.Reason = metav1.ConditionFalse, v1alpha1.ReasonClientIDInUse
+		c.Message = "Another ZoomApp has the client ID with a better claim, so this one asks Zoom for nothing."
+	case clientids.Open:
+		c.Status, c.Reason = metav1.ConditionUnknown, v1alpha1.ReasonClientIDContested
+		c.Message = "Another ZoomApp has the client ID too, and Zoom has not said whose it is."
+	}
+	return c
+}

@@ -1,0 +1,252 @@
+// Package app says whether a ZoomApp is wired up.
+//
+// Reconcile observes the app's Secret, its namespace and what Zoom says of its credentials, decides
+// its conditions from that, and writes them. It binds an app of one account to that account,
+// decides which of several apps has a client ID, and holds the removal of an app until its
+// installations are gone, where deletionPolicy Revoke wants that.
+package app
+
+import (
+	"context"
+	"fmt"
+	"time"
+
+	"github.com/zoom-operator/zoom-operator/controllers/internal/events"
+
+	"k8s.io/apimachinery/pkg/api/equality"
+	apierrors "k8s.io/apimachinery/pkg/api/errors"
+	"k8s.io/apimachinery/pkg/types"
+	"k8s.io/apimachinery/pkg/util/wait"
+	ctrl "sigs.k8s.io/controller-runtime"
+	"sigs.k8s.io/controller-runtime/pkg/builder"
+	"sigs.k8s.io/controller-runtime/pkg/client"
+	"sigs.k8s.io/controller-runtime/pkg/event"
+	"sigs.k8s.io/controller-runtime/pkg/handler"
+	"sigs.k8s.io/controller-runtime/pkg/predicate"
+	"sigs.k8s.io/controller-runtime/pkg/reconcile"
+	"sigs.k8s.io/controller-runtime/pkg/recorder"
+
+	"github.com/zoom-operator/zoom-operator/api/v1alpha1"
+	applyv1alpha1 "github.com/zoom-operator/zoom-operator/api/v1alpha1/applyconfiguration/api/v1alpha1"
+	"github.com/zoom-operator/zoom-operator/controllers/internal/apply"
+	"github.com/zoom-operator/zoom-operator/controllers/internal/gate"
+	"github.com/zoom-operator/zoom-operator/controllers/internal/predicates"
+	"github.com/zoom-operator/zoom-operator/controllers/internal/proof"
+	"github.com/zoom-operator/zoom-operator/controllers/internal/queue"
+	"github.com/zoom-operator/zoom-operator/internal/clouds"
+	"github.com/zoom-operator/zoom-operator/internal/credentials"
+	"github.com/zoom-operator/zoom-operator/internal/installation"
+	"github.com/zoom-operator/zoom-operator/internal/refusal"
+	"github.com/zoom-operator/zoom-operator/internal/selected"
+)
+
+// Secrets are not watched, so that the operator need not be allowed to list them. Each app's is
+// read again within recheckEvery, as the listener does, and within recheckWrong while somebody is
+// probably about to put something right in it. That is one read by name at a time: a hundred apps
+// cost the API server four reads a second, and ten while all of them are wrong.
+const (
+	recheckEvery  = 30 * time.Second
+	recheckWrong  = 10 * time.Second
+	recheckJitter = 0.2
+)
+
+// Reconciler says whether an app is wired up.
+type Reconciler struct {
+	Client client.Client
+	// Live reads Secrets from the API server.
+	Live   client.Reader
+	Events recorder.EventRecorder
+	// ExternalURL is what Zoom and browsers reach the webhook server by; empty when that is not
+	// known.
+	ExternalURL string
+	// Clouds are those that apps can name besides Zoom's own.
+	Clouds clouds.Others
+	Now    func() time.Time
+
+	// Proofs are what Zoom says of credentials, which the controller of installations minds too.
+	Proofs *proof.Proofs
+	// Gates are those that the controller of installations minds.
+	Gates *gate.Gates
+	// Served are the namespaces whose apps are served.
+	Served *selected.Namespaces
+}
+
+// +kubebuilder:rbac:groups=zoom-operator.io,resources=zoomapps,verbs=get;list;watch;patch
+// +kubebuilder:rbac:groups=zoom-operator.io,resources=zoomapps/status,verbs=patch
+// +kubebuilder:rbac:groups=zoom-operator.io,resources=zoominstallations,verbs=get;list;watch
+// +kubebuilder:rbac:groups="",resources=secrets,verbs=get
+// +kubebuilder:rbac:groups="",resources=namespaces,verbs=list;watch
+// +kubebuilder:rbac:groups=events.k8s.io,resources=events,verbs=create;patch
+
+// SetupWithManager adds the controller to a manager. It needs the indexes of the package.
+func (r *Reconciler) SetupWithManager(mgr ctrl.Manager) error {
+	return ctrl.NewControllerManagedBy(mgr).
+		For(&v1alpha1.ZoomApp{}, builder.WithPredicates(predicate.Or(predicate.GenerationChangedPredicate{}, Reported, predicates.RetryAsked))).
+		Watches(&v1alpha1.ZoomApp{}, handler.EnqueueRequestsFromMapFunc(r.sameClientID), builder.WithPredicates(claimChanged)).
+		Watches(&v1alpha1.ZoomInstallation{}, handler.EnqueueRequestsFromMapFunc(appOf), builder.WithPredicates(predicate.Or(predicate.GenerationChangedPredicate{}, anotherClientFound))).
+		WithOptions(queue.Options(1)).
+		Complete(reconcile.AsReconciler(mgr.GetClient(), r))
+}
+
+// Reported lets through what is reported of Zoom's validations and refusals, and of events that
+// are refused, and not that events arrive.
+var Reported = predicate.Funcs{
+	CreateFunc: func(event.CreateEvent) bool { return false },
+	DeleteFunc: func(event.DeleteEvent) bool { return false },
+	UpdateFunc: func(e event.UpdateEvent) bool {
+		before, ok := e.ObjectOld.(*v1alpha1.ZoomApp)
+		after, ok2 := e.ObjectNew.(*v1alpha1.ZoomApp)
+		return ok && ok2 && (!before.Status.EndpointValidatedAt.Equal(after.Status.EndpointValidatedAt) ||
+			!equality.Semantic.DeepEqual(before.Status.Refusal, after.Status.Refusal) || eventsReported(before, after))
+	},
+	GenericFunc: func(event.GenericEvent) bool { return false },
+}
+
+func appOf(_ context.Context, obj client.Object) []reconcile.Request {
+	in, ok := obj.(*v1alpha1.ZoomInstallation)
+	if !ok {
+		return nil
+	}
+	return []reconcile.Request{{NamespacedName: types.NamespacedName{Namespace: in.Namespace, Name: in.Spec.AppRef.Name}}}
+}
+
+// Reconcile implements reconcile.ObjectReconciler.
+func (r *Reconciler) Reconcile(ctx context.Context, app *v1alpha1.ZoomApp) (ctrl.Result, error) {
+	if !app.DeletionTimestamp.IsZero() {
+		return r.remove(ctx, app)
+	}
+	if err := r.ensureFinalizer(ctx, app); err != nil {
+		return ctrl.Result{}, err
+	}
+	if predicates.RetryRequested(app) {
+		if err := r.retry(ctx, app); err != nil {
+			return ctrl.Result{}, err
+		}
+	}
+	seen, err := r.observe(ctx, app)
+	if err != nil {
+		return ctrl.Result{}, err
+	}
+	if err := r.bind(ctx, app); err != nil {
+		if apierrors.IsConflict(err) {
+			return ctrl.Result{RequeueAfter: queue.AfterConflict}, nil // somebody consents at this moment
+		}
+		return ctrl.Result{}, err
+	}
+	if refused := app.Status.Refusal; refused != nil && refused.Credentials != seen.credentials {
+		if err := r.outdated(ctx, app, seen.credentials); err != nil {
+			return ctrl.Result{}, err
+		}
+	}
+	now := r.Now()
+	switch err := r.report(ctx, app, statusOf(now, app, seen, r.ExternalURL)); {
+	case apierrors.IsConflict(err):
+		return ctrl.Result{RequeueAfter: queue.AfterConflict}, nil // the webhook server has written since the app was read
+	case err != nil:
+		return ctrl.Result{}, err
+	}
+	return ctrl.Result{RequeueAfter: recheck(now, app, seen)}, nil
+}
+
+// retry forgets what Zoom refused, so that it is tried again at once, and takes off the annotation
+// that asks for it. The Secret is read again whenever an app is looked at.
+func (r *Reconciler) retry(ctx context.Context, app *v1alpha1.ZoomApp) error {
+	key := client.ObjectKeyFromObject(app)
+	forgotten := func(*v1alpha1.AppRefusal) *v1alpha1.AppRefusal { return nil }
+	if err := refusal.Update(ctx, r.Live, r.Client, key, forgotten); err != nil {
+		return err
+	}
+	r.Gates.Reopen(key)
+	r.Proofs.Forget(app)
+	before := client.MergeFrom(app.DeepCopy())
+	delete(app.Annotations, v1alpha1.RetryAnnotation)
+	if err := r.Client.Patch(ctx, app, before, apply.Owner); err != nil {
+		return client.IgnoreNotFound(fmt.Errorf("taking the annotation %s off ZoomApp %s: %w", v1alpha1.RetryAnnotation, key, err))
+	}
+	return nil
+}
+
+// outdated forgets a refusal of what is not configured any more. Whoever reported it had read the
+// Secret before, and the app was read after that, so the Secret that was read last is newer.
+func (r *Reconciler) outdated(ctx context.Context, app *v1alpha1.ZoomApp, credentials string) error {
+	former := app.Status.Refusal.Credentials
+	return refusal.Update(ctx, r.Live, r.Client, client.ObjectKeyFromObject(app), func(stands *v1alpha1.AppRefusal) *v1alpha1.AppRefusal {
+		if stands != nil && stands.Credentials == former && former != credentials {
+			return nil
+		}
+		return stands
+	})
+}
+
+// recheck is how long until an app is looked at again although nothing happens to it.
+func recheck(now time.Time, app *v1alpha1.ZoomApp, seen facts) time.Duration {
+	latest := recheckEvery
+	if len(seen.missing()) > 0 || seen.refusalOf(app) != nil {
+		latest = recheckWrong
+	}
+	after := wait.Jitter(time.Duration(float64(latest)/(1+recheckJitter)), recheckJitter)
+	if at := app.Status.EndpointValidatedAt; at != nil {
+		if overdue := at.Add(validationOverdue).Sub(now); overdue > 0 {
+			after = min(after, overdue)
+		}
+	}
+	return after
+}
+
+func (r *Reconciler) observe(ctx context.Context, app *v1alpha1.ZoomApp) (facts, error) {
+	facts := facts{needed: credentials.Needed(app), credentials: refusal.Credentials(app, nil)}
+	_, known := r.Clouds.Find(app.Spec.Cloud)
+	facts.cloudUnknown = !known
+	switch allowed, err := r.Served.Have(ctx, app.Namespace); {
+	case err != nil:
+		return facts, fmt.Errorf("ZoomApp %s/%s: %w", app.Namespace, app.Name, err)
+	case !allowed:
+		facts.notSelectedBy = r.Served.String()
+	}
+	secret, err := credentials.Read(ctx, r.Live, credentials.Key(app))
+	if err != nil {
+		return facts, fmt.Errorf("ZoomApp %s/%s: %w", app.Namespace, app.Name, err)
+	}
+	facts.secret = secret.State
+	facts.placeholders = secret.Placeholders
+	facts.present = presentKeys(secret)
+	facts.credentials = refusal.Credentials(app, secret.ClientSecrets)
+	facts.clientSecrets = secret.ClientSecrets
+	if facts.installations, facts.authorized, err = r.customers(ctx, app); err != nil {
+		return facts, err
+	}
+	return facts, r.contend(ctx, app, &facts)
+}
+
+// report writes a status if it differs from the one that stands, and tells what changed. The write
+// holds only for the version that was read, so that nothing is told twice.
+func (r *Reconciler) report(ctx context.Context, app *v1alpha1.ZoomApp, status v1alpha1.ZoomAppStatus) error {
+	if equality.Semantic.DeepEqual(app.Status, status) {
+		return nil
+	}
+	configuration, err := apply.Fill(applyv1alpha1.ZoomAppStatus(), status)
+	if err != nil {
+		return err
+	}
+	// These are the webhook server's, or, of the refusal, whose who asked Zoom.
+	configuration.EndpointValidatedAt, configuration.LastEventAt, configuration.AccountID, configuration.Refusal = nil, nil, nil, nil
+	configuration.RefusedEvents = nil
+	err = r.Client.Status().Apply(ctx, applyv1alpha1.ZoomApp(app.Name, app.Namespace).WithUID(app.UID).WithResourceVersion(app.ResourceVersion).WithStatus(configuration), apply.Owner, client.ForceOwnership)
+	if err != nil {
+		return client.IgnoreNotFound(fmt.Errorf("writing the status of ZoomApp %s/%s: %w", app.Namespace, app.Name, err))
+	}
+	events.Record(r.Events, app, eventsOf(app, status)...)
+	return nil
+}
+
+// anotherClientFound lets through that an installation was found to be such a one, or no longer is.
+var anotherClientFound = predicate.Funcs{
+	CreateFunc: func(event.CreateEvent) bool { return false },
+	DeleteFunc: func(event.DeleteEvent) bool { return false },
+	UpdateFunc: func(e event.UpdateEvent) bool {
+		before, ok := e.ObjectOld.(*v1alpha1.ZoomInstallation)
+		after, ok2 := e.ObjectNew.(*v1alpha1.ZoomInstallation)
+		return ok && ok2 && installation.OfAnotherClient(before) != installation.OfAnotherClient(after)
+	},
+	GenericFunc: func(event.GenericEvent) bool { return false },
+}

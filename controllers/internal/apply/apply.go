@@ -1,0 +1,25 @@
+// Package apply is server-side apply as the controllers do it.
+package apply
+
+import (
+	"encoding/json"
+	"fmt"
+
+	"sigs.k8s.io/controller-runtime/pkg/client"
+)
+
+// Owner owns what controllers write, in status and elsewhere.
+const Owner = client.FieldOwner("zoom-operator")
+
+// Fill states a whole status in the form that server-side apply takes. The two are the same JSON,
+// so no field of a status can be forgotten here, and thereby given up.
+func Fill[T any](configuration *T, status any) (*T, error) {
+	raw, err := json.Marshal(status)
+	if err != nil {
+		return nil, fmt.Errorf("encoding %T: %w", status, err)
+	}
+	if err := json.Unmarshal(raw, configuration); err != nil {
+		return nil, fmt.Errorf("decoding %T: %w", configuration, err)
+	}
+	return configuration, nil
+}

@@ -1,0 +1,29 @@
+// Package predicates are the changes that several controllers look at an object for.
+package predicates
+
+import (
+	"sigs.k8s.io/controller-runtime/pkg/client"
+	"sigs.k8s.io/controller-runtime/pkg/event"
+	"sigs.k8s.io/controller-runtime/pkg/predicate"
+
+	"github.com/zoom-operator/zoom-operator/api/v1alpha1"
+)
+
+// CameOrWent lets through that something is there, or is not any more.
+var CameOrWent = predicate.Funcs{
+	UpdateFunc:  func(event.UpdateEvent) bool { return false },
+	GenericFunc: func(event.GenericEvent) bool { return false },
+}
+
+// RetryRequested says whether an object has RetryAnnotation.
+func RetryRequested(obj client.Object) bool {
+	return obj.GetAnnotations()[v1alpha1.RetryAnnotation] == v1alpha1.RetryNow
+}
+
+// RetryAsked lets through that somebody asks for what is to be done again to be done at once.
+var RetryAsked = predicate.Funcs{
+	CreateFunc:  func(event.CreateEvent) bool { return false },
+	DeleteFunc:  func(event.DeleteEvent) bool { return false },
+	UpdateFunc:  func(e event.UpdateEvent) bool { return RetryRequested(e.ObjectNew) && !RetryRequested(e.ObjectOld) },
+	GenericFunc: func(event.GenericEvent) bool { return false },
+}

@@ -1,0 +1,18 @@
+// Package queue bounds the controllers' queues.
+package queue
+
+import (
+	"time"
+
+	"sigs.k8s.io/controller-runtime/pkg/controller"
+)
+
+// AfterConflict is how soon an object is looked at again that somebody else has just written. By
+// then the cache has what they wrote.
+const AfterConflict = 100 * time.Millisecond
+
+// Options are the bounds of a controller. Nothing here takes longer than a few requests to the API
+// server.
+func Options(concurrent int) controller.Options {
+	return controller.Options{MaxConcurrentReconciles: concurrent, ReconciliationTimeout: time.Minute}
+}

@@ -1,0 +1,7 @@
+#!/bin/sh
+# Fails when the Dockerfile cannot build the operator from the files that it copies. No container engine is needed.
+set -eu
+cd "$(dirname "$0")/.."
+
+echo "==> image"
+hack/tools/progress.sh "building what the image holds" go run ./hack/image

@@ -1,0 +1,173 @@
+package installation
+
+import (
+	"cmp"
+	"regexp"
+	"slices"
+	"time"
+
+	"k8s.io/apimachinery/pkg/types"
+
+	"github.com/zoom-operator/zoom-operator/api/v1alpha1"
+	"github.com/zoom-operator/zoom-operator/internal/names"
+	"github.com/zoom-operator/zoom-operator/zoom"
+)
+
+// maxScopes is how many scopes the schema of ZoomInstallation takes, and maxScopeBytes how long
+// they may be together.
+const maxScopes, maxScopeBytes = 128, 3000
+
+// scopePattern is what a scope looks like, as in the schema.
+var scopePattern = regexp.MustCompile(`^[A-Za-z0-9_:.-]{1,128}$`)
+
+// MergeConsent merges a consent into the installation that it belongs to. The latest one holds; of
+// two in one second, the one with more scopes, so that the order does not matter. Scopes that the
+// schema does not take are left out: they are none that an app could ask for, and the consent must
+// not be lost over them.
+func MergeConsent(spec *v1alpha1.ZoomInstallationSpec, at time.Time, scopes []string) {
+	consent := &v1alpha1.Consent{At: *v1alpha1.Seconds(at)}
+	size := 0
+	for _, scope := range slices.Compact(slices.Sorted(slices.Values(scopes))) {
+		if scopePattern.MatchString(scope) && len(consent.Scopes) < maxScopes && size+len(scope) <= maxScopeBytes {
+			size += len(scope)
+			consent.Scopes = append(consent.Scopes, v1alpha1.Scope(scope))
+		}
+	}
+	if old := spec.Consent; old != nil {
+		switch c := consent.At.Compare(old.At.Time); {
+		case c < 0:
+			return
+		case c == 0 && cmp.Or(cmp.Compare(len(consent.Scopes), len(old.Scopes)), slices.Compare(consent.Scopes, old.Scopes)) <= 0:
+			return
+		}
+	}
+	spec.Consent = consent
+}
+
+// MergeDeauthorization merges a removal of the app by the customer into the installation it is
+// about. The latest one holds; one that Zoom tells of explains an end that was only concluded, and
+// takes its place also when it is older.
+func MergeDeauthorization(spec *v1alpha1.ZoomInstallationSpec, d *zoom.Deauthorization) {
+	at := v1alpha1.Seconds(d.At)
+	explains := inferred(spec) && (spec.Consent == nil || at.After(spec.Consent.At.Time))
+	if old := spec.Deauthorization; old != nil && !explains && cmp.Or(at.Compare(old.At.Time), cmp.Compare(d.UserID, old.UserID)) <= 0 {
+		return
+	}
+	spec.Deauthorization = &v1alpha1.Deauthorization{At: *at, UserID: d.UserID}
+}
+
+// MergeActivity mergesto an installation that Zoom sent an event of it then, which it does only
+// while the app is installed: an end that was only concluded, from a refused token, is none if it
+// is older, also by clocks that differ. Of one that Zoom told of, an event says nothing: it may
+// have been on its way.
+func MergeActivity(spec *v1alpha1.ZoomInstallationSpec, at time.Time) {
+	if inferred(spec) && at.After(spec.Deauthorization.At.Add(zoom.MaxClockSkew)) {
+		spec.Deauthorization = nil
+	}
+}
+
+// inferred says whether nobody told of the latest end of a consent.
+func inferred(spec *v1alpha1.ZoomInstallationSpec) bool {
+	return spec.Deauthorization != nil && spec.Deauthorization.Reason == v1alpha1.DeauthorizationTokenRefused
+}
+
+// MergeRemovalNotice mergesto an installation that somebody of its account removed the app then,
+// and that it is not known who. The latest notice holds; one from before the consent is none.
+func MergeRemovalNotice(in *v1alpha1.ZoomInstallation, at time.Time) {
+	at = at.UTC().Truncate(time.Second)
+	if c := in.Spec.Consent; c != nil && !at.After(c.At.Time) || !at.After(removalNotice(in)) {
+		return
+	}
+	if in.Annotations == nil {
+		in.Annotations = map[string]string{}
+	}
+	in.Annotations[v1alpha1.RemovalNoticeAnnotation] = at.Format(time.RFC3339)
+}
+
+// RemovalNotice is when somebody of the account of an installation whose consent stands removed the
+// app, while it is not known whether it was this one; zero when that has not happened since the
+// consent.
+func RemovalNotice(in *v1alpha1.ZoomInstallation) time.Time {
+	at := removalNotice(in)
+	if c := in.Spec.Consent; c == nil || Removed(in) || !at.After(c.At.Time) {
+		return time.Time{}
+	}
+	return at
+}
+
+// removalNotice is what the annotation says, whenever that was; zero when it says nothing.
+func removalNotice(in *v1alpha1.ZoomInstallation) time.Time {
+	at, err := time.Parse(time.RFC3339, in.Annotations[v1alpha1.RemovalNoticeAnnotation])
+	if err != nil {
+		return time.Time{}
+	}
+	return at
+}
+
+// OwnerBinding is the field owner of the account that the operator wrote into an app's spec. It
+// owns nothing else, so that no manifest without an account takes that one away.
+const OwnerBinding = "zoom-operator-binding"
+
+// BoundAccount is the only account that may install an app of distribution Account: the one that
+// the app names, or else the first of those in its installations that somebody consented to. It is
+// empty while there is none.
+func BoundAccount(app *v1alpha1.ZoomApp, installations []v1alpha1.ZoomInstallation) string {
+	if named := cmp.Or(app.Spec.AccountID, app.Status.AccountID); named != "" { // the latter by an earlier version of the operator
+		return named
+	}
+	var first *v1alpha1.ZoomInstallation
+	for i := range installations {
+		in := &installations[i]
+		if in.Spec.Consent != nil && (first == nil || consentedBefore(in, first)) {
+			first = in
+		}
+	}
+	if first == nil {
+		return ""
+	}
+	return first.Spec.AccountID
+}
+
+// consentedBefore orders installations by their consents. When an object was created says less:
+// after a restore from a backup that is the same second for all.
+func consentedBefore(a, b *v1alpha1.ZoomInstallation) bool {
+	return cmp.Or(a.Spec.Consent.At.Compare(b.Spec.Consent.At.Time), a.CreationTimestamp.Compare(b.CreationTimestamp.Time), cmp.Compare(a.Name, b.Name)) < 0
+}
+
+// Removed says whether the customer has removed the app and not installed it again since. A removal
+// in the very second of a consent is the older one: nobody consents and removes that fast, but a
+// re-installation follows a removal quickly.
+func Removed(in *v1alpha1.ZoomInstallation) bool {
+	d, c := in.Spec.Deauthorization, in.Spec.Consent
+	return d != nil && (c == nil || d.At.After(c.At.Time))
+}
+
+// Recorded says whether an installation is one that an event or a consent recorded, and no admin
+// declared: it has the name that follows from whose it is, which neither part of can change. One
+// that an admin gave this name counts as recorded too.
+func Recorded(in *v1alpha1.ZoomInstallation) bool {
+	return in.Spec.AccountID != "" && in.Name == names.Installation(in.Spec.AppRef.Name, in.Spec.AccountID, in.Spec.UserID)
+}
+
+// Customer is one account of an app, as those are told apart that share what a Committer can take.
+func Customer(app types.NamespacedName, account string) string {
+	return app.String() + "/" + account
+}
+
+// Initialize is the change that makes an installation known: an account, or a user of one,
+// whose events arrive.
+func Initialize(app *v1alpha1.ZoomApp, account, user string) func(*v1alpha1.ZoomInstallation) error {
+	return func(in *v1alpha1.ZoomInstallation) error {
+		if in.Spec.AppRef.Name != "" {
+			return nil
+		}
+		in.Spec = v1alpha1.ZoomInstallationSpec{
+			AppRef:    v1alpha1.AppReference{Name: app.Name},
+			AccountID: account,
+			UserID:    user,
+		}
+		// From the beginning, so that it never goes without being revoked at Zoom.
+		in.Finalizers = []string{v1alpha1.InstallationFinalizer}
+		return nil
+	}
+}

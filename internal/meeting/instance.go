@@ -1,0 +1,234 @@
+package meeting
+
+import (
+	"cmp"
+	"slices"
+	"time"
+
+	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+
+	"github.com/zoom-operator/zoom-operator/api/v1alpha1"
+)
+
+const (
+	// maxUUID is the bound of the API; Zoom's have 24 characters.
+	maxUUID = 64
+	// maxInstances is how many instances of a meeting are held at most. An app keeps 20 at most;
+	// the others are those of which Zoom may still report something, see Trim.
+	maxInstances = 32
+)
+
+// startOf is when an instance started: as Zoom told it, or else the earliest time at which
+// something happened in it. Every instance that Apply has recorded has one.
+func startOf(in *v1alpha1.MeetingInstance) *metav1.Time {
+	if in.StartedAt != nil {
+		return in.StartedAt
+	}
+	return in.SeenAt
+}
+
+// started records the start of an instance.
+func (m *merger) started() {
+	m.instance(m.ev.Time, func(*v1alpha1.MeetingInstance) {})
+}
+
+// ended records the end of an instance, also of one whose start never arrived.
+func (m *merger) ended() {
+	at := m.eventOr(m.meeting.EndTime)
+	m.instance(at, func(in *v1alpha1.MeetingInstance) {
+		if end := v1alpha1.Seconds(at); compareTimes(end, in.EndedAt) > 0 {
+			in.EndedAt = end
+		}
+	})
+}
+
+// joined records that somebody came in, which also proves that the instance has started.
+func (m *merger) joined() {
+	at := m.eventOr(m.ev.Participant.JoinTime)
+	m.segment(at, segment{join: stamp(at)})
+}
+
+// left records that somebody went away.
+func (m *merger) left() {
+	at := m.eventOr(m.ev.Participant.LeaveTime)
+	m.segment(at, segment{leave: stamp(at)})
+}
+
+func (m *merger) segment(at time.Time, told segment) {
+	m.instance(at, func(in *v1alpha1.MeetingInstance) {
+		segment, ok := segmentOf(in.UUID, m.ev.Participant)
+		if !ok || !m.policy.Participants || sealed(in.Attendance) {
+			return
+		}
+		segment.join, segment.leave = told.join, told.leave
+		if in.Attendance == nil {
+			in.Attendance = &v1alpha1.Attendance{}
+		}
+		roster := decodeRoster(in.Attendance.Sessions)
+		roster.add(segment)
+		in.Attendance.Sessions = roster.encode()
+	})
+}
+
+func (m *merger) alerted() {
+	m.tally(func(in *v1alpha1.MeetingInstance) **v1alpha1.Tally { return &in.Alerts }, m.ev.Time, true)
+}
+
+func (m *merger) shared(begins bool) {
+	m.tally(func(in *v1alpha1.MeetingInstance) **v1alpha1.Tally { return &in.Sharing }, m.eventOr(m.ev.Participant.DateTime), begins)
+}
+
+// tally adds the event to a tally of its instance.
+func (m *merger) tally(of func(*v1alpha1.MeetingInstance) **v1alpha1.Tally, at time.Time, counts bool) {
+	m.instance(at, func(in *v1alpha1.MeetingInstance) {
+		t := of(in)
+		if *t == nil {
+			*t = &v1alpha1.Tally{}
+		}
+		addTo(*t, at, eventKey(m.ev.Name, m.at), counts)
+	})
+}
+
+// instance finds or adds the instance of the event, in which something happened at that time, and
+// lets change add to it.
+//
+// What is forgotten then must not depend on the order of arrival, and a start is missing from some
+// events. So whatever forgets goes by the starts that Zoom told, of which all events of an instance
+// that tell one tell the same; a start that is only guessed gets earlier with every event.
+func (m *merger) instance(happened time.Time, change func(*v1alpha1.MeetingInstance)) {
+	uuid := m.meeting.UUID
+	if uuid == "" || len(uuid) > maxUUID {
+		return
+	}
+	list := m.spec.Instances
+	i := slices.IndexFunc(list, func(in v1alpha1.MeetingInstance) bool { return in.UUID == uuid })
+	if i < 0 {
+		i = len(list)
+		list = append(list, v1alpha1.MeetingInstance{UUID: uuid})
+	}
+	if told := m.meeting.StartTime; told != nil {
+		keepEarlier(&list[i].StartedAt, *told)
+	} else {
+		keepEarlier(&list[i].SeenAt, happened)
+	}
+	change(&list[i])
+	m.spec.Instances = boundInstances(list)
+}
+
+// keepEarlier keeps the earlier of two times.
+func keepEarlier(t **metav1.Time, at time.Time) {
+	if s := v1alpha1.Seconds(at); *t == nil || s.Before(*t) {
+		*t = s
+	}
+}
+
+// boundInstances is the instances that are held, newest first, the two newest with a sample of
+// their sessions. Of too many, those whose start was not told go first, and then the oldest. In
+// that case alone, of more than 32 instances within the hours that it takes until the controller
+// trims them, may what an event without a start told be lost or not depending on the order.
+func boundInstances(list []v1alpha1.MeetingInstance) []v1alpha1.MeetingInstance {
+	if len(list) > maxInstances {
+		slices.SortStableFunc(list, func(a, b v1alpha1.MeetingInstance) int {
+			return cmp.Or(compareTimes(b.StartedAt, a.StartedAt), cmp.Compare(b.UUID, a.UUID))
+		})
+		list = slices.Delete(list, maxInstances, len(list))
+	}
+	slices.SortStableFunc(list, newestFirst)
+	for i := range list {
+		a := list[i].Attendance
+		if a == nil || sealed(a) {
+			continue
+		}
+		if followers(list, &list[i]) > 1 {
+			list[i].Attendance = nil
+			continue
+		}
+		if len(a.Sessions) <= sampleSize { // a segment takes more than a byte
+			continue
+		}
+		if roster := decodeRoster(a.Sessions); len(roster.segments) > sampleSize {
+			roster.shrink(sampleSize)
+			a.Sessions = roster.encode()
+		}
+	}
+	return list
+}
+
+// followers is how many instances are known to have started after this one, those that started in
+// one second counted once. There can only be more of them: the earliest that is known of this one
+// gets earlier.
+func followers(list []v1alpha1.MeetingInstance, in *v1alpha1.MeetingInstance) int {
+	earliest := in.StartedAt
+	if earliest == nil || in.SeenAt != nil && in.SeenAt.Before(earliest) {
+		earliest = in.SeenAt
+	}
+	n := 0
+	for i := range list {
+		known := func(before v1alpha1.MeetingInstance) bool { return SameInstance(&before, &list[i]) }
+		if compareTimes(list[i].StartedAt, earliest) > 0 && !slices.ContainsFunc(list[:i], known) {
+			n++
+		}
+	}
+	return n
+}
+
+// newestFirst orders instances by their start, the latest first.
+func newestFirst(a, b v1alpha1.MeetingInstance) int {
+	return cmp.Or(compareTimes(startOf(&b), startOf(&a)), cmp.Compare(b.UUID, a.UUID))
+}
+
+// SameInstance says whether two entries are about one instance: they have one uuid, or Zoom told
+// the same second as their start. A number is not started twice in a second, but Zoom has been seen
+// to end an instance under another uuid than it started it with. Which of the two comes first, and
+// which sorts first, makes no difference then.
+func SameInstance(a, b *v1alpha1.MeetingInstance) bool {
+	return a.UUID == b.UUID || a.StartedAt != nil && b.StartedAt != nil && a.StartedAt.Equal(b.StartedAt)
+}
+
+// heldInstances is the instances as they were held, newest first: entries about one instance are
+// one, with what is known of it under any uuid.
+func heldInstances(list []v1alpha1.MeetingInstance) []v1alpha1.MeetingInstance {
+	held := make([]v1alpha1.MeetingInstance, 0, len(list))
+	for _, in := range slices.SortedFunc(slices.Values(list), newestFirst) {
+		same := func(other v1alpha1.MeetingInstance) bool { return SameInstance(&other, &in) }
+		if i := slices.IndexFunc(held, same); i >= 0 {
+			held[i] = mergeInstances(held[i], in)
+		} else {
+			held = append(held, in)
+		}
+	}
+	return held
+}
+
+// mergeInstances is what two entries about one instance say together.
+func mergeInstances(a, b v1alpha1.MeetingInstance) v1alpha1.MeetingInstance {
+	if b.SeenAt != nil && (a.SeenAt == nil || b.SeenAt.Before(a.SeenAt)) {
+		a.SeenAt = b.SeenAt
+	}
+	if compareTimes(b.EndedAt, a.EndedAt) > 0 {
+		a.EndedAt = b.EndedAt
+	}
+	a.Attendance = mergeAttendances(a.Attendance, b.Attendance)
+	a.Alerts = mergeTallies(a.Alerts, b.Alerts)
+	a.Sharing = mergeTallies(a.Sharing, b.Sharing)
+	return a
+}
+
+// trim takes away the instances beyond the newest n of which nothing more will be reported, and
+// says whether there were any. One that were taken away earlier would come back, in part, with the
+// next event about it.
+func trim(spec *v1alpha1.ZoomMeetingSpec, n int, settled func(*v1alpha1.MeetingInstance) bool) bool {
+	var kept []v1alpha1.MeetingInstance
+	held := heldInstances(spec.Instances)
+	newest := held[:min(n, len(held))]
+	for i := range spec.Instances {
+		in := &spec.Instances[i]
+		same := func(other v1alpha1.MeetingInstance) bool { return SameInstance(&other, in) }
+		if slices.ContainsFunc(newest, same) || !settled(in) {
+			kept = append(kept, *in)
+		}
+	}
+	trimmed := len(kept) < len(spec.Instances)
+	spec.Instances = kept
+	return trimmed
+}

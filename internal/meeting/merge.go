@@ -1,0 +1,71 @@
+package meeting
+
+import (
+	"cmp"
+
+	"github.com/zoom-operator/zoom-operator/api/v1alpha1"
+	"github.com/zoom-operator/zoom-operator/zoom"
+)
+
+// Merge merges one event into the spec of the meeting it is about. The event has a Meeting and a
+// Time. It belongs to the installation of that name, which may differ from the one before when the
+// meeting has moved to another host.
+func Merge(spec *v1alpha1.ZoomMeetingSpec, ev *zoom.Event, installation string, policy Policy) {
+	effect, ok := effects[ev.Name]
+	if !ok {
+		return
+	}
+	m := merger{spec: spec, ev: ev, meeting: ev.Meeting, at: max(ev.Time.UnixMilli(), 1), policy: policy}
+	m.host(installation)
+	effect(&m)
+	m.clearWaitingRoom()
+}
+
+// HasEffect says whether an event changes what is stored of a meeting.
+func HasEffect(event string) bool {
+	_, ok := effects[event]
+	return ok
+}
+
+// effects is what each event says of a meeting. A meeting that was converted to a webinar is left
+// as it is: nothing more will be reported of it.
+var effects = map[string]func(*merger){
+	zoom.EventMeetingCreated: (*merger).plan,
+	zoom.EventMeetingUpdated: (*merger).updated,
+	zoom.EventMeetingDeleted: func(m *merger) { m.removed(v1alpha1.RemovalDeleted, v1alpha1.OccurrenceDeleted) },
+	zoom.EventMeetingPermanentlyDeleted: func(m *merger) {
+		m.removed(v1alpha1.RemovalPermanentlyDeleted, v1alpha1.OccurrenceDeleted)
+	},
+	zoom.EventMeetingRecovered: func(m *merger) { m.removed(v1alpha1.RemovalRecovered, v1alpha1.OccurrencePlanned) },
+
+	zoom.EventMeetingStarted:        func(m *merger) { m.description(); m.started() },
+	zoom.EventMeetingEnded:          func(m *merger) { m.description(); m.ended() },
+	zoom.EventMeetingAlert:          func(m *merger) { m.description(); m.alerted() },
+	zoom.EventMeetingSharingStarted: func(m *merger) { m.description(); m.shared(true) },
+	zoom.EventMeetingSharingEnded:   func(m *merger) { m.description(); m.shared(false) },
+
+	zoom.EventParticipantJoined: func(m *merger) { m.description(); m.joined() },
+	zoom.EventParticipantLeft:   func(m *merger) { m.description(); m.left() },
+
+	zoom.EventParticipantJoinedWaitingRoom: func(m *merger) { m.description(); m.waitingRoomEntered() },
+	zoom.EventParticipantPutInWaitingRoom:  func(m *merger) { m.description(); m.waitingRoomEntered() },
+	zoom.EventParticipantLeftWaitingRoom:   func(m *merger) { m.description(); m.waitingRoomLeft() },
+	zoom.EventParticipantAdmitted:          func(m *merger) { m.description(); m.waitingRoomLeft() },
+	zoom.EventParticipantJBHWaiting:        func(m *merger) { m.description(); m.waitingRoomEntered() },
+	zoom.EventParticipantJBHWaitingLeft:    func(m *merger) { m.description(); m.waitingRoomLeft() },
+	zoom.EventParticipantJBHJoined:         func(m *merger) { m.description(); m.waitingRoomLeft() },
+}
+
+// host records who hosts the meeting, and through whose installation it is known.
+func (m *merger) host(installation string) {
+	ref := m.spec.InstallationRef.Name
+	// As long as no event named the host, nothing but the name decides between installations.
+	if m.spec.Watermarks.Host == nil && (ref == "" || installation < ref) {
+		m.spec.InstallationRef.Name = installation
+	}
+	order := cmp.Or(cmp.Compare(m.meeting.HostID, m.spec.HostID), cmp.Compare(installation, ref))
+	if m.meeting.HostID != "" && m.advance(&m.spec.Watermarks.Host, order) {
+		m.spec.HostID = m.meeting.HostID
+		m.spec.InstallationRef.Name = installation
+	}
+}

@@ -1,0 +1,74 @@
+package meeting
+
+import (
+	"cmp"
+	"time"
+
+	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+
+	"github.com/zoom-operator/zoom-operator/api/v1alpha1"
+	"github.com/zoom-operator/zoom-operator/zoom"
+)
+
+// Policy is what an app wants kept of its meetings.
+type Policy struct {
+	// Participants is false when nothing of participants is kept.
+	Participants bool
+}
+
+// merger is one event on its way into a spec.
+type merger struct {
+	spec    *v1alpha1.ZoomMeetingSpec
+	ev      *zoom.Event
+	meeting *zoom.Meeting
+	at      int64 // the event's time in milliseconds since 1970
+	policy  Policy
+}
+
+// advance moves a watermark up to this event and says whether the event wins the register. Of two
+// events with the same time the larger value wins, so that the outcome does not depend on which
+// came first; order compares the value of the event with the one that stands.
+func (m *merger) advance(mark **int64, order int) bool {
+	if *mark != nil && (m.at < **mark || m.at == **mark && order <= 0) {
+		return false
+	}
+	at := m.at
+	*mark = &at
+	return true
+}
+
+// compareTimes orders times; an unknown one comes before all others.
+func compareTimes(a, b *metav1.Time) int {
+	switch {
+	case a == nil || b == nil:
+		return comparePresence(a, b)
+	default:
+		return a.Compare(b.Time)
+	}
+}
+
+func comparePresence[T any](a, b *T) int {
+	switch {
+	case a == nil && b != nil:
+		return -1
+	case a != nil && b == nil:
+		return 1
+	default:
+		return 0
+	}
+}
+
+func comparePointers[T cmp.Ordered](a, b *T) int {
+	if a == nil || b == nil {
+		return comparePresence(a, b)
+	}
+	return cmp.Compare(*a, *b)
+}
+
+// eventOr is t when Zoom sent it, and otherwise the time of the event.
+func (m *merger) eventOr(t *time.Time) time.Time {
+	if t != nil {
+		return *t
+	}
+	return m.ev.Time
+}

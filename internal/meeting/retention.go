@@ -1,0 +1,213 @@
+package meeting
+
+import (
+	"cmp"
+	"slices"
+	"time"
+
+	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+
+	"github.com/zoom-operator/zoom-operator/api/v1alpha1"
+)
+
+// Retention is what an app wants of its meetings.
+type Retention struct {
+	// Participants is false when nothing is to be said of participants.
+	Participants bool
+	// Keep is how long a meeting that is over is kept: at least as long as something may still be
+	// reported of it. A meeting that were deleted earlier would be made anew by such a report,
+	// which tells of its start and not of its end.
+	Keep time.Duration
+	// Instances is how many instances of a meeting are kept.
+	Instances int
+	// Orphaned says that the installation that the meeting refers to is not there.
+	Orphaned bool
+}
+
+// RetentionOf is the Retention of an app; of one that is gone, nil, what the API gives by default,
+// without participants.
+func RetentionOf(app *v1alpha1.ZoomApp) Retention {
+	if app == nil {
+		return Retention{Keep: 7 * 24 * time.Hour, Instances: 10}
+	}
+	return Retention{
+		Participants: app.Spec.Participants == v1alpha1.ParticipantsCount,
+		// What is older by its signature is refused. A retry may be signed anew, so that bound
+		// alone would not do.
+		Keep:      max(time.Duration(max(app.Spec.Retention.EndedSeconds, app.Spec.MaxEventAgeSeconds))*time.Second, lateReports),
+		Instances: int(app.Spec.Retention.Instances),
+	}
+}
+
+// NextChange is when the status of a meeting will change, or something will have to be done about
+// it, although no event arrives; not ok when never.
+func NextChange(now time.Time, m *v1alpha1.ZoomMeeting, p Retention) (time.Time, bool) {
+	f := factsOf(&m.Spec)
+	state, _ := f.state(now)
+	var times []time.Time
+	for _, s := range f.starts {
+		times = append(times, s.at, s.end())
+	}
+	if n := len(f.starts); n > 0 {
+		times = append(times, f.starts[n-1].end().Add(lateStart))
+	}
+	if f.live != nil {
+		times = append(times, f.heard.Add(silence), f.heard.Add(longest))
+	}
+	if since, waiting := waitingSince(&m.Spec, state); waiting {
+		times = append(times, since.Add(silence))
+	}
+	held := heldInstances(m.Spec.Instances)
+	for i := range held {
+		if at, ok := finalAt(held, &held[i]); ok {
+			times = append(times, at)
+		}
+	}
+	if at, ok := Expiry(now, m, p); ok {
+		times = append(times, at)
+	}
+	if p.Orphaned {
+		times = append(times, m.CreationTimestamp.Add(cacheLag))
+	}
+	times = slices.DeleteFunc(times, func(t time.Time) bool { return !t.After(now) })
+	if len(times) == 0 {
+		return time.Time{}, false
+	}
+	return slices.MinFunc(times, time.Time.Compare), true
+}
+
+// Expiry is when a meeting that is over is no longer kept; not ok while it is not over.
+func Expiry(now time.Time, m *v1alpha1.ZoomMeeting, p Retention) (time.Time, bool) {
+	f := factsOf(&m.Spec)
+	state, _ := f.state(now)
+	var since time.Time
+	later := func(t *metav1.Time) {
+		if t != nil && t.After(since) {
+			since = t.Time
+		}
+	}
+	keep := p.Keep
+	switch state {
+	case v1alpha1.MeetingLive:
+		if f.heard.Add(longest).After(now) {
+			return time.Time{}, false
+		}
+		later(&metav1.Time{Time: f.heard}) // its end was lost
+	case v1alpha1.MeetingDeleted:
+		later(&f.removal.At) // and what was still planned then does not matter any more
+	case v1alpha1.MeetingEnded:
+		for _, s := range f.starts {
+			later(&metav1.Time{Time: s.end()})
+		}
+		// A series whose last occurrences were taken out has been over since they were.
+		later(occurrencesChanged(m.Spec.Schedule))
+		if undated(m.Spec.Schedule) {
+			keep = max(keep, unused)
+		}
+	default:
+		return time.Time{}, false
+	}
+	if f.last != nil {
+		later(f.last.StartedAt)
+		later(f.last.EndedAt)
+	}
+	if since.IsZero() {
+		later(&m.CreationTimestamp)
+	}
+	return since.Add(keep), true
+}
+
+// undated says whether a meeting may be held again although no date is known: a series without
+// fixed time, or one of which Zoom did not list the dates.
+func undated(s *v1alpha1.MeetingSchedule) bool {
+	return s != nil && len(s.Occurrences) == 0 &&
+		(s.Type == v1alpha1.MeetingTypeRecurring || s.Type == v1alpha1.MeetingTypeRecurringNoFixedTime)
+}
+
+// occurrencesChanged is when the latest change to one occurrence of a series alone was made.
+func occurrencesChanged(s *v1alpha1.MeetingSchedule) *metav1.Time {
+	if s == nil {
+		return nil
+	}
+	var last *metav1.Time
+	for _, o := range s.Occurrences {
+		if at := changedAt(&o); at != nil && (last == nil || last.Before(at)) {
+			last = at
+		}
+	}
+	return last
+}
+
+// finalAt is when nothing more will be reported of an instance, one of those that were held, newest
+// first; not ok while it goes on.
+func finalAt(held []v1alpha1.MeetingInstance, in *v1alpha1.MeetingInstance) (time.Time, bool) {
+	i := slices.IndexFunc(held, func(h v1alpha1.MeetingInstance) bool { return SameInstance(&h, in) })
+	if i < 0 {
+		return time.Time{}, false
+	}
+	if end := held[i].EndedAt; end != nil {
+		return end.Add(lateReports), true
+	}
+	// The end of an instance that a later one followed was lost: it was over when that one started
+	// at the latest.
+	start := startOf(&held[0])
+	if i == 0 || start == nil {
+		return time.Time{}, false
+	}
+	return start.Add(lateReports), true
+}
+
+// Compact takes away what is no longer kept of a meeting: instances beyond the newest, and single
+// stays of which there are numbers by now. It says whether there was any.
+func Compact(now time.Time, spec *v1alpha1.ZoomMeetingSpec, p Retention) bool {
+	held := heldInstances(spec.Instances)
+	settled := func(in *v1alpha1.MeetingInstance) bool {
+		at, ok := finalAt(held, in)
+		return ok && !at.After(now)
+	}
+	changed := trim(spec, p.Instances, settled)
+	if !p.Participants {
+		changed = forgetParticipants(spec) || changed
+	}
+	for i := range spec.Instances {
+		if in := &spec.Instances[i]; settled(in) && seal(in) {
+			changed = true
+		}
+	}
+	return changed
+}
+
+// forgetParticipants takes away what was counted before the app wanted nothing of participants, and
+// says whether there was anything.
+func forgetParticipants(spec *v1alpha1.ZoomMeetingSpec) bool {
+	changed := len(spec.Waiting) > 0
+	spec.Waiting = nil
+	for i := range spec.Instances {
+		changed = changed || spec.Instances[i].Attendance != nil
+		spec.Instances[i].Attendance = nil
+	}
+	return changed
+}
+
+// Over are the meetings that are over and of which nothing more will be reported, those
+// first that have been over for longest.
+func Over(now time.Time, meetings []v1alpha1.ZoomMeeting, app *v1alpha1.ZoomApp) []*v1alpha1.ZoomMeeting {
+	p := RetentionOf(app)
+	p.Keep = max(time.Duration(app.Spec.MaxEventAgeSeconds)*time.Second, lateReports)
+	type ending struct {
+		at      time.Time
+		meeting *v1alpha1.ZoomMeeting
+	}
+	var over []ending
+	for i := range meetings {
+		if at, is := Expiry(now, &meetings[i], p); is && !at.After(now) && meetings[i].DeletionTimestamp.IsZero() {
+			over = append(over, ending{at, &meetings[i]})
+		}
+	}
+	slices.SortFunc(over, func(a, b ending) int { return cmp.Or(a.at.Compare(b.at), cmp.Compare(a.meeting.Name, b.meeting.Name)) })
+	list := make([]*v1alpha1.ZoomMeeting, 0, len(over))
+	for _, e := range over {
+		list = append(list, e.meeting)
+	}
+	return list
+}

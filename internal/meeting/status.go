@@ -1,0 +1,214 @@
+package meeting
+
+import (
+	"slices"
+	"time"
+
+	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+
+	"k8s.io/apimachinery/pkg/api/meta"
+
+	"github.com/zoom-operator/zoom-operator/api/v1alpha1"
+	"github.com/zoom-operator/zoom-operator/internal/messages"
+)
+
+// Status is what follows from the spec of a meeting at that time. It depends on the status
+// before only for when the conditions last changed.
+func Status(now time.Time, m *v1alpha1.ZoomMeeting, p Retention) v1alpha1.ZoomMeetingStatus {
+	f := factsOf(&m.Spec)
+	state, waitsFor := f.state(now)
+	status := v1alpha1.ZoomMeetingStatus{State: state, Conditions: slices.Clone(m.Status.Conditions)}
+	if f.live != nil {
+		status.Live = liveInstance(f.live, p.Participants)
+	}
+	if f.last != nil {
+		status.Last = lastInstance(f.last, p.Participants)
+	}
+	if next, ok := f.next(now); ok && f.removal == nil {
+		status.NextStart = &metav1.Time{Time: next.at}
+	}
+	status.StartTime, status.Duration = headline(&m.Spec, &status, waitsFor)
+	for _, c := range meetingConditions(now, &m.Spec, f, state, waitsFor) {
+		c.ObservedGeneration = m.Generation
+		c.LastTransitionTime = metav1.Time{Time: now.UTC().Truncate(time.Second)}
+		meta.SetStatusCondition(&status.Conditions, c)
+	}
+	if c, ok := installationCondition(now, m, p); ok {
+		meta.SetStatusCondition(&status.Conditions, c)
+	} else {
+		meta.RemoveStatusCondition(&status.Conditions, v1alpha1.ConditionInstallationFound)
+	}
+	return status
+}
+
+// installationCondition says that the installation of a meeting is not there; not ok when it is, or
+// may just not be cached. It is not kept as True: nearly all meetings have an installation, and
+// their objects are to be small.
+func installationCondition(now time.Time, m *v1alpha1.ZoomMeeting, p Retention) (metav1.Condition, bool) {
+	if !p.Orphaned || now.Before(m.CreationTimestamp.Add(cacheLag)) {
+		return metav1.Condition{}, false
+	}
+	return metav1.Condition{
+		Type: v1alpha1.ConditionInstallationFound, Status: metav1.ConditionFalse, Reason: v1alpha1.ReasonInstallationNotFound,
+		Message: "There is no ZoomInstallation " + m.Spec.InstallationRef.Name + " in namespace " + m.Namespace + ", so this meeting is nobody's. " +
+			"If it comes from a backup, restore that too; otherwise delete it: Zoom's events record the meetings of an account by themselves.",
+		ObservedGeneration: m.Generation, LastTransitionTime: metav1.Time{Time: now.UTC().Truncate(time.Second)},
+	}, true
+}
+
+// headline is the start and the length that the state speaks of.
+func headline(spec *v1alpha1.ZoomMeetingSpec, status *v1alpha1.ZoomMeetingStatus, waitsFor *plannedStart) (start *metav1.Time, length string) {
+	if spec.Schedule != nil {
+		length = minutesText(spec.Schedule.DurationMinutes)
+	}
+	switch {
+	case status.State == v1alpha1.MeetingLive:
+		return status.Live.StartedAt, length
+	case waitsFor != nil:
+		return &metav1.Time{Time: waitsFor.at}, minutesText(waitsFor.minutes)
+	case status.State == v1alpha1.MeetingEnded && status.Last != nil:
+		if s := status.Last.DurationSeconds; s != nil {
+			return status.Last.StartedAt, messages.Duration(time.Duration(*s) * time.Second)
+		}
+		return status.Last.StartedAt, ""
+	default:
+		return nil, length
+	}
+}
+
+func liveInstance(in *v1alpha1.MeetingInstance, count bool) *v1alpha1.LiveInstance {
+	live := &v1alpha1.LiveInstance{UUID: in.UUID, StartedAt: in.StartedAt}
+	live.Alerts = tally(in.Alerts)
+	live.ScreenShares = tally(in.Sharing)
+	if !count {
+		return live
+	}
+	// Of a meeting that nobody has joined nothing is known, and nobody is in it.
+	n, known := countParticipants(in.Attendance)
+	if !known {
+		n.Precision = v1alpha1.PrecisionExact
+	}
+	live.Participants, live.Precision = &n.Present, n.Precision
+	return live
+}
+
+func lastInstance(in *v1alpha1.MeetingInstance, count bool) *v1alpha1.LastInstance {
+	last := &v1alpha1.LastInstance{UUID: in.UUID, StartedAt: in.StartedAt, EndedAt: in.EndedAt}
+	last.Alerts = tally(in.Alerts)
+	last.ScreenShares = tally(in.Sharing)
+	if in.StartedAt != nil && in.EndedAt != nil {
+		seconds := max(0, int64(in.EndedAt.Sub(in.StartedAt.Time)/time.Second))
+		last.DurationSeconds = &seconds
+	}
+	if n, known := countParticipants(in.Attendance); known && count {
+		last.PeakParticipants, last.Joins, last.Precision = &n.Peak, &n.Joins, n.Precision
+	}
+	return last
+}
+
+// tally is how many events were counted; nil when none was reported.
+func tally(t *v1alpha1.Tally) *int32 {
+	if t == nil {
+		return nil
+	}
+	return new(countOf(t))
+}
+
+// meetingConditions are the conditions of a meeting, without the generation and the time that they
+// all share.
+func meetingConditions(now time.Time, spec *v1alpha1.ZoomMeetingSpec, f meetingFacts, state v1alpha1.MeetingState, waitsFor *plannedStart) []metav1.Condition {
+	return []metav1.Condition{
+		liveCondition(f, state, waitsFor, zoneOf(spec)),
+		waitingCondition(now, spec, state),
+		overdueCondition(now, f),
+	}
+}
+
+// zoneOf is where a meeting's planned times are told in; UTC when it is not known.
+func zoneOf(spec *v1alpha1.ZoomMeetingSpec) *time.Location {
+	if spec.Schedule == nil {
+		return time.UTC
+	}
+	zone, err := time.LoadLocation(spec.Schedule.Timezone)
+	if err != nil {
+		return time.UTC // Zoom knows it, and this system does not
+	}
+	return zone
+}
+
+func liveCondition(f meetingFacts, state v1alpha1.MeetingState, waitsFor *plannedStart, zone *time.Location) metav1.Condition {
+	c := metav1.Condition{Type: v1alpha1.ConditionLive, Status: metav1.ConditionFalse}
+	switch {
+	case f.live != nil:
+		c.Status, c.Reason = metav1.ConditionTrue, v1alpha1.ReasonStarted
+		c.Message = "The meeting has been going on since " + messages.Instant(f.live.StartedAt) + "."
+	case state == v1alpha1.MeetingDeleted:
+		c.Reason = v1alpha1.ReasonDeleted
+		c.Message = "The meeting was deleted at Zoom at " + messages.Instant(&f.removal.At) + "."
+	case f.last != nil:
+		c.Reason = v1alpha1.ReasonEnded
+		c.Message = endMessage(f.last)
+	default:
+		c.Reason = v1alpha1.ReasonNotStarted
+		c.Message = "Zoom has not reported a start of the "
+	}
+	if waitsFor != nil {
+		c.Message += " Its planned start is " + messages.Instant(&metav1.Time{Time: waitsFor.at})
+		if zone != time.UTC {
+			c.Message += ", which is " + waitsFor.at.In(zone).Format("15:04 on Monday, 2 January") + " in " + zone.String()
+		}
+		c.Message += "."
+	}
+	return c
+}
+
+func endMessage(in *v1alpha1.MeetingInstance) string {
+	if in.EndedAt == nil {
+		return "The meeting started at " + messages.Instant(in.StartedAt) + " and is over; Zoom did not report when it ended."
+	}
+	return "The meeting ended at " + messages.Instant(in.EndedAt) + "."
+}
+
+func waitingCondition(now time.Time, spec *v1alpha1.ZoomMeetingSpec, state v1alpha1.MeetingState) metav1.Condition {
+	if since, waiting := waitingSince(spec, state); waiting && since.Add(silence).After(now) {
+		return metav1.Condition{
+			Type: v1alpha1.ConditionWaitingForHost, Status: metav1.ConditionTrue, Reason: v1alpha1.ReasonPeopleWaiting,
+			Message: "Somebody has been waiting for the host since " + messages.Instant(&metav1.Time{Time: since}) + ".",
+		}
+	}
+	return metav1.Condition{
+		Type: v1alpha1.ConditionWaitingForHost, Status: metav1.ConditionFalse, Reason: v1alpha1.ReasonNobodyWaiting,
+		Message: "Nobody is known to be waiting for the host.",
+	}
+}
+
+// waitingSince is since when people wait for the meeting to begin. Who comes to the door of a live
+// meeting waits to be let in, not for the host.
+func waitingSince(spec *v1alpha1.ZoomMeetingSpec, state v1alpha1.MeetingState) (time.Time, bool) {
+	if state == v1alpha1.MeetingLive || state == v1alpha1.MeetingDeleted {
+		return time.Time{}, false
+	}
+	return latestWaiting(spec)
+}
+
+func overdueCondition(now time.Time, f meetingFacts) metav1.Condition {
+	if f.live != nil && !f.heard.Add(silence).After(now) {
+		return metav1.Condition{
+			Type: v1alpha1.ConditionEndOverdue, Status: metav1.ConditionTrue, Reason: v1alpha1.ReasonNoEventForLong,
+			Message: "The last event of the live meeting is of " + messages.Instant(&metav1.Time{Time: f.heard}) +
+				". The event of its end was probably lost; ask the host, or wait for the next start.",
+		}
+	}
+	return metav1.Condition{
+		Type: v1alpha1.ConditionEndOverdue, Status: metav1.ConditionFalse, Reason: v1alpha1.ReasonAsExpected,
+		Message: "The meeting is not live, or was heard of within the last day.",
+	}
+}
+
+// minutesText is a planned length; empty when it is not known.
+func minutesText(n *int32) string {
+	if n == nil {
+		return ""
+	}
+	return messages.Duration(time.Duration(*n) * time.Minute)
+}

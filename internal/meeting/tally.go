@@ -1,0 +1,55 @@
+package meeting
+
+import (
+	"time"
+
+	"github.com/zoom-operator/zoom-operator/api/v1alpha1"
+)
+
+// maxTally is where a tally stops to count: sixteen reports of poor quality are as bad as sixty.
+const maxTally = 16
+
+// addTo counts the event of that key once, and keeps when the latest was. One that does not count
+// tells the time alone.
+func addTo(t *v1alpha1.Tally, at time.Time, key uint32, counts bool) {
+	if last := v1alpha1.Seconds(at); last.After(t.LastAt.Time) {
+		t.LastAt = *last
+	}
+	if !counts || t.Count != nil {
+		return
+	}
+	seen := decodeSample(t.Seen)
+	seen.add(session{key: key})
+	if len(seen.sessions) >= maxTally {
+		t.Seen, t.Count = nil, new(int32(maxTally))
+		return
+	}
+	t.Seen = seen.encode()
+}
+
+// countOf is how many events a tally has counted.
+func countOf(t *v1alpha1.Tally) int32 {
+	switch {
+	case t == nil:
+		return 0
+	case t.Count != nil:
+		return min(*t.Count, maxTally)
+	default:
+		return int32(min(len(decodeSample(t.Seen).sessions), maxTally))
+	}
+}
+
+// mergeTallies is the tally of an instance of which Zoom reported under two uuids.
+func mergeTallies(a, b *v1alpha1.Tally) *v1alpha1.Tally {
+	switch {
+	case a == nil:
+		return b
+	case b == nil:
+		return a
+	}
+	t := &v1alpha1.Tally{LastAt: a.LastAt, Count: new(min(countOf(a)+countOf(b), maxTally))}
+	if t.LastAt.Before(&b.LastAt) {
+		t.LastAt = b.LastAt
+	}
+	return t
+}

@@ -1,0 +1,41 @@
+package e2e
+
+import (
+	"context"
+	"fmt"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/google/go-cmp/cmp"
+	"sigs.k8s.io/controller-runtime/pkg/client"
+
+	"github.com/zoom-operator/zoom-operator/api/v1alpha1"
+	"github.com/zoom-operator/zoom-operator/test/scenarios"
+)
+
+// The scenarios happen so that each ends now. What is not told to depend on the order arrives at
+// once.
+func TestScenarios(t *testing.T) {
+	day := func(end time.Duration) time.Time { return now().Add(-end) }
+	scenarios.Run(t, day, func(t *testing.T, s *scenarios.Scenario) string {
+		t.Helper()
+		a := newApp(t, nil)
+		if s.Ordered {
+			a.tell(t, s.Events...)
+		} else {
+			a.tellAtOnce(t, len(s.Events), s.Events)
+		}
+		within(t, settleWithin, func(ctx context.Context) error {
+			var list v1alpha1.ZoomMeetingList
+			if err := system.Client.List(ctx, &list, client.InNamespace(a.namespace)); err != nil {
+				return err
+			}
+			if diff := cmp.Diff(strings.Split(s.Expected, "\n"), strings.Split(s.Render(list.Items), "\n")); diff != "" {
+				return fmt.Errorf("objects (-expected +stored):\n%s", diff)
+			}
+			return nil
+		})
+		return s.Expected
+	})
+}

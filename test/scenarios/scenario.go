@@ -1,0 +1,416 @@
+// Package scenarios has the truth about meetings as text: what Zoom's events say, and the
+// ZoomMeeting objects that follow from them. The same files run in memory, against an API server
+// and through the operator's binary.
+//
+// A scenario is a line with the time at which the objects are looked at, a line for each event in
+// the order in which they arrive, and the objects as YAML, without what only machines read:
+//
+//	scenario now=21:00
+//	created number=81234567890 topic=(Book club) start=19:00 at=09:00
+//	started uuid=A at=19:01
+//	----
+//	spec: ...
+//	status: ...
+//
+// Events have Zoom's names. All times are of one day; 09:00+7d is a week later. What is left out of
+// an event is as in the one before. go test ./test/scenarios -rewrite fills in the objects.
+package scenarios
+
+import (
+	"fmt"
+	"path/filepath"
+	"runtime"
+	"strconv"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/cockroachdb/datadriven"
+
+	"github.com/zoom-operator/zoom-operator/zoom"
+	"github.com/zoom-operator/zoom-operator/zoom/zoomtest"
+)
+
+// Scenario is what happens to the meetings of one app.
+type Scenario struct {
+	// Events are in the order in which they arrive.
+	Events []zoomtest.Event
+	// Accounts are the customers that they are of.
+	Accounts []string
+	// Expected is how the objects are rendered in the end.
+	Expected string
+	// Day is the midnight that all times are counted from, and Now when the objects are looked at.
+	Day, Now time.Time
+	// Ordered says that the objects depend on the order of the events, as the names of two meetings
+	// with one number do.
+	Ordered bool
+}
+
+// Run runs all scenarios, each in a test of its own. The outcome is what Render says.
+//
+// Events get their times by day, which says of how long after midnight a scenario ends when that
+// day began.
+func Run(t *testing.T, day func(now time.Duration) time.Time, outcome func(t *testing.T, s *Scenario) string) {
+	t.Helper()
+	_, file, _, _ := runtime.Caller(0)
+	datadriven.Walk(t, filepath.Join(filepath.Dir(file), "testdata"), func(t *testing.T, path string) {
+		t.Helper()
+		datadriven.RunTest(t, path, func(t *testing.T, d *datadriven.TestData) string {
+			t.Helper()
+			s, err := parse(d, day)
+			if err != nil {
+				t.Fatalf("%s: %v", d.Pos, err)
+			}
+			return outcome(t, s)
+		})
+	})
+}
+
+func parse(d *datadriven.TestData, day func(time.Duration) time.Time) (*Scenario, error) {
+	if d.Cmd != "scenario" {
+		return nil, fmt.Errorf("%q, want scenario", d.Cmd)
+	}
+	first, err := fieldsOf("scenario", d.CmdArgs)
+	if err != nil {
+		return nil, err
+	}
+	end, err := offset(first.take("now"))
+	if err != nil {
+		return nil, err
+	}
+	s := &Scenario{Expected: d.Expected, Day: day(end), Ordered: first.take("ordered") != ""}
+	s.Now = s.Day.Add(end)
+	teller := teller{scenario: s, meetings: map[string]zoomtest.Meeting{}, instances: map[string]zoomtest.Instance{}, stays: map[string]int{}}
+	if err := first.unused(); err != nil {
+		return nil, err
+	}
+	for line := range strings.Lines(d.Input) {
+		if line = strings.TrimSpace(line); line == "" || strings.HasPrefix(line, "#") {
+			continue
+		}
+		if err := teller.tell(line); err != nil {
+			return nil, fmt.Errorf("%s: %w", line, err)
+		}
+	}
+	return s, nil
+}
+
+// fields are what a line says, less what was taken of it.
+type fields map[string]string
+
+func fieldsOf(command string, args []datadriven.CmdArg) (fields, error) {
+	f := fields{}
+	for _, arg := range args {
+		if _, twice := f[arg.Key]; twice {
+			return nil, fmt.Errorf("%s says %s twice", command, arg.Key)
+		}
+		f[arg.Key] = strings.Join(arg.Vals, ",")
+		if len(arg.Vals) == 0 {
+			f[arg.Key] = "yes"
+		}
+	}
+	return f, nil
+}
+
+func (f fields) take(key string) string {
+	value := f[key]
+	delete(f, key)
+	return value
+}
+
+func (f fields) unused() error {
+	for key := range f {
+		return fmt.Errorf("nothing is known of %s", key)
+	}
+	return nil
+}
+
+// offset is a time as it is written, 19:00 or 19:00:30 with +7d or -1d, as the time since midnight.
+func offset(s string) (time.Duration, error) {
+	clock, days := s, 0
+	if i := strings.LastIndexAny(s, "+-"); i > 0 {
+		var err error
+		if days, err = strconv.Atoi(strings.TrimSuffix(s[i:], "d")); err != nil {
+			return 0, fmt.Errorf("%q is no time: %w", s, err)
+		}
+		clock = s[:i]
+	}
+	if strings.Count(clock, ":") == 1 {
+		clock += ":00"
+	}
+	at, err := time.Parse(time.TimeOnly, clock)
+	if err != nil {
+		return 0, fmt.Errorf("%q is no time: %w", s, err)
+	}
+	midnight := time.Date(at.Year(), at.Month(), at.Day(), 0, 0, 0, 0, time.UTC)
+	return at.Sub(midnight) + time.Duration(days)*24*time.Hour, nil
+}
+
+// teller makes events of lines.
+type teller struct {
+	scenario  *Scenario
+	meetings  map[string]zoomtest.Meeting
+	instances map[string]zoomtest.Instance
+	stays     map[string]int
+	number    string // of the meeting that the line before was about
+	uuid      string // of the instance that it was about
+	account   string
+}
+
+func (t *teller) time(s string) (time.Time, error) {
+	d, err := offset(s)
+	return t.scenario.Day.Add(d), err
+}
+
+func (t *teller) tell(line string) error {
+	name, args, err := datadriven.ParseLine(line)
+	if err != nil {
+		return err
+	}
+	f, err := fieldsOf(name, args)
+	if err != nil {
+		return err
+	}
+	at, err := t.time(f.take("at"))
+	if err != nil {
+		return err
+	}
+	before, m, err := t.meeting(f)
+	if err != nil {
+		return err
+	}
+	var events []zoomtest.Event
+	if plan, ok := plans[name]; ok {
+		events = []zoomtest.Event{plan(before, m, at, f.take("date"), t)}
+	} else if held, ok := inInstances[name]; ok {
+		in, err := t.instance(f, m, at)
+		if err != nil {
+			return err
+		}
+		events = held(in, at, t.participant(name, f.take("who"), at))
+	} else {
+		return fmt.Errorf("no event is called %s", name)
+	}
+	t.scenario.Events = append(t.scenario.Events, events...)
+	return f.unused()
+}
+
+// plans are the events about a plan, before and after what the line says of it.
+var plans = map[string]func(before, m zoomtest.Meeting, at time.Time, date string, t *teller) zoomtest.Event{
+	"created": func(_, m zoomtest.Meeting, at time.Time, _ string, _ *teller) zoomtest.Event { return m.Created(at) },
+	"updated": func(before, m zoomtest.Meeting, at time.Time, date string, t *teller) zoomtest.Event {
+		if date == "" {
+			return before.Updated(at, m, "")
+		}
+		return t.moved(before, m, at, date)
+	},
+	"deleted": func(_, m zoomtest.Meeting, at time.Time, date string, t *teller) zoomtest.Event {
+		return m.Deleted(at, t.ids(date)...)
+	},
+	"permanently_deleted": func(_, m zoomtest.Meeting, at time.Time, date string, t *teller) zoomtest.Event {
+		return m.PermanentlyDeleted(at, t.ids(date)...)
+	},
+	"recovered": func(_, m zoomtest.Meeting, at time.Time, date string, t *teller) zoomtest.Event {
+		return m.Recovered(at, t.ids(date)...)
+	},
+}
+
+// inInstances are the events of a meeting that is held.
+var inInstances = map[string]func(in zoomtest.Instance, at time.Time, p zoomtest.Participant) []zoomtest.Event{
+	"started": func(in zoomtest.Instance, _ time.Time, _ zoomtest.Participant) []zoomtest.Event {
+		return []zoomtest.Event{in.Started()}
+	},
+	"ended": func(in zoomtest.Instance, at time.Time, _ zoomtest.Participant) []zoomtest.Event {
+		return []zoomtest.Event{in.Ended(at)}
+	},
+	"alert": func(in zoomtest.Instance, at time.Time, _ zoomtest.Participant) []zoomtest.Event {
+		return []zoomtest.Event{in.Alert(at, "Unstable audio quality")}
+	},
+	"sharing_started": one(zoomtest.Instance.SharingStarted), "sharing_ended": one(zoomtest.Instance.SharingEnded),
+	"participant_joined": one(zoomtest.Instance.ParticipantJoined), "participant_left": one(zoomtest.Instance.ParticipantLeft),
+	"participant_joined_waiting_room": one(zoomtest.Instance.ParticipantJoinedWaitingRoom),
+	"participant_left_waiting_room":   one(zoomtest.Instance.ParticipantLeftWaitingRoom),
+	"participant_put_in_waiting_room": one(zoomtest.Instance.ParticipantPutInWaitingRoom),
+	"participant_admitted":            one(zoomtest.Instance.ParticipantAdmitted),
+	"participant_jbh_waiting":         one(zoomtest.Instance.ParticipantJBHWaiting),
+	"participant_jbh_waiting_left":    one(zoomtest.Instance.ParticipantJBHWaitingLeft),
+	"participant_jbh_joined":          one(zoomtest.Instance.ParticipantJBHJoined),
+	// What Zoom sends when somebody goes from one room of the meeting to another.
+	"moved": func(in zoomtest.Instance, at time.Time, p zoomtest.Participant) []zoomtest.Event {
+		left, joined, _ := in.ParticipantMoved(at, p, p.UserID+"1")
+		return []zoomtest.Event{left, joined}
+	},
+}
+
+func one(event func(zoomtest.Instance, time.Time, zoomtest.Participant) zoomtest.Event) func(zoomtest.Instance, time.Time, zoomtest.Participant) []zoomtest.Event {
+	return func(in zoomtest.Instance, at time.Time, p zoomtest.Participant) []zoomtest.Event {
+		return []zoomtest.Event{event(in, at, p)}
+	}
+}
+
+// kinds are the types of meetings.
+var kinds = map[string]int{
+	"instant": zoomtest.TypeInstant, "scheduled": zoomtest.TypeScheduled, "recurring": zoomtest.TypeRecurringPlanned,
+	"no-fixed-time": zoomtest.TypeRecurring, "personal-room": zoomtest.TypePersonalRoom,
+}
+
+// meeting is the meeting that a line is about, before and after what the line says of its plan.
+func (t *teller) meeting(f fields) (before, after zoomtest.Meeting, err error) {
+	if account := f.take("account"); account != "" {
+		t.account = account
+	}
+	if t.account == "" {
+		t.account = "club"
+	}
+	if number := f.take("number"); number != "" {
+		t.number = number
+	}
+	key := t.account + " " + t.number
+	before, known := t.meetings[key]
+	if !known {
+		if before, err = t.another(); err != nil {
+			return before, after, err
+		}
+	}
+	after = before
+	if err := t.describe(&after, f); err != nil {
+		return before, after, err
+	}
+	t.meetings[key] = after
+	return before, after, nil
+}
+
+// another is a meeting of which no line told before.
+func (t *teller) another() (zoomtest.Meeting, error) {
+	number, err := strconv.ParseInt(t.number, 10, 64)
+	if err != nil {
+		return zoomtest.Meeting{}, err
+	}
+	if !strings.Contains(strings.Join(t.scenario.Accounts, " ")+" ", t.account+" ") {
+		t.scenario.Accounts = append(t.scenario.Accounts, t.account)
+	}
+	host := zoomtest.User{ID: "host-of-" + t.account, Name: "Ana", Email: "ana@example.org"}
+	return zoomtest.Meeting{
+		Account: zoomtest.Account{ID: t.account}, Number: number, UUID: "plan", Host: host, Topic: "Book club",
+		Type: zoomtest.TypeScheduled, Duration: 60, Timezone: "Europe/Madrid", Passcode: "123456",
+	}, nil
+}
+
+func (t *teller) describe(m *zoomtest.Meeting, f fields) (err error) {
+	if topic := f.take("topic"); topic != "" {
+		m.Topic = topic
+	}
+	if kind := f.take("type"); kind != "" {
+		code, known := kinds[kind]
+		if m.Type = code; !known {
+			return fmt.Errorf("no type is called %s", kind)
+		}
+	}
+	if host := f.take("host"); host != "" {
+		m.Host.ID = host
+	}
+	if start := f.take("start"); start != "" {
+		if m.Start, err = t.time(start); err != nil {
+			return err
+		}
+	}
+	if minutes := f.take("minutes"); minutes != "" {
+		if m.Duration, err = strconv.Atoi(minutes); err != nil {
+			return err
+		}
+	}
+	if room := f.take("room"); room != "" {
+		if m.PersonalRoom, err = strconv.ParseInt(room, 10, 64); err != nil {
+			return err
+		}
+	}
+	if dates := f.take("dates"); dates != "" {
+		m.Type, m.Occurrences = zoomtest.TypeRecurringPlanned, nil
+		for s := range strings.SplitSeq(dates, ",") {
+			at, err := t.time(strings.TrimSpace(s))
+			if err != nil {
+				return err
+			}
+			m.Occurrences = append(m.Occurrences, zoomtest.Dates(at, 0, 1, m.Duration)...)
+		}
+		m.Start = m.Occurrences[0].Start
+	}
+	return nil
+}
+
+// moved is the update of one date of a series: the line says when it now starts.
+func (t *teller) moved(before, m zoomtest.Meeting, at time.Time, date string) zoomtest.Event {
+	id := t.ids(date)[0]
+	series := before
+	t.meetings[t.account+" "+t.number] = series // the series itself stays as it was
+	was, is := before, m
+	was.Type, is.Type = zoomtest.TypeRecurringPlanned, zoomtest.TypeRecurringPlanned
+	was.Occurrences, is.Occurrences = nil, nil
+	for _, o := range before.Occurrences {
+		if o.ID == id {
+			was.Occurrences = []zoomtest.Occurrence{o}
+			o.Start, o.Duration = m.Start, m.Duration
+			is.Occurrences = []zoomtest.Occurrence{o}
+		}
+	}
+	return was.Updated(at, is, zoom.OperationSingle)
+}
+
+// ids is the occurrence that began at that time when it was first planned; none when the line names
+// none.
+func (t *teller) ids(date string) []string {
+	if date == "" {
+		return nil
+	}
+	at, err := t.time(date)
+	if err != nil {
+		return []string{date}
+	}
+	return []string{strconv.FormatInt(at.UnixMilli(), 10)}
+}
+
+// instance is the one that a line is about: of that uuid, or the one of the line before. A uuid
+// that is new starts at the time of the line, or when it says. Of a meeting that was never held,
+// the uuid is that of its plan.
+func (t *teller) instance(f fields, m zoomtest.Meeting, at time.Time) (zoomtest.Instance, error) {
+	if uuid := f.take("uuid"); uuid != "" {
+		t.uuid = uuid
+	}
+	key := t.account + " " + t.number + " " + t.uuid
+	in, known := t.instances[key]
+	if !known {
+		in = zoomtest.Instance{UUID: t.uuid, Start: at}
+		if in.UUID == "" {
+			in.UUID = m.UUID
+		}
+	}
+	in.Meeting = m
+	if since := f.take("since"); since != "" {
+		var err error
+		if in.Start, err = t.time(since); err != nil {
+			return in, err
+		}
+	}
+	t.instances[key] = in
+	return in, nil
+}
+
+// participant is somebody in one of their stays: the first leave ends the first one, and who comes
+// back is the same person with another one. A line that is there twice is about one stay.
+func (t *teller) participant(event, who string, at time.Time) zoomtest.Participant {
+	if who == "" {
+		return zoomtest.Participant{}
+	}
+	count, line := event+" "+who, fmt.Sprint(event, who, at)
+	switch event {
+	case "participant_joined", "participant_left":
+		if t.stays[line] == 0 {
+			t.stays[count]++
+			t.stays[line] = t.stays[count]
+		}
+	default:
+		t.stays[line] = max(1, t.stays["participant_joined "+who])
+	}
+	stay := fmt.Sprintf("%s-%d", who, t.stays[line])
+	return zoomtest.Participant{UserID: "16778240" + stay, UUID: "67C1A429-" + stay, User: zoomtest.User{ID: who, Name: who}}
+}

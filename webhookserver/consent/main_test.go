@@ -1,0 +1,9 @@
+package consent_test
+
+import (
+	"testing"
+
+	"github.com/zoom-operator/zoom-operator/test/controlplane"
+)
+
+func TestMain(m *testing.M) { controlplane.Main(m) }

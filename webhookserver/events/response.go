@@ -1,0 +1,114 @@
+package events
+
+import (
+	"encoding/json"
+	"errors"
+	"fmt"
+	"net/http"
+	"slices"
+	"strconv"
+	"strings"
+
+	apierrors "k8s.io/apimachinery/pkg/api/errors"
+	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+	"k8s.io/apimachinery/pkg/types"
+
+	"github.com/zoom-operator/zoom-operator/api/v1alpha1"
+	"github.com/zoom-operator/zoom-operator/internal/commit"
+	"github.com/zoom-operator/zoom-operator/webhookserver/limits"
+	"github.com/zoom-operator/zoom-operator/webhookserver/telemetry"
+)
+
+// requestInfo is what is known of a request by the time it is answered.
+type requestInfo struct {
+	key    types.NamespacedName // of an app, which need not be there
+	app    *v1alpha1.ZoomApp
+	event  string
+	caller *limits.Caller // nil when the address is not known
+}
+
+// response is what a request gets, and why.
+type response struct {
+	code   int
+	reason string
+	body   any   // JSON; nil for none
+	err    error // for the log; never shown outside
+}
+
+// statusError is an error that a request is answered with: an event is refused, put off until Zoom
+// sends it again, or taken and dropped.
+type statusError struct {
+	code   int
+	reason string
+	err    error // for the log; nil for what is only counted
+}
+
+func (e *statusError) Error() string {
+	return fmt.Sprintf("answered %d because of %s", e.code, e.reason)
+}
+
+func (e *statusError) Unwrap() error { return e.err }
+
+// refuse answers what Zoom need not send again.
+func refuse(code int, reason string) error { return &statusError{code: code, reason: reason} }
+
+// retryLater has Zoom send an event again, three times in 85 minutes: it does so only after a
+// status of 500 or more. See "Webhooks" in Zoom's documentation, on retries.
+func retryLater(reason string) error {
+	return &statusError{code: http.StatusServiceUnavailable, reason: reason}
+}
+
+// drop takes an event that is not to be stored.
+func drop(reason string) error { return &statusError{code: http.StatusNoContent, reason: reason} }
+
+// responseTo is the response to an event that was stored, or to the error why not.
+func responseTo(err error) response {
+	if err == nil {
+		return response{code: http.StatusNoContent, reason: reasonStored}
+	}
+	if status, ok := errors.AsType[*statusError](err); ok {
+		return response{code: status.code, reason: status.reason, err: status.err}
+	}
+	switch {
+	case errors.Is(err, commit.ErrOverloaded):
+		// Counted and not logged: a line for each would be one more load.
+		return response{code: http.StatusServiceUnavailable, reason: telemetry.ReasonOverloaded}
+	case neverValid(err):
+		return response{code: http.StatusBadRequest, reason: telemetry.ReasonMalformed, err: err}
+	default:
+		return response{code: http.StatusServiceUnavailable, reason: telemetry.ReasonNotStored, err: err}
+	}
+}
+
+// neverValid says whether the API server refuses what an event says, so that it will never take it:
+// the schema has no room for a value in the spec. A policy of the cluster's admins answers with the
+// same reason, and so does the API server about what is not the event's; both can change before
+// Zoom's next retry.
+func neverValid(err error) bool {
+	status, ok := errors.AsType[*apierrors.StatusError](err)
+	if !ok || !apierrors.IsInvalid(err) || status.ErrStatus.Details == nil || len(status.ErrStatus.Details.Causes) == 0 {
+		return false
+	}
+	return !slices.ContainsFunc(status.ErrStatus.Details.Causes, func(c metav1.StatusCause) bool {
+		return !strings.HasPrefix(c.Field, "spec.")
+	})
+}
+
+func (r response) write(w http.ResponseWriter) {
+	h := w.Header()
+	h.Set("Cache-Control", "no-store")
+	h.Set("X-Content-Type-Options", "nosniff")
+	if r.code == http.StatusMethodNotAllowed {
+		h.Set("Allow", http.MethodPost)
+	}
+	if r.code == http.StatusTooManyRequests {
+		h.Set("Retry-After", strconv.Itoa(int(limits.BusyFor.Seconds())))
+	}
+	if r.body == nil {
+		w.WriteHeader(r.code)
+		return
+	}
+	h.Set("Content-Type", "application/json")
+	w.WriteHeader(r.code)
+	_ = json.NewEncoder(w).Encode(r.body) // a caller that went away cannot be told
+}

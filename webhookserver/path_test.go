@@ -1,0 +1,84 @@
+package webhookserver
+
+import (
+	"io"
+	"net/http"
+	"net/http/httptest"
+	"net/url"
+	"testing"
+
+	"github.com/zoom-operator/zoom-operator/internal/urls"
+)
+
+// Zoom follows no redirect, and what is behind one path must not be reached by another.
+func TestPathsAreTakenForWhatTheyMean(t *testing.T) {
+	mux := http.NewServeMux()
+	answer := func(w http.ResponseWriter, r *http.Request) {
+		_, _ = io.WriteString(w, r.Method+" "+r.Pattern+" "+r.PathValue("namespace")+" "+r.PathValue("app"))
+	}
+	mux.HandleFunc(urls.WebhookPattern, answer)
+	mux.HandleFunc("GET /oauth/{namespace}/{app}/install", answer)
+	mux.HandleFunc("GET /oauth/{namespace}/{app}/callback", answer)
+	const event, none = "POST " + urls.WebhookPattern + " ns app", "404 page not found\n"
+	for path, want := range map[string]string{
+		"/webhooks/ns/app":              event,
+		"/webhooks/ns/app/":             event,
+		"/webhooks/ns/app//":            event,
+		"//webhooks/ns/app":             event,
+		"/webhooks//ns///app":           event,
+		"//webhooks//ns//app//?a=//b/.": event,
+		"/%77ebhooks/ns/app":            event,
+		"/webhooks/%6es/app/":           event,
+		"/webhooks/ns/app%2F":           "POST " + urls.WebhookPattern + " ns app/",
+		"/webhooks/ns/..%2Fapp":         "POST " + urls.WebhookPattern + " ns ../app",
+		"/webhooks/ns/":                 none,
+		"/webhooks/ns":                  none,
+		"/webhooks/ns/app/more":         none,
+		"/":                             none,
+		"//":                            none,
+		"/webhooks/./ns/app":            none,
+		"/webhooks/ns/app/.":            none,
+		"/webhooks/ns/other/../app":     none,
+		"/webhooks/ns/%2e%2E/ns/app":    none,
+		"/oauth/../webhooks/ns/app":     none,
+		"/..//webhooks/ns/app":          none,
+		"/webhooks/..%2fns/app":         "POST " + urls.WebhookPattern + " ../ns app",
+	} {
+		t.Run(path, func(t *testing.T) {
+			w := httptest.NewRecorder()
+			withoutRedirects(mux).ServeHTTP(w, httptest.NewRequest(http.MethodPost, path, http.NoBody))
+			if got := w.Body.String(); got != want || w.Header().Get("Location") != "" {
+				t.Errorf("answered %d %q, %q; want %q", w.Code, got, w.Header().Get("Location"), want)
+			}
+		})
+	}
+	for path, want := range map[string]string{
+		"/oauth/ns/app/install":                 http.MethodGet + " GET /oauth/{namespace}/{app}/install ns app",
+		"//oauth/ns/app/install/":               http.MethodGet + " GET /oauth/{namespace}/{app}/install ns app",
+		"/oauth/ns/app/callback/?code=a/../b":   http.MethodGet + " GET /oauth/{namespace}/{app}/callback ns app",
+		"/oauth/ns/app/install/../callback":     none,
+		"/oauth/ns/app/%2e./callback":           none,
+		"/oauth/ns/app//callback?code=//a.test": http.MethodGet + " GET /oauth/{namespace}/{app}/callback ns app",
+	} {
+		t.Run(path, func(t *testing.T) {
+			w := httptest.NewRecorder()
+			withoutRedirects(mux).ServeHTTP(w, httptest.NewRequest(http.MethodGet, path, http.NoBody))
+			if got := w.Body.String(); got != want || w.Header().Get("Location") != "" {
+				t.Errorf("answered %d %q, %q; want %q", w.Code, got, w.Header().Get("Location"), want)
+			}
+		})
+	}
+}
+
+// The request that came is left as it was: it is what a log or a metric would show.
+func TestThePathOfTheRequestStays(t *testing.T) {
+	r := httptest.NewRequest(http.MethodPost, "//webhooks/ns/app/", http.NoBody)
+	before := *r.URL
+	withoutRedirects(http.NotFoundHandler()).ServeHTTP(httptest.NewRecorder(), r)
+	if *r.URL != before {
+		t.Errorf("it is %v", r.URL)
+	}
+	if plain, ok := plainPath(&url.URL{Path: "*"}); !ok || plain.Path != "/*" {
+		t.Errorf("* is %v", plain)
+	}
+}

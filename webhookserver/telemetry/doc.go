@@ -1,0 +1,3 @@
+// Package telemetry is what the rooms of the public listener count and log in the same way: the
+// reasons that they share, log lines that are sampled, and the series of apps, which go with them.
+package telemetry
