@@ -75,15 +75,12 @@ func (p *plain) mergeAll(meetings []*v1alpha1.ZoomMeeting, events []zoomtest.Eve
 			return err
 		}
 		meetings[i].Namespace, meetings[i].Name = p.in.Namespace, names.Meeting(p.in.Spec.AppRef.Name, ev.Meeting.ID)
-		if err := meeting.Change(ev, p.in, policy)(meetings[i]); err != nil {
+		if err := meeting.Change(ev, p.in, v1alpha1.ParticipantsCount)(meetings[i]); err != nil {
 			return err
 		}
 	}
 	return nil
 }
-
-// policy is what an app wants by default.
-var policy = meeting.Policy{Participants: true}
 
 // create writes new meetings, and returns them as stored.
 func (p *plain) create(ctx context.Context, events []zoomtest.Event) ([]*v1alpha1.ZoomMeeting, time.Duration, error) {

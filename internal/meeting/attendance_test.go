@@ -15,12 +15,9 @@ import (
 	"github.com/zoom-operator/zoom-operator/zoom"
 )
 
-// keepAll is a policy that keeps everything that can be kept.
-var keepAll = Policy{Participants: true}
-
 func apply(spec *v1alpha1.ZoomMeetingSpec, events ...*zoom.Event) {
 	for _, ev := range events {
-		Merge(spec, ev, "in", keepAll)
+		Merge(spec, ev, "in", v1alpha1.ParticipantsCount)
 	}
 }
 

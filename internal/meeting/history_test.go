@@ -36,21 +36,21 @@ type told struct {
 }
 
 // mergeAll is what a sequence of events makes of an empty spec.
-func mergeAll(history []told, policy Policy) v1alpha1.ZoomMeetingSpec {
+func mergeAll(history []told, participants v1alpha1.ParticipantsPolicy) v1alpha1.ZoomMeetingSpec {
 	var spec v1alpha1.ZoomMeetingSpec
 	for _, h := range history {
-		Merge(&spec, h.event, h.installation, policy)
+		Merge(&spec, h.event, h.installation, participants)
 	}
 	return spec
 }
 
 // mergeAllStored is mergeAll, with the spec written and read again between the events, as over the
 // API server.
-func mergeAllStored(t testing.TB, history []told, policy Policy) v1alpha1.ZoomMeetingSpec {
+func mergeAllStored(t testing.TB, history []told, participants v1alpha1.ParticipantsPolicy) v1alpha1.ZoomMeetingSpec {
 	t.Helper()
 	var spec v1alpha1.ZoomMeetingSpec
 	for _, h := range history {
-		Merge(&spec, h.event, h.installation, policy)
+		Merge(&spec, h.event, h.installation, participants)
 		raw, err := json.Marshal(spec)
 		if err != nil {
 			t.Fatal(err)

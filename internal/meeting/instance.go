@@ -57,7 +57,7 @@ func (m *merger) left() {
 func (m *merger) segment(at time.Time, told segment) {
 	m.instance(at, func(in *v1alpha1.MeetingInstance) {
 		segment, ok := segmentOf(in.UUID, m.ev.Participant)
-		if !ok || !m.policy.Participants || sealed(in.Attendance) {
+		if !ok || m.participants != v1alpha1.ParticipantsCount || sealed(in.Attendance) {
 			return
 		}
 		segment.join, segment.leave = told.join, told.leave

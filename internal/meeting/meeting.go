@@ -16,7 +16,7 @@ var ErrAnotherAccount = errors.New("the meeting belongs to another account")
 
 // Change is the change that an event makes to the ZoomMeeting it is about, in a form that
 // Committer takes. The installation is the one through which the event came.
-func Change(ev *zoom.Event, in *v1alpha1.ZoomInstallation, policy Policy) func(*v1alpha1.ZoomMeeting) error {
+func Change(ev *zoom.Event, in *v1alpha1.ZoomInstallation, participants v1alpha1.ParticipantsPolicy) func(*v1alpha1.ZoomMeeting) error {
 	return func(m *v1alpha1.ZoomMeeting) error {
 		switch m.Spec.AccountID {
 		case ev.AccountID:
@@ -27,7 +27,7 @@ func Change(ev *zoom.Event, in *v1alpha1.ZoomInstallation, policy Policy) func(*
 		default:
 			return ErrAnotherAccount
 		}
-		Merge(&m.Spec, ev, in.Name, policy)
+		Merge(&m.Spec, ev, in.Name, participants)
 		RemoveOwner(m)
 		fit(&m.Spec)
 		return nil

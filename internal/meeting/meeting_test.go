@@ -24,7 +24,7 @@ func TestChange(t *testing.T) {
 	ev := said(zoom.EventMeetingCreated, 1, topic("Sync"), host("a"))
 
 	var m v1alpha1.ZoomMeeting
-	if err := Change(ev, in, keepAll)(&m); err != nil {
+	if err := Change(ev, in, v1alpha1.ParticipantsCount)(&m); err != nil {
 		t.Fatal(err)
 	}
 	want := v1alpha1.ZoomMeeting{
@@ -43,10 +43,10 @@ func TestChange(t *testing.T) {
 	t.Run("a meeting that moves to another host belongs to that installation", func(t *testing.T) {
 		t.Parallel()
 		m, other := m.DeepCopy(), installationOf("in-b", "b")
-		if err := Change(said(zoom.EventMeetingStarted, 2, host("b"), uuid("u")), other, keepAll)(m); err != nil {
+		if err := Change(said(zoom.EventMeetingStarted, 2, host("b"), uuid("u")), other, v1alpha1.ParticipantsCount)(m); err != nil {
 			t.Fatal(err)
 		}
-		if err := Change(ev, in, keepAll)(m); err != nil { // late
+		if err := Change(ev, in, v1alpha1.ParticipantsCount)(m); err != nil { // late
 			t.Fatal(err)
 		}
 		if m.Spec.InstallationRef.Name != "in-b" {
@@ -57,7 +57,7 @@ func TestChange(t *testing.T) {
 		t.Parallel()
 		got, theirs := m.DeepCopy(), metav1.OwnerReference{APIVersion: "v1", Kind: "ConfigMap", Name: "theirs"}
 		got.OwnerReferences = []metav1.OwnerReference{{APIVersion: "zoom-operator.io/v1alpha1", Kind: "ZoomInstallation", Name: "in-a", UID: in.UID}, theirs}
-		if err := Change(ev, in, keepAll)(got); err != nil {
+		if err := Change(ev, in, v1alpha1.ParticipantsCount)(got); err != nil {
 			t.Fatal(err)
 		}
 		if d := cmp.Diff([]metav1.OwnerReference{theirs}, got.OwnerReferences); d != "" {
@@ -69,7 +69,7 @@ func TestChange(t *testing.T) {
 		got := m.DeepCopy()
 		foreign := said(zoom.EventMeetingDeleted, 9, topic("Theirs"))
 		foreign.AccountID = strings.ToLower(testAccount)
-		if err := Change(foreign, in, keepAll)(got); err != ErrAnotherAccount { //nolint:errorlint // it says: as it is
+		if err := Change(foreign, in, v1alpha1.ParticipantsCount)(got); err != ErrAnotherAccount { //nolint:errorlint // it says: as it is
 			t.Errorf("error %v, want %v", err, ErrAnotherAccount)
 		}
 		if d := cmp.Diff(&m, got); d != "" {

@@ -10,12 +10,12 @@ import (
 // Merge merges one event into the spec of the meeting it is about. The event has a Meeting and a
 // Time. It belongs to the installation of that name, which may differ from the one before when the
 // meeting has moved to another host.
-func Merge(spec *v1alpha1.ZoomMeetingSpec, ev *zoom.Event, installation string, policy Policy) {
+func Merge(spec *v1alpha1.ZoomMeetingSpec, ev *zoom.Event, installation string, participants v1alpha1.ParticipantsPolicy) {
 	effect, ok := effects[ev.Name]
 	if !ok {
 		return
 	}
-	m := merger{spec: spec, ev: ev, meeting: ev.Meeting, at: max(ev.Time.UnixMilli(), 1), policy: policy}
+	m := merger{spec: spec, ev: ev, meeting: ev.Meeting, at: max(ev.Time.UnixMilli(), 1), participants: participants}
 	m.host(installation)
 	effect(&m)
 	m.clearWaitingRoom()

@@ -12,8 +12,11 @@ import (
 	"github.com/zoom-operator/zoom-operator/zoom"
 )
 
-func drawPolicy(t *rapid.T) Policy {
-	return Policy{Participants: rapid.IntRange(0, 5).Draw(t, "participants") > 0}
+func drawPolicy(t *rapid.T) v1alpha1.ParticipantsPolicy {
+	if rapid.IntRange(0, 5).Draw(t, "participants") == 0 {
+		return v1alpha1.ParticipantsNone
+	}
+	return v1alpha1.ParticipantsCount
 }
 
 // The promise of this package: what is stored depends on which events happened, and on nothing
@@ -22,12 +25,12 @@ func TestSpecDoesNotDependOnOrderOrRepetition(t *testing.T) {
 	t.Parallel()
 	for range 30 { // times rapid's hundred
 		rapid.Check(t, func(t *rapid.T) {
-			history, policy := drawHistory(t), drawPolicy(t)
+			history, participants := drawHistory(t), drawPolicy(t)
 			if len(history) == 0 {
 				return
 			}
-			want := mergeAll(history, policy)
-			if d := diff(want, mergeAll(disorder(t, history), policy)); d != "" {
+			want := mergeAll(history, participants)
+			if d := diff(want, mergeAll(disorder(t, history), participants)); d != "" {
 				t.Fatalf("in another order (-in order +arrived):\n%s", d)
 			}
 		})
@@ -38,11 +41,11 @@ func TestSpecDoesNotDependOnBeingStoredInBetween(t *testing.T) {
 	t.Parallel()
 	for range 3 {
 		rapid.Check(t, func(rt *rapid.T) {
-			history, policy := drawHistory(rt), drawPolicy(rt)
+			history, participants := drawHistory(rt), drawPolicy(rt)
 			if len(history) == 0 {
 				return
 			}
-			if d := diff(mergeAll(history, policy), mergeAllStored(t, disorder(rt, history), policy)); d != "" {
+			if d := diff(mergeAll(history, participants), mergeAllStored(t, disorder(rt, history), participants)); d != "" {
 				rt.Fatalf("stored in between (-in memory +stored):\n%s", d)
 			}
 		})
@@ -54,11 +57,11 @@ func TestEveryEventIsIdempotent(t *testing.T) {
 	t.Parallel()
 	for range 2 {
 		rapid.Check(t, func(t *rapid.T) {
-			history, policy := drawHistory(t), drawPolicy(t)
-			spec := mergeAll(history, policy)
+			history, participants := drawHistory(t), drawPolicy(t)
+			spec := mergeAll(history, participants)
 			for _, h := range history {
 				again := *spec.DeepCopy()
-				Merge(&again, h.event, h.installation, policy)
+				Merge(&again, h.event, h.installation, participants)
 				if d := diff(spec, again); d != "" {
 					t.Fatalf("%s once more:\n%s", h.event.Name, d)
 				}
@@ -81,9 +84,9 @@ func TestSpecBeyondItsBoundsDoesNotDependOnOrderOrRepetition(t *testing.T) {
 			instances, joins = 2*maxInstances, 20
 		}
 		history := crowd(rng, instances, joins)
-		want := mergeAll(history, keepAll)
+		want := mergeAll(history, v1alpha1.ParticipantsCount)
 		for range 3 {
-			if d := diff(want, mergeAll(shuffled(rng, history), keepAll)); d != "" {
+			if d := diff(want, mergeAll(shuffled(rng, history), v1alpha1.ParticipantsCount)); d != "" {
 				t.Fatalf("seed %d, %d instances with %d joins (-in order +arrived):\n%s", seed, instances, joins, d)
 			}
 		}

@@ -85,7 +85,7 @@ func who(p zoom.Participant) func(*zoom.Event) {
 
 // inEveryOrder merges the events in order, in reverse, and twice. wrong says what is wrong with an
 // outcome; "" for nothing.
-func inEveryOrder(t *testing.T, events []*zoom.Event, policy Policy, wrong func(*v1alpha1.ZoomMeetingSpec) string) {
+func inEveryOrder(t *testing.T, events []*zoom.Event, participants v1alpha1.ParticipantsPolicy, wrong func(*v1alpha1.ZoomMeetingSpec) string) {
 	t.Helper()
 	reversed := slices.Clone(events)
 	slices.Reverse(reversed)
@@ -96,7 +96,7 @@ func inEveryOrder(t *testing.T, events []*zoom.Event, policy Policy, wrong func(
 			t.Parallel()
 			var spec v1alpha1.ZoomMeetingSpec
 			for _, ev := range list {
-				Merge(&spec, ev, "in", policy)
+				Merge(&spec, ev, "in", participants)
 			}
 			if problem := wrong(&spec); problem != "" {
 				t.Error(problem)
@@ -188,7 +188,7 @@ func TestSchedule(t *testing.T) {
 	for name, tt := range tests {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
-			inEveryOrder(t, tt.events, keepAll, func(spec *v1alpha1.ZoomMeetingSpec) string {
+			inEveryOrder(t, tt.events, v1alpha1.ParticipantsCount, func(spec *v1alpha1.ZoomMeetingSpec) string {
 				return cmp.Diff(tt.want, spec.Schedule, cmpopts.EquateEmpty())
 			})
 		})
@@ -250,7 +250,7 @@ func TestWatermarks(t *testing.T) {
 		said(zoom.EventMeetingUpdated, 3, starting(70), lasting(0), kind(99), host("")),
 		said(zoom.EventMeetingDeleted, 4, zone("Asia/Tokyo")),
 		said(zoom.EventMeetingStarted, 5, uuid("u"), starting(5), lasting(45)),
-	}, keepAll, func(spec *v1alpha1.ZoomMeetingSpec) string {
+	}, v1alpha1.ParticipantsCount, func(spec *v1alpha1.ZoomMeetingSpec) string {
 		want := v1alpha1.MeetingWatermarks{
 			Host: millis(5), Topic: millis(2), Type: millis(1), StartTime: millis(3), DurationMinutes: millis(5),
 			Timezone: millis(4), Room: millis(1), PersonalRoom: millis(1), Occurrences: millis(1), Removal: millis(4),
@@ -371,7 +371,7 @@ func TestOccurrences(t *testing.T) {
 	for name, tt := range tests {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
-			inEveryOrder(t, tt.events, keepAll, func(spec *v1alpha1.ZoomMeetingSpec) string {
+			inEveryOrder(t, tt.events, v1alpha1.ParticipantsCount, func(spec *v1alpha1.ZoomMeetingSpec) string {
 				return cmp.Diff(tt.want, spec.Schedule.Occurrences, cmpopts.EquateEmpty())
 			})
 		})
@@ -407,7 +407,7 @@ func TestOccurrencesAreBounded(t *testing.T) {
 	for name, tt := range tests {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
-			inEveryOrder(t, tt.events, keepAll, func(spec *v1alpha1.ZoomMeetingSpec) string {
+			inEveryOrder(t, tt.events, v1alpha1.ParticipantsCount, func(spec *v1alpha1.ZoomMeetingSpec) string {
 				if n := len(spec.Schedule.Occurrences); n != maxOccurrences || first(spec) != tt.want {
 					return fmt.Sprintf("%d dates, the first is %s; want %d, the first %s", n, first(spec), maxOccurrences, tt.want)
 				}
@@ -475,7 +475,7 @@ func TestRemoval(t *testing.T) {
 	for name, tt := range tests {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
-			inEveryOrder(t, tt.events, keepAll, func(spec *v1alpha1.ZoomMeetingSpec) string {
+			inEveryOrder(t, tt.events, v1alpha1.ParticipantsCount, func(spec *v1alpha1.ZoomMeetingSpec) string {
 				return cmp.Diff(tt.want, spec.Removal)
 			})
 		})
@@ -542,7 +542,7 @@ func TestInstances(t *testing.T) {
 	for name, tt := range tests {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
-			inEveryOrder(t, tt.events, keepAll, func(spec *v1alpha1.ZoomMeetingSpec) string {
+			inEveryOrder(t, tt.events, v1alpha1.ParticipantsCount, func(spec *v1alpha1.ZoomMeetingSpec) string {
 				return cmp.Diff(tt.want, spec.Instances, cmpopts.EquateEmpty(), cmpopts.IgnoreFields(v1alpha1.MeetingInstance{}, "Attendance"))
 			})
 		})
@@ -579,7 +579,7 @@ func TestInstancesAreBounded(t *testing.T) {
 	for i := range 5 {
 		events = append(events, said(zoom.EventMeetingAlert, 300+i, uuid(fmt.Sprintf("guess%d", i))))
 	}
-	inEveryOrder(t, events, keepAll, func(spec *v1alpha1.ZoomMeetingSpec) string {
+	inEveryOrder(t, events, v1alpha1.ParticipantsCount, func(spec *v1alpha1.ZoomMeetingSpec) string {
 		var want []v1alpha1.MeetingInstance
 		for i := maxInstances + 7; i >= 8; i-- {
 			want = append(want, v1alpha1.MeetingInstance{UUID: name(i), StartedAt: at(i), EndedAt: at(500 - i)})
@@ -598,7 +598,7 @@ func TestEventsWithoutAStartForgetNothing(t *testing.T) {
 			said(zoom.EventMeetingEnded, 5, uuid("a"), starting(0), ending(5)),
 			said(zoom.EventParticipantJoinedWaitingRoom, 10, who(zoom.Participant{UserID: "1"})),
 			said(zoom.EventMeetingAlert, 30, uuid("a")),
-		}, keepAll, func(spec *v1alpha1.ZoomMeetingSpec) string {
+		}, v1alpha1.ParticipantsCount, func(spec *v1alpha1.ZoomMeetingSpec) string {
 			if _, waits := latestWaiting(spec); !waits {
 				return "nobody waits any more"
 			}
@@ -613,7 +613,7 @@ func TestEventsWithoutAStartForgetNothing(t *testing.T) {
 			events = append(events, joined(j, j))
 		}
 		events = append(events, said(zoom.EventMeetingAlert, 60, uuid("older")), said(zoom.EventMeetingStarted, -60, uuid("older"), starting(-60)))
-		inEveryOrder(t, events, keepAll, func(spec *v1alpha1.ZoomMeetingSpec) string {
+		inEveryOrder(t, events, v1alpha1.ParticipantsCount, func(spec *v1alpha1.ZoomMeetingSpec) string {
 			if n, _ := countParticipants(spec.Instances[0].Attendance); n.Joins != joins || n.Precision != v1alpha1.PrecisionExact {
 				return fmt.Sprintf("%d joins are counted as %+v", joins, n)
 			}
@@ -705,7 +705,7 @@ func TestNothingOfParticipantsIsKeptUnlessAsked(t *testing.T) {
 	for _, name := range []string{
 		zoom.EventParticipantJoined, zoom.EventParticipantLeft, zoom.EventParticipantJoinedWaitingRoom, zoom.EventParticipantJBHWaiting,
 	} {
-		Merge(&spec, said(name, 1, uuid("u"), starting(0), guest), "in", Policy{})
+		Merge(&spec, said(name, 1, uuid("u"), starting(0), guest), "in", v1alpha1.ParticipantsNone)
 	}
 	want := []v1alpha1.MeetingInstance{{UUID: "u", StartedAt: at(0)}}
 	if d := cmp.Diff(want, spec.Instances); d != "" || spec.Waiting != nil {
@@ -745,7 +745,7 @@ func TestHost(t *testing.T) {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
 			for range 2 {
-				spec := mergeAll(tt.events, keepAll)
+				spec := mergeAll(tt.events, v1alpha1.ParticipantsCount)
 				if spec.HostID != tt.wantHost || spec.InstallationRef.Name != tt.installation {
 					t.Errorf("host %q through %q, want %q through %q", spec.HostID, spec.InstallationRef.Name, tt.wantHost, tt.installation)
 				}
@@ -766,7 +766,7 @@ func TestEffects(t *testing.T) {
 	}
 	for _, name := range []string{zoom.EventURLValidation, zoom.EventAppDeauthorized, zoom.EventMeetingConvertedToWebinar, "user.created", ""} {
 		var spec v1alpha1.ZoomMeetingSpec
-		Merge(&spec, said(name, 1, topic("T"), kind(5), uuid("u")), "in", keepAll)
+		Merge(&spec, said(name, 1, topic("T"), kind(5), uuid("u")), "in", v1alpha1.ParticipantsCount)
 		if d := diff(v1alpha1.ZoomMeetingSpec{}, spec); d != "" || HasEffect(name) {
 			t.Errorf("%s has the effect:\n%s", name, d)
 		}

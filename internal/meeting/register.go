@@ -10,19 +10,13 @@ import (
 	"github.com/zoom-operator/zoom-operator/zoom"
 )
 
-// Policy is what an app wants kept of its meetings.
-type Policy struct {
-	// Participants is false when nothing of participants is kept.
-	Participants bool
-}
-
 // merger is one event on its way into a spec.
 type merger struct {
-	spec    *v1alpha1.ZoomMeetingSpec
-	ev      *zoom.Event
-	meeting *zoom.Meeting
-	at      int64 // the event's time in milliseconds since 1970
-	policy  Policy
+	spec         *v1alpha1.ZoomMeetingSpec
+	ev           *zoom.Event
+	meeting      *zoom.Meeting
+	at           int64 // the event's time in milliseconds since 1970
+	participants v1alpha1.ParticipantsPolicy
 }
 
 // advance moves a watermark up to this event and says whether the event wins the register. Of two

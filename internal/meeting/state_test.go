@@ -269,7 +269,7 @@ func TestMeetingState(t *testing.T) {
 func meetingOf(events ...*zoom.Event) *v1alpha1.ZoomMeeting {
 	m := &v1alpha1.ZoomMeeting{ObjectMeta: metav1.ObjectMeta{Generation: 3}}
 	for _, ev := range events {
-		Merge(&m.Spec, ev, "installation", Policy{Participants: true})
+		Merge(&m.Spec, ev, "installation", v1alpha1.ParticipantsCount)
 	}
 	return m
 }
@@ -488,7 +488,7 @@ func TestConditionsKeepTheirTransitionTime(t *testing.T) {
 		t.Errorf("deciding a status changed the one before (-before +after):\n%s", diff)
 	}
 
-	Merge(&m.Spec, ends("-10m"), "installation", Policy{Participants: true})
+	Merge(&m.Spec, ends("-10m"), "installation", v1alpha1.ParticipantsCount)
 	over := Status(noon.Add(2*time.Hour), m, counting)
 	if c := meta.FindStatusCondition(over.Conditions, v1alpha1.ConditionLive); !c.LastTransitionTime.Time.Equal(noon.Add(2 * time.Hour)) {
 		t.Errorf("Live became False at %v", c.LastTransitionTime)
@@ -780,7 +780,7 @@ func TestTidy(t *testing.T) {
 	}
 }
 
-func TestPolicyOf(t *testing.T) {
+func TestRetentionOf(t *testing.T) {
 	app := &v1alpha1.ZoomApp{Spec: v1alpha1.ZoomAppSpec{
 		Participants: v1alpha1.ParticipantsCount, Retention: v1alpha1.Retention{EndedSeconds: 36_000, Instances: 2},
 	}}

@@ -60,7 +60,7 @@ func TestTwoCommittersStoreWhatOneWouldInOrder(t *testing.T) {
 			}
 		}
 		change := func(h told) func(*v1alpha1.ZoomMeeting) error {
-			return Change(h.event, installationOf(h.installation, ""), keepAll)
+			return Change(h.event, installationOf(h.installation, ""), v1alpha1.ParticipantsCount)
 		}
 		var wg sync.WaitGroup
 		for i, h := range disordered(t, history) {
@@ -206,11 +206,11 @@ func TestWhateverDecodesIsValid(t *testing.T) {
 			events++
 			gives := func(m *v1alpha1.ZoomMeeting) bool {
 				whole := m.DeepCopy()
-				Merge(&whole.Spec, ev, "in", keepAll)
+				Merge(&whole.Spec, ev, "in", v1alpha1.ParticipantsCount)
 				return sizeOf(&whole.Spec) > budget(&whole.Spec)
 			}
 			before := m.DeepCopy()
-			if err := Change(ev, installationOf("in", ""), keepAll)(m); err != nil {
+			if err := Change(ev, installationOf("in", ""), v1alpha1.ParticipantsCount)(m); err != nil {
 				rt.Fatal(err)
 			}
 			before.Spec.AppRef, before.Spec.InstallationRef = m.Spec.AppRef, m.Spec.InstallationRef
@@ -232,7 +232,7 @@ func TestWhateverDecodesIsValid(t *testing.T) {
 				continue // something gave way to the event: it may fit the second time, or other things give way
 			}
 			again := stored.DeepCopy()
-			if err := Change(ev, installationOf("in", ""), keepAll)(again); err != nil {
+			if err := Change(ev, installationOf("in", ""), v1alpha1.ParticipantsCount)(again); err != nil {
 				rt.Fatal(err)
 			}
 			if d := diff(stored.Spec, again.Spec); d != "" {
@@ -303,7 +303,7 @@ func TestStoredSize(t *testing.T) {
 					if tt.bounds {
 						ev.AccountID, ev.Meeting.HostID = strings.Repeat("A", 128), strings.Repeat("h", 128)
 					}
-					if err := Change(ev, in, keepAll)(m); err != nil {
+					if err := Change(ev, in, v1alpha1.ParticipantsCount)(m); err != nil {
 						t.Fatal(err)
 					}
 				}

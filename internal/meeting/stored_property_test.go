@@ -127,7 +127,7 @@ func deliver(t *testing.T, seed uint64, arrivals []arrival) (stored v1alpha1.Zoo
 		for i, a := range arrivals {
 			waiting.Go(func() {
 				time.Sleep(a.after) // in the bubble
-				change := Change(a.event, installationOf(a.installation, ""), keepAll)
+				change := Change(a.event, installationOf(a.installation, ""), v1alpha1.ParticipantsCount)
 				for attempt := range 20 {
 					_, taken[i] = replicas[(a.replica+attempt)%len(replicas)].Commit(t.Context(), theMeeting, testAccount, commit.High, change)
 					if taken[i] == nil {
@@ -167,7 +167,7 @@ func TestStoredSpecDoesNotDependOnTheReplicas(t *testing.T) {
 			}
 			var want v1alpha1.ZoomMeeting
 			for _, h := range history {
-				if err := Change(h.event, installationOf(h.installation, ""), keepAll)(&want); err != nil {
+				if err := Change(h.event, installationOf(h.installation, ""), v1alpha1.ParticipantsCount)(&want); err != nil {
 					rt.Fatal(err)
 				}
 			}

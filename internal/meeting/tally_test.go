@@ -30,7 +30,7 @@ func TestTallies(t *testing.T) {
 	for name, tt := range tests {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
-			inEveryOrder(t, tt.events, keepAll, func(spec *v1alpha1.ZoomMeetingSpec) string {
+			inEveryOrder(t, tt.events, v1alpha1.ParticipantsCount, func(spec *v1alpha1.ZoomMeetingSpec) string {
 				var in v1alpha1.MeetingInstance
 				if len(spec.Instances) > 0 {
 					in = spec.Instances[0]

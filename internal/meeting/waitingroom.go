@@ -35,7 +35,7 @@ func (m *merger) waitingTime() time.Time {
 // each is an entry of its own: an arrival or a departure. Of everybody else the latest of the two
 // holds.
 func (m *merger) waitingRoom(s session) {
-	if !m.policy.Participants {
+	if m.participants != v1alpha1.ParticipantsCount {
 		return
 	}
 	if key, ok := sessionKey(m.meeting.UUID, m.ev.Participant); ok {

@@ -52,7 +52,7 @@ func mergeAll(t testing.TB, m zoomtest.Meeting, history []zoomtest.Event) *v1alp
 			continue
 		}
 		known = true
-		meeting.Merge(spec, ev, names.Installation(appName, m.Account.ID, ""), meeting.Policy{Participants: true})
+		meeting.Merge(spec, ev, names.Installation(appName, m.Account.ID, ""), v1alpha1.ParticipantsCount)
 	}
 	if !known {
 		return nil

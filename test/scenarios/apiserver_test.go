@@ -70,7 +70,7 @@ func TestAPIServer(t *testing.T) {
 // commitTo stores what an event changes.
 func commitTo(t *testing.T, replica *commit.Committer[*v1alpha1.ZoomMeeting], namespace string, ev *zoom.Event) (err error) {
 	t.Helper()
-	change := meeting.Change(ev, installation(ev.AccountID), meeting.Policy{Participants: true})
+	change := meeting.Change(ev, installation(ev.AccountID), v1alpha1.ParticipantsCount)
 	for _, name := range namesOf(ev) {
 		key := types.NamespacedName{Namespace: namespace, Name: name}
 		if _, err = replica.Commit(t.Context(), key, ev.AccountID, commit.High, change); !errors.Is(err, meeting.ErrAnotherAccount) {

@@ -73,7 +73,7 @@ func merged(t *testing.T, events []zoomtest.Event) map[string]*v1alpha1.ZoomMeet
 		if err != nil {
 			t.Fatalf("%s: %v", e.Name, err)
 		}
-		apply := meeting.Change(ev, installation(ev.AccountID), meeting.Policy{Participants: true})
+		apply := meeting.Change(ev, installation(ev.AccountID), v1alpha1.ParticipantsCount)
 		for _, name := range namesOf(ev) {
 			if meetings[name] == nil {
 				meetings[name] = &v1alpha1.ZoomMeeting{ObjectMeta: metav1.ObjectMeta{Namespace: namespace, Name: name}}

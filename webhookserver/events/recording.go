@@ -70,7 +70,7 @@ func (r *recorder) reserve(ctx context.Context, app *v1alpha1.ZoomApp, in *v1alp
 }
 
 func (r *recorder) commit(ctx context.Context, app *v1alpha1.ZoomApp, in *v1alpha1.ZoomInstallation, ev *zoom.Event, names ...string) error {
-	change := meeting.Change(ev, in, meeting.Policy{Participants: app.Spec.Participants == v1alpha1.ParticipantsCount})
+	change := meeting.Change(ev, in, app.Spec.Participants)
 	customer := installation.Customer(client.ObjectKeyFromObject(app), ev.AccountID)
 	var err error
 	for _, name := range names {

@@ -351,7 +351,7 @@ func TestReplicasEndWithTheSame(t *testing.T) {
 			if err != nil {
 				t.Fatal(err)
 			}
-			if err := meeting.Change(decoded, in, meeting.Policy{Participants: true})(&want); err != nil {
+			if err := meeting.Change(decoded, in, v1alpha1.ParticipantsCount)(&want); err != nil {
 				t.Fatal(err)
 			}
 		}
