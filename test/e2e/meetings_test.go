@@ -14,17 +14,12 @@ import (
 	"time"
 
 	"github.com/google/go-cmp/cmp"
-	"github.com/google/go-cmp/cmp/cmpopts"
-	"golang.org/x/sync/errgroup"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	"k8s.io/client-go/discovery"
-	"pgregory.net/rapid"
 	"sigs.k8s.io/controller-runtime/pkg/client"
 
 	"github.com/zoom-operator/zoom-operator/api/v1alpha1"
-	"github.com/zoom-operator/zoom-operator/internal/meeting"
 	"github.com/zoom-operator/zoom-operator/internal/names"
-	"github.com/zoom-operator/zoom-operator/zoom"
 	"github.com/zoom-operator/zoom-operator/zoom/zoomtest"
 )
 
@@ -33,119 +28,22 @@ const instances = 3
 
 func keepFew(s *v1alpha1.ZoomAppSpec) { s.Retention.Instances = instances }
 
-// mergeAll is what a history makes of a meeting, computed without any operator; nil when nothing in
-// it is about the meeting.
-func mergeAll(t testing.TB, m zoomtest.Meeting, history []zoomtest.Event) *v1alpha1.ZoomMeetingSpec {
-	t.Helper()
-	spec := &v1alpha1.ZoomMeetingSpec{
-		AppRef:    v1alpha1.AppReference{Name: appName},
-		AccountID: m.Account.ID,
-		MeetingID: strconv.FormatInt(m.Number, 10),
-	}
-	known := false
-	for _, e := range history {
-		ev, err := zoom.ParseEvent(e.Body)
-		if err != nil {
-			t.Fatalf("%s cannot be decoded: %v", e.Name, err)
-		}
-		if ev.Meeting == nil || !meeting.HasEffect(ev.Name) {
-			continue
-		}
-		known = true
-		meeting.Merge(spec, ev, names.Installation(appName, m.Account.ID, ""), v1alpha1.ParticipantsCount)
-	}
-	if !known {
-		return nil
-	}
-	return spec
-}
-
-// stored is the spec of a meeting as stored; nil when there is none.
-func (a *app) stored(t testing.TB, m zoomtest.Meeting) *v1alpha1.ZoomMeetingSpec {
-	t.Helper()
-	obj, err := a.get(system.failed, nameOf(m))
-	if err != nil {
-		t.Fatal(err)
-	}
-	if obj == nil {
-		return nil
-	}
-	return &obj.Spec
-}
-
-// status is the status of a meeting once it is that of the spec that is stored; nil when there is
-// no meeting.
-func (a *app) status(ctx context.Context, m zoomtest.Meeting) (*v1alpha1.ZoomMeetingStatus, error) {
-	obj, err := a.get(ctx, nameOf(m))
-	if err != nil || obj == nil {
-		return nil, err
-	}
-	if len(obj.Status.Conditions) == 0 || obj.Status.Conditions[0].ObservedGeneration != obj.Generation {
-		return nil, fmt.Errorf("the status of ZoomMeeting %s is behind its spec", obj.Name)
-	}
-	return &obj.Status, nil
-}
-
-// sameStatus waits until the statuses of a meeting with two apps are the same. When conditions
-// changed, and how often the spec was written, may differ.
-func sameStatus(t failer, m zoomtest.Meeting, ordered, arrived *app) {
+// shows waits until a meeting is what happened to it.
+func (a *app) shows(t failer, m zoomtest.Meeting, want truth) {
 	t.Helper()
 	within(t, settleWithin, func(ctx context.Context) error {
-		want, err := ordered.status(ctx, m)
-		got, other := arrived.status(ctx, m)
-		if err := errors.Join(err, other); err != nil {
+		obj, err := a.get(ctx, nameOf(m))
+		switch {
+		case err != nil:
 			return err
+		case obj == nil:
+			return fmt.Errorf("ZoomMeeting %s is not there", nameOf(m))
 		}
-		diff := cmp.Diff(want, got, cmpopts.EquateEmpty(), cmpopts.IgnoreFields(metav1.Condition{}, "LastTransitionTime", "ObservedGeneration"))
-		if diff != "" {
-			return fmt.Errorf("status of %s (-told in order +arrived):\n%s", nameOf(m), diff)
+		if diff := cmp.Diff(want, truthShown(obj)); diff != "" {
+			return fmt.Errorf("ZoomMeeting %s (-happened +shown):\n%s", obj.Name, diff)
 		}
 		return nil
 	})
-}
-
-// The promise: a meeting's state depends on which events happened, never on the order, the number
-// of times or the replica in which they arrived.
-func TestTruthDoesNotDependOnOrder(t *testing.T) {
-	ordered, arrived := newApp(t, keepFew), newApp(t, keepFew)
-	begin := now().Add(-historyAge)
-	histories, events := 0, 0
-	rapid.Check(t, func(rt *rapid.T) {
-		batch := rapid.SliceOfN(scripts(), 4, 8).Draw(rt, "histories")
-		var group errgroup.Group
-		meetings := make([]zoomtest.Meeting, len(batch))
-		told := make([][]zoomtest.Event, len(batch))
-		for i, s := range batch {
-			meetings[i] = plan("account" + strconv.FormatInt(numbers.Add(1), 10))
-			told[i] = s.history(meetings[i], begin)
-			histories, events = histories+1, events+len(told[i])
-			group.Go(func() error {
-				for _, e := range told[i] {
-					if err := ordered.hand(system.failed, e); err != nil {
-						return err
-					}
-				}
-				return nil
-			})
-			for _, e := range s.arriving(told[i]) {
-				group.Go(func() error { return arrived.hand(system.failed, e) })
-			}
-		}
-		if err := group.Wait(); err != nil {
-			rt.Fatal(err)
-		}
-		for i, m := range meetings {
-			want := mergeAll(t, m, told[i])
-			for how, a := range map[string]*app{"told in order": ordered, "arrived": arrived} {
-				// At once, for what was answered is stored.
-				if diff := cmp.Diff(want, a.stored(t, m), cmpopts.EquateEmpty()); diff != "" {
-					rt.Fatalf("history %d, %s (-merged +stored):\n%s", i, how, diff)
-				}
-			}
-			sameStatus(rt, m, ordered, arrived)
-		}
-	})
-	t.Logf("%d histories with %d events", histories, events)
 }
 
 // answerWithin is how fast every answer is, also when nothing can be stored: Zoom gives up after
@@ -238,9 +136,6 @@ func TestBurstOfJoins(t *testing.T) {
 		t.Fatal(err)
 	}
 	during := writes(t)
-	if diff := cmp.Diff(mergeAll(t, m, slices.Concat(history, joins)), &obj.Spec, cmpopts.EquateEmpty()); diff != "" {
-		t.Errorf("(-merged +stored):\n%s", diff)
-	}
 	records, statuses := during.specs-before.specs, during.statuses-before.statuses
 	refused := len(a.zoom.Deliveries()) - len(history) - burst
 	slowest := slices.MaxFunc(a.zoom.Deliveries(), func(a, b zoomtest.Delivery) int { return int(a.Latency - b.Latency) })
