@@ -3,7 +3,6 @@ package main
 import (
 	"context"
 	"crypto/rand"
-	"errors"
 	"fmt"
 	"io"
 	"strconv"
@@ -11,11 +10,13 @@ import (
 
 	corev1 "k8s.io/api/core/v1"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+	"k8s.io/apimachinery/pkg/types"
 	"sigs.k8s.io/controller-runtime/pkg/client"
 
 	"github.com/zoom-operator/zoom-operator/api/v1alpha1"
 	"github.com/zoom-operator/zoom-operator/internal/names"
 	"github.com/zoom-operator/zoom-operator/test/cluster"
+	"github.com/zoom-operator/zoom-operator/test/fixture"
 	"github.com/zoom-operator/zoom-operator/zoom/zoomtest"
 )
 
@@ -102,9 +103,8 @@ func (b *bench) start(ctx context.Context) error {
 }
 
 func (b *bench) settle(ctx context.Context, namespace string) error {
-	in := func(name string) metav1.ObjectMeta { return metav1.ObjectMeta{Namespace: namespace, Name: name} }
 	installation := &v1alpha1.ZoomInstallation{
-		ObjectMeta: in(app),
+		ObjectMeta: metav1.ObjectMeta{Namespace: namespace, Name: app},
 		Spec: v1alpha1.ZoomInstallationSpec{
 			AppRef:    v1alpha1.AppReference{Name: app},
 			AccountID: account.ID,
@@ -112,26 +112,16 @@ func (b *bench) settle(ctx context.Context, namespace string) error {
 		},
 	}
 	b.installed[namespace] = installation
-	objects := []client.Object{
-		&corev1.Namespace{ObjectMeta: metav1.ObjectMeta{Name: namespace}},
-		&corev1.Secret{ObjectMeta: in(credentials), Type: v1alpha1.CredentialsSecretType, StringData: map[string]string{"clientSecret": rand.Text(), "secretToken": b.secretToken}},
-		installation,
-		&v1alpha1.ZoomApp{
-			ObjectMeta: in(app),
-			Spec: v1alpha1.ZoomAppSpec{
-				ClientID:             clientID,
-				CredentialsSecretRef: v1alpha1.SecretReference{Name: credentials},
-				ManagedBy:            v1alpha1.ManagedByAdmin,
-				Distribution:         v1alpha1.DistributionMarketplace,
-				TokenPolicy:          v1alpha1.TokenPolicyNone,
-			},
-		},
+	zoomApp := fixture.App(types.NamespacedName{Namespace: namespace, Name: app}, clientID, func(spec *v1alpha1.ZoomAppSpec) {
+		spec.ManagedBy = v1alpha1.ManagedByAdmin
+		spec.TokenPolicy = v1alpha1.TokenPolicyNone
+	})
+	for _, obj := range []client.Object{&corev1.Namespace{ObjectMeta: metav1.ObjectMeta{Name: namespace}}, installation} {
+		if err := b.Client.Create(ctx, obj); err != nil {
+			return err
+		}
 	}
-	var errs []error
-	for _, o := range objects {
-		errs = append(errs, b.Client.Create(ctx, o))
-	}
-	return errors.Join(errs...)
+	return fixture.Create(ctx, b.Client, zoomApp, fixture.Credentials{ClientSecret: rand.Text(), SecretToken: b.secretToken})
 }
 
 func (b *bench) startOperators(ctx context.Context) (err error) {

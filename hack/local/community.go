@@ -3,14 +3,15 @@ package main
 import (
 	"context"
 	"crypto/rand"
-	"errors"
 	"fmt"
 
 	corev1 "k8s.io/api/core/v1"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+	"k8s.io/apimachinery/pkg/types"
 	"sigs.k8s.io/controller-runtime/pkg/client"
 
 	"github.com/zoom-operator/zoom-operator/api/v1alpha1"
+	"github.com/zoom-operator/zoom-operator/test/fixture"
 	"github.com/zoom-operator/zoom-operator/zoom/zoomtest"
 )
 
@@ -37,42 +38,24 @@ func accounts() []zoomtest.Account {
 	return []zoomtest.Account{library, school, choir, garden, workshop}
 }
 
-// secrets are the app's, new for every run.
-type secrets struct {
-	clientSecret string
-	secretToken  string
+// newCredentials are the app's, new for every run.
+func newCredentials() fixture.Credentials {
+	return fixture.Credentials{ClientSecret: "client-" + rand.Text(), SecretToken: "token-" + rand.Text()}
 }
 
-func newSecrets() secrets {
-	return secrets{clientSecret: "client-" + rand.Text(), secretToken: "token-" + rand.Text()}
+// newApp is the app as the admin declares it.
+func newApp() *v1alpha1.ZoomApp {
+	return fixture.App(types.NamespacedName{Namespace: community, Name: appName}, clientID, func(spec *v1alpha1.ZoomAppSpec) {
+		spec.CredentialsSecretRef.Name = credentials
+		spec.ManagedBy = v1alpha1.ManagedByAdmin
+		spec.Cloud = cloud
+	})
 }
 
 // settle makes what an admin would: a namespace, and the app with its Secret.
-func settle(ctx context.Context, c client.Client, s secrets) error {
-	in := func(name string) metav1.ObjectMeta { return metav1.ObjectMeta{Namespace: community, Name: name} }
-	objects := []client.Object{
-		&corev1.Namespace{ObjectMeta: metav1.ObjectMeta{Name: community}},
-		&corev1.Secret{
-			ObjectMeta: in(credentials),
-			Type:       v1alpha1.CredentialsSecretType,
-			StringData: map[string]string{"clientSecret": s.clientSecret, "secretToken": s.secretToken},
-		},
-		&v1alpha1.ZoomApp{
-			ObjectMeta: in(appName),
-			Spec: v1alpha1.ZoomAppSpec{
-				ClientID:             clientID,
-				CredentialsSecretRef: v1alpha1.SecretReference{Name: credentials},
-				ManagedBy:            v1alpha1.ManagedByAdmin,
-				Distribution:         v1alpha1.DistributionMarketplace,
-				Cloud:                cloud,
-			},
-		},
+func settle(ctx context.Context, c client.Client, keys fixture.Credentials) error {
+	if err := c.Create(ctx, &corev1.Namespace{ObjectMeta: metav1.ObjectMeta{Name: community}}); err != nil {
+		return fmt.Errorf("creating namespace %s: %w", community, err)
 	}
-	var errs []error
-	for _, o := range objects {
-		if err := c.Create(ctx, o); err != nil {
-			errs = append(errs, fmt.Errorf("creating %T %s: %w", o, o.GetName(), err))
-		}
-	}
-	return errors.Join(errs...)
+	return fixture.Create(ctx, c, newApp(), keys)
 }

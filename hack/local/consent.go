@@ -14,6 +14,7 @@ import (
 
 	"github.com/zoom-operator/zoom-operator/internal/urls"
 	"github.com/zoom-operator/zoom-operator/test/cluster"
+	"github.com/zoom-operator/zoom-operator/test/fixture"
 	"github.com/zoom-operator/zoom-operator/zoom/zoomtest"
 )
 
@@ -48,15 +49,11 @@ func openSite(ctx context.Context) (*site, error) {
 }
 
 // register tells Zoom of the app, as its developer does in the build flow.
-func (s *site) register(o *cluster.Operator, keys secrets, webhooks *zoomtest.Zoom) error {
-	return s.Register(zoomtest.App{
-		ClientID:      clientID,
-		ClientSecrets: []string{keys.clientSecret},
-		RedirectURLs:  []string{o.URL + urls.Callback(community, appName)},
-		Scopes:        []string{"meeting:read:meeting:admin", "meeting:read:participant:admin", "user:read:user:admin"},
-		AdminManaged:  true,
-		Webhooks:      webhooks,
-	})
+func (s *site) register(o *cluster.Operator, keys fixture.Credentials, webhooks *zoomtest.Zoom) error {
+	app := fixture.Registration(newApp(), keys, o.URL)
+	app.Scopes = []string{"meeting:read:meeting:admin", "meeting:read:participant:admin", "user:read:user:admin"}
+	app.Webhooks = webhooks
+	return s.Register(app)
 }
 
 // installURL is where a customer begins.

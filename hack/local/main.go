@@ -59,9 +59,9 @@ func run(smoke bool) error {
 	go endOnSignal(fail)
 	children := &cluster.Processes{Folder: f.Path, Patience: 10 * time.Second, Failed: fail}
 	w := &world{
-		Cluster: &cluster.Cluster{Root: ".", Binaries: binaries, Folder: f, Children: children, Namespace: community},
-		secrets: newSecrets(),
-		out:     os.Stdout,
+		Cluster:     &cluster.Cluster{Root: ".", Binaries: binaries, Folder: f, Children: children, Namespace: community},
+		credentials: newCredentials(),
+		out:         os.Stdout,
 	}
 	if smoke {
 		err = w.check(ctx)

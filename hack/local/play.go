@@ -6,16 +6,17 @@ import (
 	"time"
 
 	"github.com/zoom-operator/zoom-operator/test/cluster"
+	"github.com/zoom-operator/zoom-operator/test/fixture"
 	"github.com/zoom-operator/zoom-operator/zoom/zoomtest"
 )
 
 // newZoom returns a Zoom that sends the app's events to the operator, with Zoom's faults in small
 // doses: one event in ten arrives twice, and one in ten up to a second late, so that others
 // overtake it.
-func newZoom(o *cluster.Operator, s secrets) (*zoomtest.Zoom, error) {
+func newZoom(o *cluster.Operator, keys fixture.Credentials) (*zoomtest.Zoom, error) {
 	return zoomtest.New(zoomtest.Config{
 		Endpoint:    o.WebhookURL(community, appName),
-		SecretToken: s.secretToken,
+		SecretToken: keys.SecretToken,
 		ClientID:    clientID,
 		Scale:       60, // the retries after 5, 25 and 85 minutes come after as many seconds
 		Seed:        1,

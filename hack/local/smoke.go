@@ -201,7 +201,7 @@ func (w *world) privileges(ctx context.Context) error {
 // confidence looks for what must not be kept, in all Zoom resources and all logs. The error does
 // not repeat it.
 func (w *world) confidence(ctx context.Context, confidential []string) error {
-	confidential = append(confidential, w.secrets.clientSecret, w.secrets.secretToken, zoomtest.Mark)
+	confidential = append(confidential, w.credentials.ClientSecret, w.credentials.SecretToken, zoomtest.Mark)
 	out, err := w.Kubectl(ctx, "get", "zoom,events", "--all-namespaces", "-o", "yaml")
 	if err != nil {
 		return err

@@ -10,6 +10,7 @@ import (
 	"time"
 
 	"github.com/zoom-operator/zoom-operator/test/cluster"
+	"github.com/zoom-operator/zoom-operator/test/fixture"
 	"github.com/zoom-operator/zoom-operator/zoom/zoomtest"
 )
 
@@ -20,11 +21,11 @@ const catchUp = 200 * time.Second
 // world is everything that runs.
 type world struct {
 	*cluster.Cluster
-	secrets  secrets
-	operator *cluster.Operator
-	site     *site
-	zoom     *zoomtest.Zoom
-	out      io.Writer
+	credentials fixture.Credentials
+	operator    *cluster.Operator
+	site        *site
+	zoom        *zoomtest.Zoom
+	out         io.Writer
 }
 
 // start starts everything, and says what it does.
@@ -43,17 +44,17 @@ func (w *world) start(ctx context.Context) error {
 			return err
 		}},
 		{"an app and its Secret", func(ctx context.Context) error {
-			return settle(ctx, w.Client, w.secrets)
+			return settle(ctx, w.Client, w.credentials)
 		}},
 		{"the operator, as its own service account", func(ctx context.Context) (err error) {
 			w.operator, err = cluster.StartOperator(ctx, w.Cluster, "operator", cluster.Single, "--cloud="+cloud+"="+w.site.url+","+w.site.url)
 			return err
 		}},
 		{"Zoom validates the webhook URL", func(ctx context.Context) (err error) {
-			if w.zoom, err = newZoom(w.operator, w.secrets); err != nil {
+			if w.zoom, err = newZoom(w.operator, w.credentials); err != nil {
 				return err
 			}
-			return errors.Join(validate(ctx, w.zoom, w.operator), w.site.register(w.operator, w.secrets, w.zoom))
+			return errors.Join(validate(ctx, w.zoom, w.operator), w.site.register(w.operator, w.credentials, w.zoom))
 		}},
 		{"four groups install the app", w.consents},
 	} {

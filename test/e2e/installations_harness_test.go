@@ -33,6 +33,7 @@ import (
 	"github.com/zoom-operator/zoom-operator/internal/tokens"
 	"github.com/zoom-operator/zoom-operator/internal/tombstones"
 	"github.com/zoom-operator/zoom-operator/test/cluster"
+	"github.com/zoom-operator/zoom-operator/test/fixture"
 	"github.com/zoom-operator/zoom-operator/zoom"
 	"github.com/zoom-operator/zoom-operator/zoom/zoomtest"
 )
@@ -45,8 +46,10 @@ const (
 	recoverWithin = 210 * time.Second
 )
 
+var oauthCredentials = fixture.Credentials{ClientSecret: oauthClientSecret, SecretToken: oauthSecretToken}
+
 // oauthScopes are what the apps of these tests ask for, unless they say otherwise.
-var oauthScopes = []string{"meeting:read:meeting", "user:read:user"}
+var oauthScopes = []v1alpha1.Scope{"meeting:read:meeting", "user:read:user"}
 
 // crew is the operators of a test. They come and go, and one door leads to all of them.
 type crew struct {
@@ -146,7 +149,7 @@ type oauthApp struct {
 	webhooks *zoomtest.Zoom
 	key      types.NamespacedName
 	clientID string
-	scopes   []string
+	scopes   []v1alpha1.Scope
 }
 
 // newOAuthServer is a Zoom with these people, and its cloud.
@@ -184,30 +187,14 @@ func (c *crew) createOAuthApp(ctx context.Context, server *zoomtest.Server, clou
 		return nil, err
 	}
 	a := &oauthApp{crew: c, zoom: server, key: types.NamespacedName{Namespace: ns.Name, Name: "pad"}, clientID: ns.Name, scopes: oauthScopes}
-	obj := &v1alpha1.ZoomApp{
-		ObjectMeta: metav1.ObjectMeta{Namespace: a.key.Namespace, Name: a.key.Name},
-		Spec: v1alpha1.ZoomAppSpec{
-			ClientID:             a.clientID,
-			CredentialsSecretRef: v1alpha1.SecretReference{Name: "credentials"},
-			Distribution:         v1alpha1.DistributionMarketplace,
-			Cloud:                cloud,
-		},
-	}
-	for _, scope := range a.scopes {
-		obj.Spec.Scopes = append(obj.Spec.Scopes, v1alpha1.Scope(scope))
-	}
-	if change != nil {
-		change(&obj.Spec)
-	}
-	credentials := &corev1.Secret{
-		ObjectMeta: metav1.ObjectMeta{Namespace: a.key.Namespace, Name: "credentials"},
-		Type:       v1alpha1.CredentialsSecretType,
-		StringData: map[string]string{"clientSecret": oauthClientSecret, "secretToken": oauthSecretToken},
-	}
-	for _, o := range []client.Object{credentials, obj} {
-		if err := system.Client.Create(ctx, o); err != nil {
-			return nil, err
+	obj := fixture.App(a.key, a.clientID, func(spec *v1alpha1.ZoomAppSpec) {
+		spec.Cloud, spec.Scopes = cloud, slices.Clone(a.scopes)
+		if change != nil {
+			change(spec)
 		}
+	})
+	if err := fixture.Create(ctx, system.Client, obj, oauthCredentials); err != nil {
+		return nil, err
 	}
 	var err error
 	a.webhooks, err = zoomtest.New(zoomtest.Config{
@@ -252,16 +239,11 @@ func adminManaged(spec *v1alpha1.ZoomAppSpec) {
 
 // register tells Zoom of the app, or of what has changed.
 func (a *oauthApp) register(managedBy v1alpha1.ManagedBy) error {
-	scopes := slices.Clone(a.scopes)
-	for i := range scopes {
-		if managedBy == v1alpha1.ManagedByAdmin {
-			scopes[i] += ":admin"
-		}
-	}
-	return a.zoom.Register(zoomtest.App{
-		ClientID: a.clientID, ClientSecrets: []string{oauthClientSecret}, Scopes: scopes, Webhooks: a.webhooks,
-		RedirectURLs: []string{a.page("callback")}, AdminManaged: managedBy == v1alpha1.ManagedByAdmin,
-	})
+	registered := fixture.Registration(fixture.App(a.key, a.clientID, func(spec *v1alpha1.ZoomAppSpec) {
+		spec.Scopes, spec.ManagedBy = a.scopes, managedBy
+	}), oauthCredentials, a.crew.door.URL)
+	registered.Webhooks = a.webhooks
+	return a.zoom.Register(registered)
 }
 
 // page is the URL of one of the app's pages.

@@ -7,7 +7,6 @@ import (
 	"cmp"
 	"context"
 	"errors"
-	"flag"
 	"fmt"
 	"io"
 	"net/http"
@@ -29,12 +28,12 @@ import (
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	"k8s.io/apimachinery/pkg/types"
 	"k8s.io/klog/v2"
-	"sigs.k8s.io/controller-runtime/pkg/client"
 	"sigs.k8s.io/controller-runtime/pkg/log"
 
 	"github.com/zoom-operator/zoom-operator/api/v1alpha1"
 	"github.com/zoom-operator/zoom-operator/internal/names"
 	"github.com/zoom-operator/zoom-operator/test/cluster"
+	"github.com/zoom-operator/zoom-operator/test/fixture"
 	"github.com/zoom-operator/zoom-operator/zoom/zoomtest"
 )
 
@@ -70,11 +69,6 @@ func TestMain(m *testing.M) {
 	}
 	log.SetLogger(logr.Discard())
 	klog.SetLogger(logr.Discard())
-	// One check is a batch of histories that takes seconds; -rapid.checks still asks for more of
-	// them.
-	if err := flag.Set("rapid.checks", "5"); err != nil {
-		panic(err)
-	}
 	os.Exit(run(m))
 }
 
@@ -294,28 +288,16 @@ func createApp(t *testing.T, secretToken string, change func(*v1alpha1.ZoomAppSp
 // createAppIn creates an app in a namespace that is there.
 func createAppIn(t *testing.T, namespace, secretToken string, change func(*v1alpha1.ZoomAppSpec)) {
 	t.Helper()
-	credentials := &corev1.Secret{
-		ObjectMeta: metav1.ObjectMeta{Namespace: namespace, Name: "credentials"},
-		Type:       v1alpha1.CredentialsSecretType,
-		StringData: map[string]string{"clientSecret": "the-client-secret-0123456789-abc", "secretToken": secretToken},
-	}
-	obj := &v1alpha1.ZoomApp{
-		ObjectMeta: metav1.ObjectMeta{Namespace: namespace, Name: appName},
-		Spec: v1alpha1.ZoomAppSpec{
-			ClientID:             "client-" + namespace,
-			CredentialsSecretRef: v1alpha1.SecretReference{Name: credentials.Name},
-			ManagedBy:            v1alpha1.ManagedByAdmin,
-			Distribution:         v1alpha1.DistributionMarketplace,
-			TokenPolicy:          v1alpha1.TokenPolicyNone,
-		},
-	}
-	if change != nil {
-		change(&obj.Spec)
-	}
-	for _, o := range []client.Object{credentials, obj} {
-		if err := system.Client.Create(t.Context(), o); err != nil {
-			t.Fatal(err)
+	obj := fixture.App(types.NamespacedName{Namespace: namespace, Name: appName}, "client-"+namespace, func(spec *v1alpha1.ZoomAppSpec) {
+		spec.ManagedBy = v1alpha1.ManagedByAdmin
+		spec.TokenPolicy = v1alpha1.TokenPolicyNone
+		if change != nil {
+			change(spec)
 		}
+	})
+	credentials := fixture.Credentials{ClientSecret: "the-client-secret-0123456789-abc", SecretToken: secretToken}
+	if err := fixture.Create(t.Context(), system.Client, obj, credentials); err != nil {
+		t.Fatal(err)
 	}
 }
 

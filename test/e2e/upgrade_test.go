@@ -20,6 +20,7 @@ import (
 	"github.com/zoom-operator/zoom-operator/api/v1alpha1"
 	"github.com/zoom-operator/zoom-operator/internal/tokens"
 	"github.com/zoom-operator/zoom-operator/test/cluster"
+	"github.com/zoom-operator/zoom-operator/test/fixture"
 	"github.com/zoom-operator/zoom-operator/zoom"
 	"github.com/zoom-operator/zoom-operator/zoom/zoomtest"
 )
@@ -158,11 +159,7 @@ func TestUpgradeFromOneDeployment(t *testing.T) {
 		within(t, settleWithin, func(ctx context.Context) error { return a.ownedByNobody(ctx, p) })
 	}
 	a.kubectl(t, "delete", "secret", "credentials")
-	again := &corev1.Secret{
-		ObjectMeta: metav1.ObjectMeta{Namespace: a.key.Namespace, Name: "credentials"}, Type: v1alpha1.CredentialsSecretType,
-		StringData: map[string]string{"clientSecret": oauthClientSecret, "secretToken": oauthSecretToken},
-	}
-	if err := system.Client.Create(t.Context(), again); err != nil {
+	if err := system.Client.Create(t.Context(), oauthCredentials.Secret(fixture.App(a.key, a.clientID, nil))); err != nil {
 		t.Fatal(err)
 	}
 

@@ -25,6 +25,7 @@ import (
 	"github.com/chromedp/chromedp"
 	corev1 "k8s.io/api/core/v1"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+	"k8s.io/apimachinery/pkg/types"
 	"k8s.io/apimachinery/pkg/util/wait"
 	ctrl "sigs.k8s.io/controller-runtime"
 	"sigs.k8s.io/controller-runtime/pkg/cache"
@@ -36,6 +37,7 @@ import (
 	"github.com/zoom-operator/zoom-operator/controllers"
 	"github.com/zoom-operator/zoom-operator/internal/clouds"
 	"github.com/zoom-operator/zoom-operator/test/controlplane"
+	"github.com/zoom-operator/zoom-operator/test/fixture"
 	"github.com/zoom-operator/zoom-operator/webhookserver"
 	"github.com/zoom-operator/zoom-operator/zoom/zoomtest"
 )
@@ -116,39 +118,22 @@ func (s *stage) path(page string) string {
 	return "/oauth/" + s.namespace + "/" + appName + "/" + page
 }
 
-const clientSecret = "client-secret-0123456789-abcdefg"
+var credentials = fixture.Credentials{ClientSecret: "client-secret-0123456789-abcdefg", SecretToken: "secret-token-123456789"}
 
 // createApp creates the app in the cluster and at Zoom.
 func (s *stage) createApp(t *testing.T, change func(*v1alpha1.ZoomAppSpec)) {
 	t.Helper()
-	app := &v1alpha1.ZoomApp{
-		ObjectMeta: metav1.ObjectMeta{Namespace: s.namespace, Name: appName},
-		Spec: v1alpha1.ZoomAppSpec{
-			ClientID:             "client",
-			CredentialsSecretRef: v1alpha1.SecretReference{Name: "credentials"},
-			Distribution:         v1alpha1.DistributionMarketplace,
-			Scopes:               []v1alpha1.Scope{"meeting:read:meeting", "meeting:read:list_meetings", "user:read:user"},
-			Cloud:                "Test",
-		},
-	}
-	if change != nil {
-		change(&app.Spec)
-	}
-	secret := &corev1.Secret{
-		ObjectMeta: metav1.ObjectMeta{Namespace: s.namespace, Name: "credentials"},
-		Type:       v1alpha1.CredentialsSecretType,
-		StringData: map[string]string{"clientSecret": clientSecret, "secretToken": "secret-token-123456789"},
-	}
-	for _, obj := range []client.Object{secret, app} {
-		if err := s.client.Create(t.Context(), obj); err != nil {
-			t.Fatal(err)
+	app := fixture.App(types.NamespacedName{Namespace: s.namespace, Name: appName}, "client", func(spec *v1alpha1.ZoomAppSpec) {
+		spec.Scopes = []v1alpha1.Scope{"meeting:read:meeting", "meeting:read:list_meetings", "user:read:user"}
+		spec.Cloud = "Test"
+		if change != nil {
+			change(spec)
 		}
-	}
-	err := s.zoom.Register(zoomtest.App{
-		ClientID: "client", ClientSecrets: []string{clientSecret}, RedirectURLs: []string{s.address + s.path("callback")},
-		Scopes: []string{"meeting:read:meeting", "meeting:read:list_meetings", "user:read:user"},
 	})
-	if err != nil {
+	if err := fixture.Create(t.Context(), s.client, app, credentials); err != nil {
+		t.Fatal(err)
+	}
+	if err := s.zoom.Register(fixture.Registration(app, credentials, s.address)); err != nil {
 		t.Fatal(err)
 	}
 }
