@@ -3,8 +3,9 @@
 //
 // A spec is what somebody wrote: for a ZoomApp the admin, for the other two the webhook server,
 // which records there what Zoom said. A status is what follows from it, and only controllers write
-// it; the one exception is the health of the event flow (endpointValidatedAt, lastEventAt), which
-// the webhook server reports under a field owner of its own.
+// it; the exceptions are the health of the event flow (endpointValidatedAt, lastEventAt,
+// refusedEvents) and what Zoom refused of an app (refusal), which the webhook server reports under
+// field owners of its own.
 //
 // +kubebuilder:object:generate=true
 // +kubebuilder:ac:generate=true

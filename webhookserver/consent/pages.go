@@ -61,7 +61,7 @@ var problems = map[string]problem{
 		"Otherwise start again.",
 	}, again: true},
 	reasonNoResult: {code: http.StatusGone, title: "This page is no longer kept", text: []string{
-		"It said what came of your consentRequest, for ten minutes and in the browser that you used. If it said that your account is connected, it is, unless the app was removed since.",
+		"It said what came of your consent, for ten minutes and in the browser that you used. If it said that your account is connected, it is, unless the app was removed since.",
 		"If you are not sure, connect again: that changes nothing for an account that is connected.",
 	}, again: true},
 	reasonDisconnected: {code: http.StatusGone, title: "Zoom is no longer connected", text: []string{
