@@ -57,7 +57,10 @@ type ZoomMeetingList struct {
 }
 
 // ZoomMeetingSpec is what Zoom reported of one meeting number. Only the webhook server adds to it;
-// the meeting controller takes away what retention no longer keeps.
+// the meeting controller takes away what retention no longer keeps. Either writes it whole, so what
+// metadata.managedFields says of it is one line.
+//
+// +structType=atomic
 type ZoomMeetingSpec struct {
 	// appRef names the ZoomApp whose webhooks reported the meeting.
 	//
@@ -102,9 +105,6 @@ type ZoomMeetingSpec struct {
 	// instances are the latest times the meeting was held, newest first. The controller keeps as
 	// many as the ZoomApp's retention.instances; there are more only while Zoom may still report
 	// something of those, and fewer only where a long series leaves no room for them.
-	//
-	// The list is written as a whole by one writer; as a list map, its bookkeeping in managedFields
-	// would outgrow it.
 	//
 	// +optional
 	// +listType=atomic
@@ -184,9 +184,6 @@ type MeetingSchedule struct {
 	PersonalRoom string `json:"personalRoom,omitempty"`
 
 	// occurrences are the planned times of a series.
-	//
-	// The list is written as a whole by one writer; as a list map, its bookkeeping in managedFields
-	// would outgrow it.
 	//
 	// +optional
 	// +listType=atomic

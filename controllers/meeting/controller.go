@@ -25,7 +25,6 @@ import (
 	"sigs.k8s.io/controller-runtime/pkg/recorder"
 
 	"github.com/zoom-operator/zoom-operator/api/v1alpha1"
-	applyv1alpha1 "github.com/zoom-operator/zoom-operator/api/v1alpha1/applyconfiguration/api/v1alpha1"
 	"github.com/zoom-operator/zoom-operator/controllers/internal/apply"
 	"github.com/zoom-operator/zoom-operator/controllers/internal/deletion"
 	"github.com/zoom-operator/zoom-operator/controllers/internal/index"
@@ -46,7 +45,7 @@ type Reconciler struct {
 }
 
 // +kubebuilder:rbac:groups=zoom-operator.io,resources=zoommeetings,verbs=list;watch;update;delete
-// +kubebuilder:rbac:groups=zoom-operator.io,resources=zoommeetings/status,verbs=patch
+// +kubebuilder:rbac:groups=zoom-operator.io,resources=zoommeetings/status,verbs=update
 // +kubebuilder:rbac:groups=zoom-operator.io,resources=zoomapps,verbs=get;list;watch
 // +kubebuilder:rbac:groups=zoom-operator.io,resources=zoominstallations,verbs=get;list;watch
 // +kubebuilder:rbac:groups=events.k8s.io,resources=events,verbs=create;patch
@@ -175,12 +174,9 @@ func (r *Reconciler) report(ctx context.Context, m *v1alpha1.ZoomMeeting, status
 	if equality.Semantic.DeepEqual(m.Status, status) {
 		return nil
 	}
-	configuration, err := apply.Fill(applyv1alpha1.ZoomMeetingStatus(), status)
-	if err != nil {
-		return err
-	}
-	err = r.Client.Status().Apply(ctx, applyv1alpha1.ZoomMeeting(m.Name, m.Namespace).WithUID(m.UID).WithResourceVersion(m.ResourceVersion).WithStatus(configuration), apply.Owner, client.ForceOwnership)
-	if err != nil {
+	after := m.DeepCopy()
+	after.Status = status
+	if err := r.Client.Status().Update(ctx, after, apply.Owner); err != nil {
 		return client.IgnoreNotFound(fmt.Errorf("writing the status of ZoomMeeting %s/%s: %w", m.Namespace, m.Name, err))
 	}
 	events.Record(r.Events, m, transitions(&m.Status, &status, m.Spec.Removal)...)

@@ -639,6 +639,7 @@ var schemaYAML = typed.YAMLObject(`types:
     - name: watermarks
       type:
         namedType: com.github.zoom-operator.zoom-operator.api.v1alpha1.MeetingWatermarks
+    elementRelationship: atomic
 - name: com.github.zoom-operator.zoom-operator.api.v1alpha1.ZoomMeetingStatus
   map:
     fields:

@@ -32,9 +32,6 @@ type MeetingScheduleApplyConfiguration struct {
 	// number means nothing for it.
 	PersonalRoom *string `json:"personalRoom,omitempty"`
 	// occurrences are the planned times of a series.
-	//
-	// The list is written as a whole by one writer; as a list map, its bookkeeping in managedFields
-	// would outgrow it.
 	Occurrences []MeetingOccurrenceApplyConfiguration `json:"occurrences,omitempty"`
 }
 

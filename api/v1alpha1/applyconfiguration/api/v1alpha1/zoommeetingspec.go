@@ -6,7 +6,8 @@ package v1alpha1
 // with apply.
 //
 // ZoomMeetingSpec is what Zoom reported of one meeting number. Only the webhook server adds to it;
-// the meeting controller takes away what retention no longer keeps.
+// the meeting controller takes away what retention no longer keeps. Either writes it whole, so what
+// metadata.managedFields says of it is one line.
 type ZoomMeetingSpecApplyConfiguration struct {
 	// appRef names the ZoomApp whose webhooks reported the meeting.
 	AppRef *AppReferenceApplyConfiguration `json:"appRef,omitempty"`
@@ -23,9 +24,6 @@ type ZoomMeetingSpecApplyConfiguration struct {
 	// instances are the latest times the meeting was held, newest first. The controller keeps as
 	// many as the ZoomApp's retention.instances; there are more only while Zoom may still report
 	// something of those, and fewer only where a long series leaves no room for them.
-	//
-	// The list is written as a whole by one writer; as a list map, its bookkeeping in managedFields
-	// would outgrow it.
 	Instances []MeetingInstanceApplyConfiguration `json:"instances,omitempty"`
 	// removal is the latest deletion, or recovery, of the whole meeting.
 	Removal *MeetingRemovalApplyConfiguration `json:"removal,omitempty"`
