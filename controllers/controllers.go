@@ -50,6 +50,9 @@ type Options struct {
 	Refreshes *sync.WaitGroup
 }
 
+// countDelay is short for a person who watches, and long enough for a classroom that comes in.
+const countDelay = 300 * time.Millisecond
+
 // SetupWithManager adds every controller to a manager that has what Index adds.
 func SetupWithManager(mgr ctrl.Manager, o Options) error {
 	events := mgr.GetEventRecorder("zoom-operator")
@@ -81,7 +84,7 @@ func SetupWithManager(mgr ctrl.Manager, o Options) error {
 	if err := installations.SetupWithManager(mgr); err != nil {
 		return fmt.Errorf("the controller of installations: %w", err)
 	}
-	meetings := &meeting.Reconciler{Client: mgr.GetClient(), Events: events, Now: o.Now}
+	meetings := &meeting.Reconciler{Client: mgr.GetClient(), Events: events, Now: o.Now, CountDelay: countDelay}
 	if err := meetings.SetupWithManager(mgr); err != nil {
 		return fmt.Errorf("the controller of meetings: %w", err)
 	}

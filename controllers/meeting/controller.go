@@ -15,9 +15,11 @@ import (
 	"k8s.io/apimachinery/pkg/api/equality"
 	apierrors "k8s.io/apimachinery/pkg/api/errors"
 	"k8s.io/apimachinery/pkg/types"
+	"k8s.io/client-go/util/workqueue"
 	ctrl "sigs.k8s.io/controller-runtime"
 	"sigs.k8s.io/controller-runtime/pkg/builder"
 	"sigs.k8s.io/controller-runtime/pkg/client"
+	"sigs.k8s.io/controller-runtime/pkg/event"
 	"sigs.k8s.io/controller-runtime/pkg/handler"
 	"sigs.k8s.io/controller-runtime/pkg/log"
 	"sigs.k8s.io/controller-runtime/pkg/predicate"
@@ -42,6 +44,9 @@ type Reconciler struct {
 	Client client.Client
 	Events recorder.EventRecorder
 	Now    func() time.Time
+	// CountDelay is how long the status waits when nothing but counts has changed, so that a
+	// hundred participants who join within a second are a few writes.
+	CountDelay time.Duration
 }
 
 // +kubebuilder:rbac:groups=zoom-operator.io,resources=zoommeetings,verbs=list;watch;update;delete
@@ -53,7 +58,8 @@ type Reconciler struct {
 // SetupWithManager adds the controller to a manager. It needs the indexes of the package.
 func (r *Reconciler) SetupWithManager(mgr ctrl.Manager) error {
 	return ctrl.NewControllerManagedBy(mgr).
-		For(&v1alpha1.ZoomMeeting{}, builder.WithPredicates(predicate.GenerationChangedPredicate{})).
+		Named("zoommeeting").
+		Watches(&v1alpha1.ZoomMeeting{}, r.itself(), builder.WithPredicates(predicate.GenerationChangedPredicate{})).
 		Watches(&v1alpha1.ZoomMeeting{}, handler.EnqueueRequestsFromMapFunc(r.plannedInRoom), builder.WithPredicates(predicate.GenerationChangedPredicate{})).
 		// What an app wants kept decides about all of its meetings.
 		Watches(&v1alpha1.ZoomApp{}, handler.EnqueueRequestsFromMapFunc(r.meetingsOf), builder.WithPredicates(predicate.GenerationChangedPredicate{})).
@@ -61,6 +67,24 @@ func (r *Reconciler) SetupWithManager(mgr ctrl.Manager) error {
 		Watches(&v1alpha1.ZoomInstallation{}, handler.EnqueueRequestsFromMapFunc(r.meetingsOfInstallation), builder.WithPredicates(predicates.CameOrWent)).
 		WithOptions(queue.Options(concurrentMeetings)).
 		Complete(reconcile.AsReconciler(mgr.GetClient(), r))
+}
+
+// itself has a meeting reconciled that came or changed: at once, or, when only the counts of its
+// instances have changed, after CountDelay.
+func (r *Reconciler) itself() handler.EventHandler {
+	enqueue := &handler.EnqueueRequestForObject{}
+	return handler.Funcs{
+		CreateFunc: enqueue.Create,
+		UpdateFunc: func(ctx context.Context, e event.UpdateEvent, queue workqueue.TypedRateLimitingInterface[reconcile.Request]) {
+			before, ok := e.ObjectOld.(*v1alpha1.ZoomMeeting)
+			after, ok2 := e.ObjectNew.(*v1alpha1.ZoomMeeting)
+			if ok && ok2 && meeting.OnlyCounts(&before.Spec, &after.Spec) {
+				queue.AddAfter(reconcile.Request{NamespacedName: client.ObjectKeyFromObject(after)}, r.CountDelay)
+				return
+			}
+			enqueue.Update(ctx, e, queue)
+		},
+	}
 }
 
 func (r *Reconciler) meetingsOf(ctx context.Context, app client.Object) []reconcile.Request {

@@ -6,11 +6,27 @@ import (
 
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 
+	"k8s.io/apimachinery/pkg/api/equality"
 	"k8s.io/apimachinery/pkg/api/meta"
 
 	"github.com/zoom-operator/zoom-operator/api/v1alpha1"
 	"github.com/zoom-operator/zoom-operator/internal/messages"
 )
+
+// OnlyCounts reports whether two specs differ in nothing but what is counted in instances: those
+// who are there, alerts and shared screens.
+func OnlyCounts(before, after *v1alpha1.ZoomMeetingSpec) bool {
+	return equality.Semantic.DeepEqual(withoutCounts(before), withoutCounts(after))
+}
+
+func withoutCounts(spec *v1alpha1.ZoomMeetingSpec) *v1alpha1.ZoomMeetingSpec {
+	rest := *spec
+	rest.Instances = slices.Clone(spec.Instances)
+	for i := range rest.Instances {
+		rest.Instances[i].Attendance, rest.Instances[i].Alerts, rest.Instances[i].Sharing = nil, nil, nil
+	}
+	return &rest
+}
 
 // Status is what follows from the spec of a meeting at that time. It depends on the status
 // before only for when the conditions last changed.
