@@ -137,9 +137,9 @@ func (r *Reconciler) Reconcile(ctx context.Context, m *v1alpha1.ZoomMeeting) (ct
 	}
 	switch at, changes := meeting.NextChange(now, seen, p); {
 	case apierrors.IsConflict(err):
-		// Somebody wrote the meeting since it was read: an event arrived, or this is our own status
-		// coming back.
-		return ctrl.Result{RequeueAfter: queue.AfterConflict}, nil
+		// An event was stored since the meeting was read, or this is our own status coming back. In
+		// a burst the next event is near.
+		return ctrl.Result{RequeueAfter: max(queue.AfterConflict, r.CountDelay)}, nil
 	case err != nil || !changes:
 		return ctrl.Result{}, err
 	default:

@@ -32,6 +32,7 @@ func TestCountsWaitAndTransitionsDoNot(t *testing.T) {
 	}{
 		"a participant joins": {func(s *v1alpha1.ZoomMeetingSpec) {
 			s.Instances[0].Attendance = &v1alpha1.Attendance{Sessions: []byte("one")}
+			s.Watermarks.Host = new(int64(1))
 		}, time.Second},
 		"an alert": {func(s *v1alpha1.ZoomMeetingSpec) {
 			s.Instances[0].Alerts = &v1alpha1.Tally{LastAt: *testclock.At("0s")}

@@ -13,14 +13,15 @@ import (
 	"github.com/zoom-operator/zoom-operator/internal/messages"
 )
 
-// OnlyCounts reports whether two specs differ in nothing but what is counted in instances: those
-// who are there, alerts and shared screens.
+// OnlyCounts reports whether two specs differ in nothing but what is counted in instances (those
+// who are there, alerts and shared screens) and in watermarks, which every event advances.
 func OnlyCounts(before, after *v1alpha1.ZoomMeetingSpec) bool {
 	return equality.Semantic.DeepEqual(withoutCounts(before), withoutCounts(after))
 }
 
 func withoutCounts(spec *v1alpha1.ZoomMeetingSpec) *v1alpha1.ZoomMeetingSpec {
 	rest := *spec
+	rest.Watermarks = v1alpha1.MeetingWatermarks{}
 	rest.Instances = slices.Clone(spec.Instances)
 	for i := range rest.Instances {
 		rest.Instances[i].Attendance, rest.Instances[i].Alerts, rest.Instances[i].Sharing = nil, nil, nil
