@@ -184,20 +184,15 @@ func (r *report) count(refused map[v1alpha1.RefusalReason]tally) {
 	}
 }
 
-// errJustReported says that another replica has written the same time of the same object within
-// reportEvery.
-var errJustReported = errors.New("another replica has just reported")
+// errJustReported says that the status shows a time of the last reportEvery already, whichever
+// replica wrote it.
+var errJustReported = errors.New("just reported")
 
-// justReported says whether any replica has. The API server notes when an owner's fields were last
-// written.
-func (h *heartbeat) justReported(obj client.Object, owner client.FieldOwner) bool {
-	for _, entry := range obj.GetManagedFields() {
-		if entry.Manager == string(owner) && entry.Time != nil {
-			ago := h.now().Sub(entry.Time.Time)
-			return ago >= 0 && ago < reportEvery
-		}
-	}
-	return false
+// justReported says whether a reported time is too recent for another to be written; zero when none
+// is reported. A time ahead of this clock is another clock's, and holds nothing up.
+func justReported(reported, now time.Time) bool {
+	ago := now.Sub(reported)
+	return ago >= 0 && ago < reportEvery
 }
 
 // apply writes one time, unless another replica has written a later one, or what was refused.
@@ -205,36 +200,39 @@ func (h *heartbeat) apply(ctx context.Context, key reportKey, r report) error {
 	if key.kind == appRefusals {
 		return h.applyRefusals(ctx, key.NamespacedName, r.refused)
 	}
-	at := r.at.UTC().Truncate(time.Second)
-	var obj client.Object
+	at := metav1.NewTime(r.at.UTC().Truncate(time.Second))
+	var reported *metav1.Time
 	var config runtime.ApplyConfiguration
 	owner := client.FieldOwner(ownerEvents)
 	switch key.kind {
 	case installationEvent:
 		var in v1alpha1.ZoomInstallation
-		if err := h.live.Get(ctx, key.NamespacedName, &in); err != nil || !later(at, in.Status.LastEventAt) {
+		if err := h.live.Get(ctx, key.NamespacedName, &in); err != nil {
 			return err
 		}
-		obj, config = &in, applyv1alpha1.ZoomInstallation(in.Name, in.Namespace).WithUID(in.UID).
-			WithStatus(applyv1alpha1.ZoomInstallationStatus().WithLastEventAt(metav1.NewTime(at)))
+		reported = in.Status.LastEventAt
+		config = applyv1alpha1.ZoomInstallation(in.Name, in.Namespace).WithUID(in.UID).
+			WithStatus(applyv1alpha1.ZoomInstallationStatus().WithLastEventAt(at))
 	default:
 		var app v1alpha1.ZoomApp
 		if err := h.live.Get(ctx, key.NamespacedName, &app); err != nil {
 			return err
 		}
-		status, reported := applyv1alpha1.ZoomAppStatus(), app.Status.LastEventAt
+		status := applyv1alpha1.ZoomAppStatus()
 		if key.kind == appValidation {
 			owner, reported = ownerValidation, app.Status.EndpointValidatedAt
-			status.WithEndpointValidatedAt(metav1.NewTime(at))
+			status.WithEndpointValidatedAt(at)
 		} else {
-			status.WithLastEventAt(metav1.NewTime(at))
+			reported = app.Status.LastEventAt
+			status.WithLastEventAt(at)
 		}
-		if !later(at, reported) {
-			return nil
-		}
-		obj, config = &app, applyv1alpha1.ZoomApp(app.Name, app.Namespace).WithUID(app.UID).WithStatus(status)
+		config = applyv1alpha1.ZoomApp(app.Name, app.Namespace).WithUID(app.UID).WithStatus(status)
 	}
-	if h.justReported(obj, owner) {
+	switch {
+	case reported == nil:
+	case !at.After(reported.Time):
+		return nil
+	case justReported(reported.Time, h.now()):
 		return errJustReported
 	}
 	return h.writer.Status().Apply(ctx, config, owner, client.ForceOwnership)
@@ -247,7 +245,7 @@ func (h *heartbeat) applyRefusals(ctx context.Context, name types.NamespacedName
 	if err := h.live.Get(ctx, name, &app); err != nil {
 		return err
 	}
-	if h.justReported(&app, ownerRefusals) {
+	if justReported(lastRefused(app.Status.RefusedEvents), h.now()) {
 		return errJustReported
 	}
 	status := applyv1alpha1.ZoomAppStatus()
@@ -256,8 +254,4 @@ func (h *heartbeat) applyRefusals(ctx context.Context, name types.NamespacedName
 	}
 	config := applyv1alpha1.ZoomApp(app.Name, app.Namespace).WithUID(app.UID).WithResourceVersion(app.ResourceVersion).WithStatus(status)
 	return h.writer.Status().Apply(ctx, config, client.FieldOwner(ownerRefusals), client.ForceOwnership)
-}
-
-func later(at time.Time, than *metav1.Time) bool {
-	return than == nil || at.After(than.Time)
 }

@@ -88,12 +88,12 @@ func TestHealthIsReported(t *testing.T) {
 
 	two.eventArrived(app)
 	two.flush(ctx)
-	expect("another replica reports what it sees, and nothing is lost", 5, 30*time.Second, 29*time.Second, 29*time.Second)
+	expect("another replica keeps what it sees", 4, 29*time.Second, 29*time.Second, 29*time.Second)
 
 	now = now.Add(reportEvery)
 	two.endpointValidated(app)
 	two.flush(ctx)
-	expect("the other way round as well", 6, 30*time.Second, 60*time.Second, 29*time.Second)
+	expect("until the time is due, and nothing is lost", 6, 30*time.Second, 60*time.Second, 29*time.Second)
 
 	late := newHeartbeat(writer, writer, func() time.Time { return start }, logr.Discard())
 	late.eventArrived(app)
@@ -137,6 +137,38 @@ func TestHealthIsReported(t *testing.T) {
 	}
 	if len(owners) != 2 || owners[ownerEvents] != `{"f:status":{"f:lastEventAt":{}}}` || owners[ownerValidation] != `{"f:status":{"f:endpointValidatedAt":{}}}` {
 		t.Errorf("the owners are %v", owners)
+	}
+}
+
+func TestJustReported(t *testing.T) {
+	now := fixture.Noon
+	for name, test := range map[string]struct {
+		reported time.Time
+		want     bool
+	}{
+		"never":                    {time.Time{}, false},
+		"now":                      {now, true},
+		"a moment ago":             {now.Add(-time.Nanosecond), true},
+		"almost half a minute ago": {now.Add(time.Nanosecond - reportEvery), true},
+		"half a minute ago":        {now.Add(-reportEvery), false},
+		"an hour ago":              {now.Add(-time.Hour), false},
+		"ahead of this clock":      {now.Add(time.Nanosecond), false},
+	} {
+		if got := justReported(test.reported, now); got != test.want {
+			t.Errorf("reported %s: %t, want %t", name, got, test.want)
+		}
+	}
+}
+
+func TestLastRefused(t *testing.T) {
+	at := func(minutes time.Duration) v1alpha1.RefusedEvents {
+		return v1alpha1.RefusedEvents{LastAt: metav1.NewTime(fixture.Noon.Add(minutes * time.Minute))}
+	}
+	if got := lastRefused(nil); !got.IsZero() {
+		t.Errorf("without any, %v", got)
+	}
+	if got := lastRefused([]v1alpha1.RefusedEvents{at(1), at(3), at(2)}); !got.Equal(fixture.Noon.Add(3 * time.Minute)) {
+		t.Errorf("of several, %v", got)
 	}
 }
 

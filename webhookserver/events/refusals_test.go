@@ -251,7 +251,7 @@ func TestRefusedEventsAreReported(t *testing.T) {
 	ahead = 2 * reportEvery
 	two.flush(t.Context())
 	expect("then what one saw", 2, map[v1alpha1.RefusalReason]int64{"WrongSignature": 30})
-	one.flush(t.Context()) // by this clock, half a minute after the API server noted the write before
+	one.flush(t.Context()) // of these too, the last was half a minute ago
 	expect("and what the other did", 3, map[v1alpha1.RefusalReason]int64{"WrongSignature": 55})
 }
 

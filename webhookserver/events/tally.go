@@ -54,3 +54,14 @@ func refusedEvents(status []v1alpha1.RefusedEvents, counted map[v1alpha1.Refusal
 	slices.SortFunc(out, func(a, b v1alpha1.RefusedEvents) int { return cmp.Compare(a.Reason, b.Reason) })
 	return out
 }
+
+// lastRefused is when the last of the events was refused that an app's status counts; zero when it
+// counts none.
+func lastRefused(status []v1alpha1.RefusedEvents) (last time.Time) {
+	for _, r := range status {
+		if r.LastAt.After(last) {
+			last = r.LastAt.Time
+		}
+	}
+	return last
+}
