@@ -85,7 +85,7 @@ func New(c Config) *Handler {
 // Run reports in status what Zoom says of the apps, until ctx ends.
 func (h *Handler) Run(ctx context.Context) error {
 	group, ctx := errgroup.WithContext(ctx)
-	group.Go(func() error { return h.verdicts.run(ctx) })
+	group.Go(func() error { return h.verdicts.apps.Run(ctx) })
 	group.Go(func() error { return h.series.Run(ctx, h.cache) })
 	return group.Wait()
 }

@@ -94,7 +94,7 @@ func (h *Handler) Register(mux *http.ServeMux) {
 // Run reports in status what arrives, until ctx ends.
 func (h *Handler) Run(ctx context.Context) error {
 	group, ctx := errgroup.WithContext(ctx)
-	group.Go(func() error { return h.heartbeat.run(ctx) })
+	group.Go(func() error { return h.heartbeat.reports.Run(ctx) })
 	group.Go(func() error { return h.series.Run(ctx, h.cache) })
 	return group.Wait()
 }

@@ -3,7 +3,6 @@ package events
 import (
 	"context"
 	"errors"
-	"sync"
 	"time"
 
 	"github.com/go-logr/logr"
@@ -16,6 +15,7 @@ import (
 	"github.com/zoom-operator/zoom-operator/api/v1alpha1"
 	applyv1alpha1 "github.com/zoom-operator/zoom-operator/api/v1alpha1/applyconfiguration/api/v1alpha1"
 	"github.com/zoom-operator/zoom-operator/internal/logs"
+	"github.com/zoom-operator/zoom-operator/webhookserver/internal/flusher"
 )
 
 const (
@@ -34,13 +34,10 @@ type heartbeat struct {
 	writer client.Client
 	// live reads from the API server: a cache may not have an installation yet that an event has
 	// just made known.
-	live   client.Reader
-	now    func() time.Time
-	logger logr.Logger
-	wake   chan struct{}
-
-	mu      sync.Mutex
-	reports map[reportKey]*report
+	live    client.Reader
+	now     func() time.Time
+	logger  logr.Logger
+	reports *flusher.Flusher[reportKey, report]
 }
 
 // reportKey is one time of one object, or what is refused of its events.
@@ -58,130 +55,63 @@ const (
 )
 
 type report struct {
-	at      time.Time // the latest, not yet reported when it is after sent
-	sent    time.Time
-	written time.Time // when sent was written
+	at time.Time // the latest
 	// refused are the events that were refused and are not counted in the status yet.
 	refused map[v1alpha1.RefusalReason]tally
 }
 
+// merge is one report in place of two.
+func merge(older, newer report) report {
+	if older.at.After(newer.at) {
+		newer.at = older.at
+	}
+	if older.refused == nil {
+		return newer
+	}
+	for reason, more := range newer.refused {
+		t := older.refused[reason]
+		t.add(more)
+		older.refused[reason] = t
+	}
+	newer.refused = older.refused
+	return newer
+}
+
 func newHeartbeat(writer client.Client, live client.Reader, now func() time.Time, logger logr.Logger) *heartbeat {
-	return &heartbeat{writer: writer, live: live, now: now, logger: logger, wake: make(chan struct{}, 1), reports: map[reportKey]*report{}}
+	h := &heartbeat{writer: writer, live: live, now: now, logger: logger}
+	h.reports = flusher.New(flusher.Config[reportKey, report]{Every: reportEvery, Now: now, Merge: merge, Write: h.write})
+	return h
 }
 
 func (h *heartbeat) eventArrived(app *v1alpha1.ZoomApp) {
-	h.note(reportKey{appEvent, client.ObjectKeyFromObject(app)}, nil)
+	h.reports.Add(reportKey{appEvent, client.ObjectKeyFromObject(app)}, report{at: h.now()})
 }
 
 func (h *heartbeat) endpointValidated(app *v1alpha1.ZoomApp) {
-	h.note(reportKey{appValidation, client.ObjectKeyFromObject(app)}, nil)
+	h.reports.Add(reportKey{appValidation, client.ObjectKeyFromObject(app)}, report{at: h.now()})
 }
 
 func (h *heartbeat) installationSpoke(in *v1alpha1.ZoomInstallation) {
-	h.note(reportKey{installationEvent, client.ObjectKeyFromObject(in)}, nil)
+	h.reports.Add(reportKey{installationEvent, client.ObjectKeyFromObject(in)}, report{at: h.now()})
 }
 
 // eventRefused counts an event that may be Zoom's and was not taken. However many there are, they
 // are written as seldom as a time is.
 func (h *heartbeat) eventRefused(app *v1alpha1.ZoomApp, reason v1alpha1.RefusalReason) {
 	now := h.now()
-	h.note(reportKey{appRefusals, client.ObjectKeyFromObject(app)}, map[v1alpha1.RefusalReason]tally{reason: {1, now, now}})
+	h.reports.Add(reportKey{appRefusals, client.ObjectKeyFromObject(app)}, report{refused: map[v1alpha1.RefusalReason]tally{reason: {1, now, now}}})
 }
 
-func (h *heartbeat) note(key reportKey, refused map[v1alpha1.RefusalReason]tally) {
-	h.mu.Lock()
-	defer h.mu.Unlock()
-	r := h.reports[key]
-	if r == nil {
-		r = &report{}
-		h.reports[key] = r
+// write writes a report, and returns it when it is to be written again.
+func (h *heartbeat) write(ctx context.Context, key reportKey, r report) (report, bool) {
+	err := h.apply(ctx, key, r)
+	switch {
+	case client.IgnoreNotFound(err) == nil, ctx.Err() != nil:
+		return report{}, false
+	case !errors.Is(err, errJustReported) && !apierrors.IsConflict(err):
+		h.logger.Info("Reporting events in status failed", "report", key.kind, "namespace", key.Namespace, "name", key.Name, "cause", logs.Cause(err))
 	}
-	waits := r.at.After(r.sent)
-	r.at = h.now()
-	r.count(refused)
-	if waits {
-		return // and the loop knows when it is due
-	}
-	select {
-	case h.wake <- struct{}{}:
-	default:
-	}
-}
-
-// run writes what is due until ctx ends.
-func (h *heartbeat) run(ctx context.Context) error {
-	timer := time.NewTimer(reportEvery)
-	defer timer.Stop()
-	for {
-		next := h.flush(ctx)
-		timer.Reset(next)
-		select {
-		case <-ctx.Done():
-			return nil
-		case <-h.wake:
-		case <-timer.C:
-		}
-	}
-}
-
-// flush writes every report that is due and returns when the next one is. Objects that have been
-// silent are forgotten.
-func (h *heartbeat) flush(ctx context.Context) time.Duration {
-	next := reportEvery
-	for key, r := range h.due(&next) {
-		switch err := h.apply(ctx, key, r); {
-		case client.IgnoreNotFound(err) == nil, ctx.Err() != nil:
-		case errors.Is(err, errJustReported), apierrors.IsConflict(err):
-			h.again(key, r)
-		default:
-			h.again(key, r)
-			h.logger.Info("Reporting events in status failed", "report", key.kind, "namespace", key.Namespace, "name", key.Name, "cause", logs.Cause(err))
-		}
-	}
-	return next
-}
-
-// due takes what is to be written now, and lowers next to when the first of the rest is.
-func (h *heartbeat) due(next *time.Duration) map[reportKey]report {
-	h.mu.Lock()
-	defer h.mu.Unlock()
-	now := h.now()
-	due := map[reportKey]report{}
-	for key, r := range h.reports {
-		wait := reportEvery - now.Sub(r.written)
-		switch {
-		case r.at.After(r.sent) && wait <= 0:
-			due[key] = *r
-			r.sent, r.written, r.refused = r.at, now, nil
-		case r.at.After(r.sent):
-			*next = min(*next, wait)
-		case wait <= 0:
-			delete(h.reports, key)
-		}
-	}
-	return due
-}
-
-// again makes a report due once more, after the usual time.
-func (h *heartbeat) again(key reportKey, failed report) {
-	h.mu.Lock()
-	defer h.mu.Unlock()
-	if r := h.reports[key]; r != nil {
-		r.sent = time.Time{}
-		r.count(failed.refused)
-	}
-}
-
-// count adds refused events to those that are to be reported.
-func (r *report) count(refused map[v1alpha1.RefusalReason]tally) {
-	for reason, more := range refused {
-		if r.refused == nil {
-			r.refused = map[v1alpha1.RefusalReason]tally{}
-		}
-		t := r.refused[reason]
-		t.add(more)
-		r.refused[reason] = t
-	}
+	return r, true
 }
 
 // errJustReported says that the status shows a time of the last reportEvery already, whichever

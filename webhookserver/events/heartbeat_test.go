@@ -65,66 +65,59 @@ func TestHealthIsReported(t *testing.T) {
 	ctx := t.Context()
 
 	one.eventArrived(app)
-	one.flush(ctx)
+	one.reports.Flush(ctx)
 	expect("the first event is reported at once", 1, 0, -1, -1)
 
 	for range 29 {
 		now = now.Add(time.Second)
 		one.eventArrived(app)
-		one.flush(ctx)
+		one.reports.Flush(ctx)
 	}
 	expect("for half a minute no other is", 1, 0, -1, -1)
 
 	one.endpointValidated(app)
 	one.installationSpoke(in)
-	if next := one.flush(ctx); next > time.Second {
+	if next := one.reports.Flush(ctx); next > time.Second {
 		t.Errorf("the next report is due in a second, and is planned in %v", next)
 	}
 	expect("each time goes its own way, and leaves the others alone", 3, 0, 29*time.Second, 29*time.Second)
 
 	now = now.Add(time.Second)
-	one.flush(ctx)
+	one.reports.Flush(ctx)
 	expect("then the latest is", 4, 29*time.Second, 29*time.Second, 29*time.Second)
 
 	two.eventArrived(app)
-	two.flush(ctx)
+	two.reports.Flush(ctx)
 	expect("another replica keeps what it sees", 4, 29*time.Second, 29*time.Second, 29*time.Second)
 
 	now = now.Add(reportEvery)
 	two.endpointValidated(app)
-	two.flush(ctx)
+	two.reports.Flush(ctx)
 	expect("until the time is due, and nothing is lost", 6, 30*time.Second, 60*time.Second, 29*time.Second)
 
 	late := newHeartbeat(writer, writer, func() time.Time { return start }, logr.Discard())
 	late.eventArrived(app)
 	late.endpointValidated(app)
 	late.installationSpoke(in)
-	late.flush(ctx)
+	late.reports.Flush(ctx)
 	expect("a replica that is late does not turn the time back", 6, 30*time.Second, 60*time.Second, 29*time.Second)
 
 	failure = errors.New("away")
 	one.eventArrived(app)
-	one.flush(ctx)
+	one.reports.Flush(ctx)
 	expect("a report that fails", 7, 30*time.Second, 60*time.Second, 29*time.Second)
 	failure = nil
-	one.flush(ctx)
+	one.reports.Flush(ctx)
 	expect("is not repeated at once", 7, 30*time.Second, 60*time.Second, 29*time.Second)
 	now = now.Add(reportEvery)
-	one.flush(ctx)
+	one.reports.Flush(ctx)
 	expect("but in its turn", 8, 60*time.Second, 60*time.Second, 29*time.Second)
-
-	now = now.Add(reportEvery)
-	one.flush(ctx)
-	two.flush(ctx)
-	if len(one.reports)+len(two.reports) != 0 {
-		t.Errorf("%d silent objects are remembered", len(one.reports)+len(two.reports))
-	}
 
 	if err := c.Delete(ctx, in); err != nil {
 		t.Fatal(err)
 	}
 	one.installationSpoke(in)
-	one.flush(ctx)
+	one.reports.Flush(ctx)
 	if len(fixture.Installations(t, c, namespace)) != 0 {
 		t.Error("a report brought an installation back")
 	}
@@ -161,8 +154,8 @@ func TestJustReported(t *testing.T) {
 }
 
 func TestLastRefused(t *testing.T) {
-	at := func(minutes time.Duration) v1alpha1.RefusedEvents {
-		return v1alpha1.RefusedEvents{LastAt: metav1.NewTime(fixture.Noon.Add(minutes * time.Minute))}
+	at := func(minute int) v1alpha1.RefusedEvents {
+		return v1alpha1.RefusedEvents{LastAt: metav1.NewTime(fixture.Noon.Add(time.Duration(minute) * time.Minute))}
 	}
 	if got := lastRefused(nil); !got.IsZero() {
 		t.Errorf("without any, %v", got)
@@ -185,24 +178,24 @@ func TestHealthIsReportedOnceByAllReplicas(t *testing.T) {
 	}
 
 	one.eventArrived(app)
-	one.flush(t.Context())
+	one.reports.Flush(t.Context())
 	first := reported()
 	if first == nil {
 		t.Fatal("the first event is not reported")
 	}
 	ahead = 10 * time.Second
 	two.eventArrived(app)
-	two.flush(t.Context())
+	two.reports.Flush(t.Context())
 	if at := reported(); !at.Equal(first) {
 		t.Errorf("ten seconds later another replica reports %v", at)
 	}
 	two.endpointValidated(app)
-	two.flush(t.Context())
+	two.reports.Flush(t.Context())
 	if fixture.Get(t, c, namespace, app.Name, &v1alpha1.ZoomApp{}).Status.EndpointValidatedAt == nil {
 		t.Error("the other time waits as well")
 	}
 	ahead = 10*time.Second + reportEvery
-	two.flush(t.Context())
+	two.reports.Flush(t.Context())
 	if at := reported(); at == nil || at.Sub(first.Time) < 9*time.Second || at.Sub(first.Time) > reportEvery {
 		t.Errorf("what the other replica saw is reported as %v, the first event as %v", at, first)
 	}

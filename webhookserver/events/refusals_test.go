@@ -119,8 +119,8 @@ func TestAttacksCostNothing(t *testing.T) {
 			if n := strings.Count(log.String(), "\n"); n != lines {
 				t.Errorf("%d lines are logged, want %d:\n%s", n, lines, log.String())
 			}
-			h.heartbeat.flush(t.Context())
-			h.heartbeat.flush(t.Context())
+			h.heartbeat.reports.Flush(t.Context())
+			h.heartbeat.reports.Flush(t.Context())
 			if calls.reads > 2 || calls.writes > 1 {
 				t.Errorf("with what is reported of them, %d reads and %d writes", calls.reads, calls.writes)
 			}
@@ -238,20 +238,20 @@ func TestRefusedEventsAreReported(t *testing.T) {
 	for range 5 {
 		one.eventRefused(app, v1alpha1.RefusalWrongSignature)
 	}
-	one.flush(t.Context())
+	one.reports.Flush(t.Context())
 	expect("the first are reported at once", 1, map[v1alpha1.RefusalReason]int64{"WrongSignature": 5})
 	for range 25 {
 		ahead += time.Second
 		one.eventRefused(app, v1alpha1.RefusalWrongSignature)
 		two.eventRefused(app, v1alpha1.RefusalWrongSignature)
-		one.flush(t.Context())
-		two.flush(t.Context())
+		one.reports.Flush(t.Context())
+		two.reports.Flush(t.Context())
 	}
 	expect("for half a minute no more is written, by no replica", 1, map[v1alpha1.RefusalReason]int64{"WrongSignature": 5})
 	ahead = 2 * reportEvery
-	two.flush(t.Context())
+	two.reports.Flush(t.Context())
 	expect("then what one saw", 2, map[v1alpha1.RefusalReason]int64{"WrongSignature": 30})
-	one.flush(t.Context()) // of these too, the last was half a minute ago
+	one.reports.Flush(t.Context()) // of these too, the last was half a minute ago
 	expect("and what the other did", 3, map[v1alpha1.RefusalReason]int64{"WrongSignature": 55})
 }
 
