@@ -69,12 +69,6 @@ var (
 	_ manager.LeaderElectionRunnable = &listener{}
 )
 
-// +kubebuilder:rbac:groups=zoom-operator.io,resources=zoomapps,verbs=get;list;watch;patch
-// +kubebuilder:rbac:groups=zoom-operator.io,resources=zoominstallations;zoommeetings,verbs=get;list;watch;create;update
-// +kubebuilder:rbac:groups=zoom-operator.io,resources=zoomapps/status;zoominstallations/status,verbs=patch
-// +kubebuilder:rbac:groups="",resources=secrets,verbs=get;create;update
-// +kubebuilder:rbac:groups="",resources=namespaces,verbs=list;watch
-
 // SetupWithManager adds the server to a manager, with a readiness check that fails until it
 // listens.
 func SetupWithManager(mgr ctrl.Manager, options Options) error {

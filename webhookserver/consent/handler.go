@@ -56,6 +56,12 @@ type Config struct {
 	Logger      logr.Logger
 }
 
+// +kubebuilder:rbac:groups=zoom-operator.io,resources=zoomapps,verbs=get;list;watch;patch
+// +kubebuilder:rbac:groups=zoom-operator.io,resources=zoominstallations,verbs=get;list;watch;create;update
+// +kubebuilder:rbac:groups=zoom-operator.io,resources=zoomapps/status,verbs=patch
+// +kubebuilder:rbac:groups="",resources=secrets,verbs=get;create;update
+// +kubebuilder:rbac:groups="",resources=namespaces,verbs=list;watch
+
 // New returns the handler of the pages.
 func New(c Config) *Handler {
 	return &Handler{

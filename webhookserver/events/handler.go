@@ -61,6 +61,12 @@ type Config struct {
 	Logger        logr.Logger
 }
 
+// +kubebuilder:rbac:groups=zoom-operator.io,resources=zoomapps,verbs=get;list;watch
+// +kubebuilder:rbac:groups=zoom-operator.io,resources=zoominstallations;zoommeetings,verbs=get;list;watch;create;update
+// +kubebuilder:rbac:groups=zoom-operator.io,resources=zoomapps/status;zoominstallations/status,verbs=patch
+// +kubebuilder:rbac:groups="",resources=secrets,verbs=get;create;update
+// +kubebuilder:rbac:groups="",resources=namespaces,verbs=list;watch
+
 // New returns the handler of webhooks.
 func New(c Config) *Handler {
 	objects := &objects{cache: c.Client, live: c.Live}
