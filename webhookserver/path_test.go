@@ -10,16 +10,18 @@ import (
 	"github.com/zoom-operator/zoom-operator/internal/urls"
 )
 
-// Zoom follows no redirect, and what is behind one path must not be reached by another.
+// Zoom follows no redirect, and what is behind one path must not be reached by another. The paths
+// are spelled out: they are registered with Zoom, and stay.
 func TestPathsAreTakenForWhatTheyMean(t *testing.T) {
 	mux := http.NewServeMux()
 	answer := func(w http.ResponseWriter, r *http.Request) {
 		_, _ = io.WriteString(w, r.Method+" "+r.Pattern+" "+r.PathValue("namespace")+" "+r.PathValue("app"))
 	}
 	mux.HandleFunc(urls.WebhookPattern, answer)
-	mux.HandleFunc("GET /oauth/{namespace}/{app}/install", answer)
-	mux.HandleFunc("GET /oauth/{namespace}/{app}/callback", answer)
+	mux.HandleFunc("GET "+urls.InstallPattern, answer)
+	mux.HandleFunc("GET "+urls.CallbackPattern, answer)
 	const event, none = "POST " + urls.WebhookPattern + " ns app", "404 page not found\n"
+	const install, callback = "GET GET " + urls.InstallPattern + " ns app", "GET GET " + urls.CallbackPattern + " ns app"
 	for path, want := range map[string]string{
 		"/webhooks/ns/app":              event,
 		"/webhooks/ns/app/":             event,
@@ -53,12 +55,12 @@ func TestPathsAreTakenForWhatTheyMean(t *testing.T) {
 		})
 	}
 	for path, want := range map[string]string{
-		"/oauth/ns/app/install":                 http.MethodGet + " GET /oauth/{namespace}/{app}/install ns app",
-		"//oauth/ns/app/install/":               http.MethodGet + " GET /oauth/{namespace}/{app}/install ns app",
-		"/oauth/ns/app/callback/?code=a/../b":   http.MethodGet + " GET /oauth/{namespace}/{app}/callback ns app",
+		"/oauth/ns/app/install":                 install,
+		"//oauth/ns/app/install/":               install,
+		"/oauth/ns/app/callback/?code=a/../b":   callback,
 		"/oauth/ns/app/install/../callback":     none,
 		"/oauth/ns/app/%2e./callback":           none,
-		"/oauth/ns/app//callback?code=//a.test": http.MethodGet + " GET /oauth/{namespace}/{app}/callback ns app",
+		"/oauth/ns/app//callback?code=//a.test": callback,
 	} {
 		t.Run(path, func(t *testing.T) {
 			w := httptest.NewRecorder()

@@ -9,6 +9,7 @@ import (
 	"k8s.io/apimachinery/pkg/labels"
 	"sigs.k8s.io/controller-runtime/pkg/client"
 
+	"github.com/zoom-operator/zoom-operator/internal/urls"
 	"github.com/zoom-operator/zoom-operator/webhookserver/internal/fixture"
 	"github.com/zoom-operator/zoom-operator/webhookserver/internal/servertest"
 )
@@ -25,7 +26,7 @@ func TestOnlySelectedNamespacesAreServed(t *testing.T) {
 	r := s.Another(t, func(set *servertest.Settings) { set.Options.NamespaceSelector = selector })
 	z := r.Zoom(t, namespace)
 	event := fixture.Weekly("AccT_selected", "hOsT_selected", 82000000001).Created(fixture.MinutesAgo(1))
-	install := "http://" + r.Address + "/oauth/" + namespace + "/" + fixture.AppName + "/install"
+	install := "http://" + r.Address + urls.Install(namespace, fixture.AppName)
 	status := func(method, url string) int { return fixture.Do(t, fixture.Request(t, method, url, nil)).Status }
 
 	fixture.Send(t, z, event, http.StatusServiceUnavailable) // it may be selected before Zoom comes again

@@ -72,7 +72,7 @@ func (s *site) consent(ctx context.Context, o *cluster.Operator, account zoomtes
 	if _, err := open(ctx, browser, installURL(o), http.StatusOK); err != nil {
 		return err
 	}
-	question, err := open(ctx, browser, installURL(o)+"/start", http.StatusSeeOther)
+	question, err := open(ctx, browser, o.URL+urls.Start(community, appName), http.StatusSeeOther)
 	if err != nil {
 		return err
 	}

@@ -22,6 +22,7 @@ import (
 
 	"github.com/zoom-operator/zoom-operator/api/v1alpha1"
 	"github.com/zoom-operator/zoom-operator/internal/names"
+	"github.com/zoom-operator/zoom-operator/internal/urls"
 	"github.com/zoom-operator/zoom-operator/zoom/zoomtest"
 )
 
@@ -101,7 +102,7 @@ func newLoad(t *testing.T, c *crew, seed uint64, kills int) *load {
 	l.oauthApp = c.newOAuthApp(t, server, l.front.cloud, nil)
 	l.retires(t)
 	if l.webhooks, err = zoomtest.New(zoomtest.Config{
-		Endpoint: c.door.URL + "/webhooks/" + l.key.Namespace + "/" + l.key.Name, SecretToken: oauthSecretToken, ClientID: l.clientID,
+		Endpoint: c.door.URL + urls.Webhook(l.key.Namespace, l.key.Name), SecretToken: oauthSecretToken, ClientID: l.clientID,
 		Scale: chaosZoom, Seed: seed,
 		Faults: zoomtest.Faults{Duplicate: 0.1, InstantRetry: 0.05, Delay: 0.2, MaxDelay: 3 * time.Minute},
 	}); err != nil {
@@ -149,7 +150,7 @@ func (l *load) prepare(t *testing.T) {
 	var all errgroup.Group
 	all.SetLimit(4)
 	for _, p := range slices.Concat(l.stayers, l.leavers, l.returners, l.dropped) {
-		all.Go(func() error { return l.consent(t.Context(), l.page("install"), p.User.ID) })
+		all.Go(func() error { return l.consent(t.Context(), l.page(urls.Install), p.User.ID) })
 	}
 	if err := all.Wait(); err != nil {
 		t.Fatal(err)
@@ -184,7 +185,7 @@ func (l *load) left(p zoomtest.Login) bool {
 
 // comes installs the app. Once the customer was told so, their meetings are expected as well.
 func (l *load) comes(ctx context.Context, p zoomtest.Login) error {
-	if err := l.consent(ctx, l.page("install"), p.User.ID); err != nil {
+	if err := l.consent(ctx, l.page(urls.Install), p.User.ID); err != nil {
 		return err
 	}
 	m := hostedBy(p)
@@ -198,7 +199,7 @@ func (l *load) returns(ctx context.Context, p zoomtest.Login) error {
 		return err
 	}
 	<-time.After(2 * time.Second)
-	persist(func(ctx context.Context) error { return l.consent(ctx, l.page("install"), p.User.ID) })
+	persist(func(ctx context.Context) error { return l.consent(ctx, l.page(urls.Install), p.User.ID) })
 	// What happened before the removal is not told again, so this happens now.
 	m := hostedBy(p)
 	l.tells(chronicled{p, m, []fact{created(m, time.Now())}})

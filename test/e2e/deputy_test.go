@@ -14,6 +14,8 @@ import (
 
 	corev1 "k8s.io/api/core/v1"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+
+	"github.com/zoom-operator/zoom-operator/internal/urls"
 )
 
 // thief is a server that a tenant runs. It notes what it is sent.
@@ -83,16 +85,15 @@ func TestTheOperatorIsNobodysDeputy(t *testing.T) {
 				t.Fatal(err)
 			}
 			browser := &http.Client{Jar: jar, Transport: &system.service, CheckRedirect: func(*http.Request, []*http.Request) error { return http.ErrUseLastResponse }}
-			pages := serviceURL + "/oauth/" + ns.Name + "/" + name
 			var leads string
 			within(t, settleWithin, func(ctx context.Context) error {
 				for _, r := range system.service.receivers() { // each of them knows the app by now
-					if status, _, err := visit(ctx, http.DefaultClient, strings.Replace(pages, serviceURL, r.URL, 1)+"/install"); err != nil || status == http.StatusNotFound {
+					if status, _, err := visit(ctx, http.DefaultClient, r.URL+urls.Install(ns.Name, name)); err != nil || status == http.StatusNotFound {
 						return fmt.Errorf("the first page has status %d: %w", status, err)
 					}
 				}
 				var err error
-				_, leads, err = visit(ctx, browser, pages+"/install/start")
+				_, leads, err = visit(ctx, browser, serviceURL+urls.Start(ns.Name, name))
 				return err
 			})
 			if strings.HasPrefix(leads, thief.URL) {
@@ -113,7 +114,7 @@ func TestTheOperatorIsNobodysDeputy(t *testing.T) {
 			// What the thief's own page would do: send the browser back with a code.
 			if _, state, found := strings.Cut(leads, "state="); found && strings.HasPrefix(leads, thief.URL) {
 				state, _, _ = strings.Cut(state, "&")
-				if _, _, err := visit(t.Context(), browser, pages+"/callback?code=made-up-by-the-thief&state="+state); err != nil {
+				if _, _, err := visit(t.Context(), browser, serviceURL+urls.Callback(ns.Name, name)+"?code=made-up-by-the-thief&state="+state); err != nil {
 					t.Fatal(err)
 				}
 			}

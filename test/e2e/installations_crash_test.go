@@ -14,6 +14,7 @@ import (
 
 	"github.com/zoom-operator/zoom-operator/api/v1alpha1"
 	"github.com/zoom-operator/zoom-operator/internal/tokens"
+	"github.com/zoom-operator/zoom-operator/internal/urls"
 	"github.com/zoom-operator/zoom-operator/zoom/zoomtest"
 )
 
@@ -250,7 +251,7 @@ var exchange = scenario{
 	name:    "exchange",
 	prepare: func(*testing.T, *victim) {},
 	begin: func(ctx context.Context, v *victim) error {
-		return v.consent(ctx, v.page("install"), ana.User.ID)
+		return v.consent(ctx, v.page(urls.Install), ana.User.ID)
 	},
 	over: func(ctx context.Context, v *victim) error {
 		_, err := v.is(ctx, v.name(), ready)

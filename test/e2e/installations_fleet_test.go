@@ -21,6 +21,7 @@ import (
 
 	"github.com/zoom-operator/zoom-operator/api/v1alpha1"
 	"github.com/zoom-operator/zoom-operator/internal/tokens"
+	"github.com/zoom-operator/zoom-operator/internal/urls"
 	"github.com/zoom-operator/zoom-operator/test/cluster"
 	"github.com/zoom-operator/zoom-operator/zoom/zoomtest"
 )
@@ -150,7 +151,7 @@ func (c *crew) fleet(t *testing.T) {
 	installing.SetLimit(16)
 	for _, p := range people {
 		for _, a := range apps {
-			installing.Go(func() error { return a.consent(ctx, a.page("install"), p.User.ID) })
+			installing.Go(func() error { return a.consent(ctx, a.page(urls.Install), p.User.ID) })
 		}
 	}
 	if err := installing.Wait(); err != nil {

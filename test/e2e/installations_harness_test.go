@@ -32,6 +32,7 @@ import (
 	"github.com/zoom-operator/zoom-operator/internal/names"
 	"github.com/zoom-operator/zoom-operator/internal/tokens"
 	"github.com/zoom-operator/zoom-operator/internal/tombstones"
+	"github.com/zoom-operator/zoom-operator/internal/urls"
 	"github.com/zoom-operator/zoom-operator/test/cluster"
 	"github.com/zoom-operator/zoom-operator/test/fixture"
 	"github.com/zoom-operator/zoom-operator/zoom"
@@ -198,7 +199,7 @@ func (c *crew) createOAuthApp(ctx context.Context, server *zoomtest.Server, clou
 	}
 	var err error
 	a.webhooks, err = zoomtest.New(zoomtest.Config{
-		Endpoint: c.door.URL + "/webhooks/" + a.key.Namespace + "/" + a.key.Name, SecretToken: oauthSecretToken, ClientID: a.clientID,
+		Endpoint: c.door.URL + urls.Webhook(a.key.Namespace, a.key.Name), SecretToken: oauthSecretToken, ClientID: a.clientID,
 		Scale: 300, // the first retry after a second, the last one after 17
 	})
 	if err != nil {
@@ -247,8 +248,8 @@ func (a *oauthApp) register(managedBy v1alpha1.ManagedBy) error {
 }
 
 // page is the URL of one of the app's pages.
-func (a *oauthApp) page(name string) string {
-	return a.crew.door.URL + "/oauth/" + a.key.Namespace + "/" + a.key.Name + "/" + name
+func (a *oauthApp) page(of func(namespace, app string) string) string {
+	return a.crew.door.URL + of(a.key.Namespace, a.key.Name)
 }
 
 // known returns when every receiver knows the app.
@@ -256,7 +257,7 @@ func (a *oauthApp) known(t *testing.T) {
 	t.Helper()
 	for _, o := range a.crew.service.receivers() {
 		within(t, settleWithin, func(ctx context.Context) error {
-			_, err := newBrowser().open(ctx, http.MethodGet, o.URL+"/oauth/"+a.key.Namespace+"/"+a.key.Name+"/install", http.StatusOK)
+			_, err := newBrowser().open(ctx, http.MethodGet, o.URL+urls.Install(a.key.Namespace, a.key.Name), http.StatusOK)
 			return err
 		})
 	}
@@ -388,7 +389,7 @@ func (a *oauthApp) consent(ctx context.Context, link, user string) error {
 // install has the user install the app, and returns the installation when nothing is wrong with it.
 func (a *oauthApp) install(t *testing.T, p zoomtest.Login) *v1alpha1.ZoomInstallation {
 	t.Helper()
-	if err := a.consent(t.Context(), a.page("install"), p.User.ID); err != nil {
+	if err := a.consent(t.Context(), a.page(urls.Install), p.User.ID); err != nil {
 		t.Fatalf("%s installs the app: %v", p.User.ID, err)
 	}
 	return a.becomes(t, a.nameFor(p), ready)

@@ -12,6 +12,7 @@ import (
 
 	"github.com/zoom-operator/zoom-operator/api/v1alpha1"
 	"github.com/zoom-operator/zoom-operator/internal/tokens"
+	"github.com/zoom-operator/zoom-operator/internal/urls"
 	"github.com/zoom-operator/zoom-operator/zoom/zoomtest"
 )
 
@@ -71,7 +72,7 @@ func (c *crew) atRandom(t *testing.T) {
 		})
 	}
 	for _, p := range come {
-		untilDone(func(ctx context.Context) error { return a.consent(ctx, a.page("install"), p.User.ID) })
+		untilDone(func(ctx context.Context) error { return a.consent(ctx, a.page(urls.Install), p.User.ID) })
 	}
 	kills := 0
 	for end := time.Now().Add(randomFor); time.Now().Before(end); kills++ {

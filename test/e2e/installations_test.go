@@ -20,6 +20,7 @@ import (
 
 	"github.com/zoom-operator/zoom-operator/api/v1alpha1"
 	"github.com/zoom-operator/zoom-operator/internal/tokens"
+	"github.com/zoom-operator/zoom-operator/internal/urls"
 	"github.com/zoom-operator/zoom-operator/zoom/zoomtest"
 )
 
@@ -199,7 +200,7 @@ func (c *crew) removedByAdmin(t *testing.T) {
 	}
 	account := zoomtest.Login{Account: ana.Account}
 	for _, admin := range []zoomtest.Login{ana, anders} {
-		if err := a.consent(t.Context(), a.page("install"), admin.User.ID); err != nil {
+		if err := a.consent(t.Context(), a.page(urls.Install), admin.User.ID); err != nil {
 			t.Fatal(err)
 		}
 	}
@@ -430,7 +431,7 @@ spec:
 func (c *crew) invitations(t *testing.T) {
 	t.Parallel()
 	a := c.stage(t, func(spec *v1alpha1.ZoomAppSpec) { spec.Distribution = v1alpha1.DistributionPrivate })
-	a.refused(t, a.page("install"), bea, http.StatusForbidden)
+	a.refused(t, a.page(urls.Install), bea, http.StatusForbidden)
 	if text := a.kubectl(t, "get", "zi", "--output=name"); text != "" {
 		t.Errorf("somebody who was not invited left %s", text)
 	}
@@ -445,7 +446,7 @@ func (c *crew) invitations(t *testing.T) {
 	}
 	a.healthy(t, in)
 	a.refused(t, link, bea, http.StatusForbidden) // an invitation is one person's
-	a.refused(t, a.page("install"), bea, http.StatusForbidden)
+	a.refused(t, a.page(urls.Install), bea, http.StatusForbidden)
 	a.healthy(t, a.becomes(t, "grace", ready))
 
 	// One that names the account is for nobody else, and a withdrawn one for nobody.
@@ -465,7 +466,7 @@ func (c *crew) invitations(t *testing.T) {
 	// Whoever was invited comes back without an invitation.
 	a.removes(t, ana, in)
 	a.becomes(t, "grace", "False Deauthorized")
-	if err := a.consent(t.Context(), a.page("install"), ana.User.ID); err != nil {
+	if err := a.consent(t.Context(), a.page(urls.Install), ana.User.ID); err != nil {
 		t.Fatal(err)
 	}
 	a.healthy(t, a.becomes(t, "grace", ready))
@@ -475,7 +476,7 @@ func (c *crew) boundToFirst(t *testing.T) {
 	t.Parallel()
 	a := c.stage(t, func(spec *v1alpha1.ZoomAppSpec) { spec.Distribution = v1alpha1.DistributionAccount })
 	a.install(t, ana)
-	a.refused(t, a.page("install"), bea, http.StatusForbidden)
+	a.refused(t, a.page(urls.Install), bea, http.StatusForbidden)
 	a.install(t, anders) // of the same account
 	a.replaced(t)
 	within(t, settleWithin, func(ctx context.Context) error {
@@ -485,7 +486,7 @@ func (c *crew) boundToFirst(t *testing.T) {
 		}
 		return err
 	})
-	a.refused(t, a.page("install"), bea, http.StatusForbidden)
+	a.refused(t, a.page(urls.Install), bea, http.StatusForbidden)
 }
 
 func (c *crew) boundToAccount(t *testing.T) {
@@ -493,7 +494,7 @@ func (c *crew) boundToAccount(t *testing.T) {
 	a := c.stage(t, func(spec *v1alpha1.ZoomAppSpec) {
 		spec.Distribution, spec.AccountID = v1alpha1.DistributionAccount, bea.Account.ID
 	})
-	a.refused(t, a.page("install"), ana, http.StatusForbidden)
+	a.refused(t, a.page(urls.Install), ana, http.StatusForbidden)
 	a.healthy(t, a.install(t, bea))
 }
 
@@ -536,7 +537,7 @@ func (c *crew) wrongAtFirst(t *testing.T) {
 	said("True", "Configured")
 	a.kubectl(t, "patch", "secret", "credentials", `--patch={"stringData":{"clientSecret":"a-mistyped-secret-0123456789-abc"}}`)
 	within(t, settleWithin, func(context.Context) error { // the operators read it within half a minute
-		err := a.consent(t.Context(), a.page("install"), ana.User.ID)
+		err := a.consent(t.Context(), a.page(urls.Install), ana.User.ID)
 		if status, ok := errors.AsType[statusError](err); !ok || int(status) != http.StatusBadGateway {
 			return fmt.Errorf("the customer gets %w, want status %d", err, http.StatusBadGateway)
 		}
@@ -564,7 +565,7 @@ func (c *crew) beganAtZoom(t *testing.T) {
 	t.Parallel()
 	a := c.stage(t, nil)
 	b := newBrowser()
-	callback, err := a.zoom.Consent("http://zoom.test/oauth/authorize?response_type=code&client_id="+a.clientID+"&redirect_uri="+a.page("callback"), ana.User.ID)
+	callback, err := a.zoom.Consent("http://zoom.test/oauth/authorize?response_type=code&client_id="+a.clientID+"&redirect_uri="+a.page(urls.Callback), ana.User.ID)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -585,7 +586,7 @@ func (c *crew) refusedAtZoom(t *testing.T) {
 	t.Parallel()
 	a := c.stage(t, nil)
 	b := newBrowser()
-	authorizeURL, err := b.toZoom(t.Context(), a.page("install"))
+	authorizeURL, err := b.toZoom(t.Context(), a.page(urls.Install))
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -644,7 +645,7 @@ func (c *crew) acrossReplicas(t *testing.T) {
 	a := c.stage(t, nil)
 	operators := c.service.operators()
 	b := newBrowser() // whose cookies do not depend on the port
-	authorizeURL, err := b.toZoom(t.Context(), strings.Replace(a.page("install"), c.door.URL, operators[0].URL, 1))
+	authorizeURL, err := b.toZoom(t.Context(), strings.Replace(a.page(urls.Install), c.door.URL, operators[0].URL, 1))
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -667,18 +668,18 @@ func (c *crew) mixedUpApps(t *testing.T) {
 	t.Parallel()
 	a, other := c.stage(t, nil), c.stage(t, nil)
 	b := newBrowser()
-	authorizeURL, err := b.toZoom(t.Context(), a.page("install"))
+	authorizeURL, err := b.toZoom(t.Context(), a.page(urls.Install))
 	if err != nil {
 		t.Fatal(err)
 	}
-	if _, err := b.toZoom(t.Context(), other.page("install")); err != nil {
+	if _, err := b.toZoom(t.Context(), other.page(urls.Install)); err != nil {
 		t.Fatal(err)
 	}
 	callback, err := a.zoom.Consent(authorizeURL, ana.User.ID)
 	if err != nil {
 		t.Fatal(err)
 	}
-	at := strings.Replace(callback, a.page("callback"), other.page("callback"), 1)
+	at := strings.Replace(callback, a.page(urls.Callback), other.page(urls.Callback), 1)
 	if _, err := b.open(t.Context(), http.MethodGet, at, http.StatusBadRequest); err != nil {
 		t.Errorf("at another app: %v", err)
 	}
@@ -697,7 +698,7 @@ func (c *crew) mixedUpApps(t *testing.T) {
 func (c *crew) forgedHost(t *testing.T) {
 	t.Parallel()
 	a := c.stage(t, nil)
-	at := strings.Replace(a.page("install/start"), c.door.URL, c.service.operators()[0].URL, 1)
+	at := strings.Replace(a.page(urls.Start), c.door.URL, c.service.operators()[0].URL, 1)
 	req, err := http.NewRequestWithContext(t.Context(), http.MethodGet, at, http.NoBody)
 	if err != nil {
 		t.Fatal(err)
@@ -717,7 +718,7 @@ func (c *crew) forgedHost(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	if got, want := leads.Query().Get("redirect_uri"), a.page("callback"); got != want {
+	if got, want := leads.Query().Get("redirect_uri"), a.page(urls.Callback); got != want {
 		t.Errorf("Zoom is told to send the browser to %s, want %s", got, want)
 	}
 	if strings.Contains(encoded(resp.Header), "evil") {
@@ -744,7 +745,7 @@ func (c *crew) hostileZoom(t *testing.T) {
 				want = http.StatusConflict // the token is dead already, as after one more consent in another tab
 			}
 			a.zoom.Inject(step, -1, zoomtest.Before(answer))
-			err := a.consent(t.Context(), a.page("install"), ana.User.ID)
+			err := a.consent(t.Context(), a.page(urls.Install), ana.User.ID)
 			if status, ok := errors.AsType[statusError](err); !ok || int(status) != want {
 				t.Errorf("when %s is answered with %s, the customer gets %v, want status %d", step, name, err, want)
 			}

@@ -32,6 +32,7 @@ import (
 
 	"github.com/zoom-operator/zoom-operator/api/v1alpha1"
 	"github.com/zoom-operator/zoom-operator/internal/names"
+	"github.com/zoom-operator/zoom-operator/internal/urls"
 	"github.com/zoom-operator/zoom-operator/test/cluster"
 	"github.com/zoom-operator/zoom-operator/test/fixture"
 	"github.com/zoom-operator/zoom-operator/zoom/zoomtest"
@@ -316,7 +317,7 @@ func (a *app) known(t *testing.T) {
 // newZoom is a Zoom that sends the app's events to the service.
 func (a *app) newZoom(t *testing.T, config zoomtest.Config) *zoomtest.Zoom {
 	t.Helper()
-	config.Endpoint = serviceURL + "/webhooks/" + a.namespace + "/" + appName
+	config.Endpoint = serviceURL + urls.Webhook(a.namespace, appName)
 	config.SecretToken = cmp.Or(config.SecretToken, token)
 	config.Transport = &system.service
 	z, err := zoomtest.New(config)

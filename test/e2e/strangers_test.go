@@ -16,6 +16,7 @@ import (
 	"testing"
 	"time"
 
+	"github.com/zoom-operator/zoom-operator/internal/urls"
 	"github.com/zoom-operator/zoom-operator/test/cluster"
 	"github.com/zoom-operator/zoom-operator/zoom/zoomtest"
 )
@@ -46,7 +47,7 @@ func TestStalledConnectionsKeepNobodyOut(t *testing.T) {
 		t.Fatal(err)
 	}
 	address := strings.TrimPrefix(o.URL, "http://")
-	path := "/webhooks/" + a.namespace + "/" + appName
+	path := urls.Webhook(a.namespace, appName)
 	crowd{Many: stalledConnections, Address: address, Path: path}.start(t)
 	forged := crowd{Forge: true, Many: forgers, Address: address, Path: path}.start(t)
 	late := lateness(func() {

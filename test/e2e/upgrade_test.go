@@ -19,6 +19,7 @@ import (
 
 	"github.com/zoom-operator/zoom-operator/api/v1alpha1"
 	"github.com/zoom-operator/zoom-operator/internal/tokens"
+	"github.com/zoom-operator/zoom-operator/internal/urls"
 	"github.com/zoom-operator/zoom-operator/test/cluster"
 	"github.com/zoom-operator/zoom-operator/test/fixture"
 	"github.com/zoom-operator/zoom-operator/zoom"
@@ -52,7 +53,7 @@ func (a *oauthApp) formerCustomer(t *testing.T, p zoomtest.Login, at, number str
 	t.Helper()
 	oauth := &zoom.OAuth{ClientID: a.clientID, ClientSecrets: []string{oauthClientSecret}, WebURL: at, APIURL: at, HTTP: http.DefaultClient}
 	const verifier = "a-verifier-of-forty-three-characters-or-more-01"
-	callback, err := a.zoom.Consent(oauth.AuthorizeURL(a.page("callback"), "state", verifier), p.User.ID)
+	callback, err := a.zoom.Consent(oauth.AuthorizeURL(a.page(urls.Callback), "state", verifier), p.User.ID)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -60,7 +61,7 @@ func (a *oauthApp) formerCustomer(t *testing.T, p zoomtest.Login, at, number str
 	if err != nil {
 		t.Fatal(err)
 	}
-	token, err := oauth.Exchange(t.Context(), back.Query().Get("code"), a.page("callback"), verifier)
+	token, err := oauth.Exchange(t.Context(), back.Query().Get("code"), a.page(urls.Callback), verifier)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -119,7 +120,7 @@ func TestUpgradeFromOneDeployment(t *testing.T) {
 		t.Fatal(err)
 	}
 	var err error
-	if a.webhooks, err = zoomtest.New(zoomtest.Config{Endpoint: c.door.URL + "/webhooks/community/pad", SecretToken: oauthSecretToken, ClientID: a.clientID}); err != nil {
+	if a.webhooks, err = zoomtest.New(zoomtest.Config{Endpoint: c.door.URL + urls.Webhook("community", "pad"), SecretToken: oauthSecretToken, ClientID: a.clientID}); err != nil {
 		t.Fatal(err)
 	}
 	if err := a.register(v1alpha1.ManagedByUser); err != nil {

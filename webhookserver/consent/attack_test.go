@@ -14,6 +14,7 @@ import (
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 
 	"github.com/zoom-operator/zoom-operator/internal/sealing"
+	"github.com/zoom-operator/zoom-operator/internal/urls"
 	"github.com/zoom-operator/zoom-operator/webhookserver/consent"
 	"github.com/zoom-operator/zoom-operator/webhookserver/internal/fixture"
 	"github.com/zoom-operator/zoom-operator/webhookserver/internal/servertest"
@@ -34,7 +35,7 @@ func TestForgedCallbacks(t *testing.T) {
 		"a state that nobody began": {reason: "unknown_state", visit: func(t *testing.T, v *servertest.Visitor) servertest.Seen {
 			t.Helper()
 			v.Begin(t, "")
-			return v.Open(t, s.Path("callback")+"?code=abc&state=AAAAAAAAAAAAAAAAAAAAAAAAAA")
+			return v.Open(t, s.Path(urls.Callback)+"?code=abc&state=AAAAAAAAAAAAAAAAAAAAAAAAAA")
 		}},
 		"a state that somebody else began": {reason: "unknown_state", visit: func(t *testing.T, v *servertest.Visitor) servertest.Seen {
 			t.Helper()
@@ -72,7 +73,7 @@ func TestForgedCallbacks(t *testing.T) {
 				t.Fatal(err)
 			}
 			setCookie(t, v, func(string) string { return invitation })
-			return v.Open(t, s.Path("callback")+"?code=abc&state=planted")
+			return v.Open(t, s.Path(urls.Callback)+"?code=abc&state=planted")
 		}},
 		"a callback of another app, with its state": {reason: "unknown_state", visit: func(t *testing.T, v *servertest.Visitor) servertest.Seen {
 			t.Helper()
@@ -89,19 +90,19 @@ func TestForgedCallbacks(t *testing.T) {
 		}},
 		"a code with a line break": {reason: telemetry.ReasonMalformed, visit: func(t *testing.T, v *servertest.Visitor) servertest.Seen {
 			t.Helper()
-			return v.Open(t, s.Path("callback")+"?state=x&code=a%0d%0aX-Evil:1")
+			return v.Open(t, s.Path(urls.Callback)+"?state=x&code=a%0d%0aX-Evil:1")
 		}},
 		"a code that is too long": {reason: telemetry.ReasonMalformed, visit: func(t *testing.T, v *servertest.Visitor) servertest.Seen {
 			t.Helper()
-			return v.Open(t, s.Path("callback")+"?state=x&code="+strings.Repeat("a", consent.MaxCode+1))
+			return v.Open(t, s.Path(urls.Callback)+"?state=x&code="+strings.Repeat("a", consent.MaxCode+1))
 		}},
 		"no code": {reason: telemetry.ReasonMalformed, visit: func(t *testing.T, v *servertest.Visitor) servertest.Seen {
 			t.Helper()
-			return v.Open(t, s.Path("callback"))
+			return v.Open(t, s.Path(urls.Callback))
 		}},
 		"a refusal with markup": {reason: "zoom_refused", visit: func(t *testing.T, v *servertest.Visitor) servertest.Seen {
 			t.Helper()
-			page := v.Open(t, s.Path("callback")+"?error=%3Cscript%3E&error_description=%3Cscript%3E")
+			page := v.Open(t, s.Path(urls.Callback)+"?error=%3Cscript%3E&error_description=%3Cscript%3E")
 			if strings.Contains(page.Body, "script") {
 				t.Error("the page repeats it")
 			}
@@ -158,10 +159,10 @@ func TestInjectedCode(t *testing.T) {
 	own.RawQuery = q.Encode()
 	showsProblem(t, attacker.Open(t, own.String()), "code_not_accepted")
 	// Nor does it help to leave the state out, as if the flow had begun at Zoom.
-	page := attacker.Open(t, s.Path("callback")+"?"+url.Values{"code": {stolen.Query().Get("code")}}.Encode())
+	page := attacker.Open(t, s.Path(urls.Callback)+"?"+url.Values{"code": {stolen.Query().Get("code")}}.Encode())
 	_, after, _ := strings.Cut(page.Body, `name="state" value="`)
 	state, _, _ := strings.Cut(after, `"`)
-	showsProblem(t, attacker.Do(t, http.MethodPost, s.Path("callback/confirm"), url.Values{"state": {state}}), "code_not_accepted")
+	showsProblem(t, attacker.Do(t, http.MethodPost, s.Path(urls.Confirm), url.Values{"state": {state}}), "code_not_accepted")
 	s.NothingStored(t)
 }
 
@@ -203,7 +204,7 @@ func TestRedirectsGoToZoomAlone(t *testing.T) {
 			t.Run(name+" with host "+host, func(t *testing.T) {
 				v := s.Visitor(t)
 				v.Host = host
-				page := v.Do(t, http.MethodGet, s.Path("install/start")+query, nil,
+				page := v.Do(t, http.MethodGet, s.Path(urls.Start)+query, nil,
 					"X-Forwarded-Host", "evil.example", "X-Forwarded-Proto", "http", "Forwarded", "host=evil.example;proto=http")
 				if page.Status == http.StatusBadRequest && host != "" && page.Header.Get("Content-Security-Policy") == "" {
 					return // a Host that is none never gets past net/http
@@ -214,7 +215,7 @@ func TestRedirectsGoToZoomAlone(t *testing.T) {
 				}
 				q := to.Query()
 				if page.Status != http.StatusSeeOther || to.Host != want.Host || to.Path != "/oauth/authorize" ||
-					q.Get("redirect_uri") != servertest.External+s.Path("callback") || q.Get("client_id") != "client" {
+					q.Get("redirect_uri") != servertest.External+s.Path(urls.Callback) || q.Get("client_id") != "client" {
 					t.Errorf("status %d sends to %s", page.Status, page.Location)
 				}
 				if q.Get("code_challenge_method") != "S256" || len(q.Get("code_challenge")) != 43 || len(q.Get("state")) < 26 {
@@ -232,8 +233,8 @@ func TestPagesDoNotRepeatTheHost(t *testing.T) {
 	s := servertest.NewStage(t)
 	v := s.Visitor(t)
 	v.Host = "evil.example"
-	for _, page := range []string{"install", "callback", "callback?error=access_denied", "callback?code=x&state=y"} {
-		if seen := v.Open(t, s.Path(page)); strings.Contains(seen.Body, "evil") {
+	for _, page := range []string{s.Path(urls.Install), s.Path(urls.Callback), s.Path(urls.Callback) + "?error=access_denied", s.Path(urls.Callback) + "?code=x&state=y"} {
+		if seen := v.Open(t, page); strings.Contains(seen.Body, "evil") {
 			t.Errorf("%s repeats the Host", page)
 		}
 	}
@@ -243,15 +244,15 @@ func TestHeadersOfEveryPage(t *testing.T) {
 	s := servertest.NewStage(t, servertest.WithApp(private))
 	v := s.Visitor(t)
 	for name, page := range map[string]servertest.Seen{
-		"the first page":     v.Open(t, s.Path("install")),
-		"the way to Zoom":    v.Open(t, s.Path("install/start")),
-		"a problem":          v.Open(t, s.Path("callback?code=x&state=y")),
-		"a refusal":          v.Open(t, s.Path("callback?error=access_denied")),
-		"no such app":        v.Open(t, "/oauth/"+s.Namespace+"/none/install"),
-		"a click":            v.Do(t, http.MethodPost, s.Path("callback/confirm"), url.Values{"state": {"x"}}),
-		"a large form":       v.Do(t, http.MethodPost, s.Path("callback/confirm"), url.Values{"state": {strings.Repeat("x", 5000)}}),
-		"a check of a link":  v.Do(t, http.MethodHead, s.Path("callback?code=x&state=y"), nil),
-		"a check of a start": v.Do(t, http.MethodHead, s.Path("install/start"), nil),
+		"the first page":     v.Open(t, s.Path(urls.Install)),
+		"the way to Zoom":    v.Open(t, s.Path(urls.Start)),
+		"a problem":          v.Open(t, s.Path(urls.Callback)+"?code=x&state=y"),
+		"a refusal":          v.Open(t, s.Path(urls.Callback)+"?error=access_denied"),
+		"no such app":        v.Open(t, urls.Install(s.Namespace, "none")),
+		"a click":            v.Do(t, http.MethodPost, s.Path(urls.Confirm), url.Values{"state": {"x"}}),
+		"a large form":       v.Do(t, http.MethodPost, s.Path(urls.Confirm), url.Values{"state": {strings.Repeat("x", 5000)}}),
+		"a check of a link":  v.Do(t, http.MethodHead, s.Path(urls.Callback)+"?code=x&state=y", nil),
+		"a check of a start": v.Do(t, http.MethodHead, s.Path(urls.Start), nil),
 	} {
 		for header, want := range map[string]string{
 			"Cache-Control": "no-store", "Referrer-Policy": "no-referrer", "X-Content-Type-Options": "nosniff",
@@ -263,8 +264,8 @@ func TestHeadersOfEveryPage(t *testing.T) {
 			}
 		}
 	}
-	check(t, v.Do(t, http.MethodHead, s.Path("install/start"), nil), http.StatusMethodNotAllowed, "")
-	check(t, v.Do(t, http.MethodPost, s.Path("install"), url.Values{}), http.StatusMethodNotAllowed, "")
+	check(t, v.Do(t, http.MethodHead, s.Path(urls.Start), nil), http.StatusMethodNotAllowed, "")
+	check(t, v.Do(t, http.MethodPost, s.Path(urls.Install), url.Values{}), http.StatusMethodNotAllowed, "")
 }
 
 func TestInvitationsAreNotForOtherApps(t *testing.T) {
@@ -279,7 +280,7 @@ func TestInvitationsAreNotForOtherApps(t *testing.T) {
 		"one that is not sealed": "eyJuYW1lIjoiYmV0YSJ9",
 	} {
 		t.Run(name, func(t *testing.T) {
-			showsProblem(t, v.Open(t, s.Path("install")+"?invitation="+query), "invitation_invalid")
+			showsProblem(t, v.Open(t, s.Path(urls.Install)+"?invitation="+query), "invitation_invalid")
 		})
 	}
 	showsProblem(t, v.Open(t, link+"&invitation=other"), telemetry.ReasonMalformed)
@@ -298,12 +299,12 @@ func TestCallbackFlood(t *testing.T) {
 		group.Go(func() {
 			for range flood / flooders {
 				// A visit of its own each time, as the first page gives to anybody.
-				cookie, state, err := consent.Begin(box, "/oauth/"+s.Namespace+"/"+fixture.AppName)
+				cookie, state, err := consent.Begin(box, s.Path(urls.Pages))
 				if err != nil {
 					t.Error(err)
 					return
 				}
-				req, err := http.NewRequestWithContext(t.Context(), http.MethodGet, "http://"+s.Replicas[0].Address+s.Path("callback")+"?code=madeup&state="+state, http.NoBody)
+				req, err := http.NewRequestWithContext(t.Context(), http.MethodGet, "http://"+s.Replicas[0].Address+s.Path(urls.Callback)+"?code=madeup&state="+state, http.NoBody)
 				if err != nil {
 					t.Error(err)
 					return

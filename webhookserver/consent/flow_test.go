@@ -23,6 +23,7 @@ import (
 	"github.com/zoom-operator/zoom-operator/internal/names"
 	"github.com/zoom-operator/zoom-operator/internal/sealing"
 	"github.com/zoom-operator/zoom-operator/internal/tokens"
+	"github.com/zoom-operator/zoom-operator/internal/urls"
 	"github.com/zoom-operator/zoom-operator/test/controlplane"
 	"github.com/zoom-operator/zoom-operator/webhookserver/internal/fixture"
 	"github.com/zoom-operator/zoom-operator/webhookserver/internal/servertest"
@@ -166,7 +167,7 @@ func TestConsentIsRefused(t *testing.T) {
 		}},
 		"Zoom reports an error": {reason: "zoom_refused", visit: func(t *testing.T, s *servertest.Stage, v *servertest.Visitor) servertest.Seen {
 			t.Helper()
-			return v.Open(t, s.Path("callback")+"?error=server_error&error_description=%3Cb%3E")
+			return v.Open(t, s.Path(urls.Callback)+"?error=server_error&error_description=%3Cb%3E")
 		}},
 		"the code has expired": {reason: "code_not_accepted", visit: func(t *testing.T, s *servertest.Stage, v *servertest.Visitor) servertest.Seen {
 			t.Helper()
@@ -302,7 +303,7 @@ func TestInvitations(t *testing.T) {
 	})
 	t.Run("one for whoever has the link is not found by its name", func(t *testing.T) {
 		link := s.Invite(t, "for-anybody", time.Hour)
-		byName := s.Path("install") + "?installation=for-anybody"
+		byName := s.Path(urls.Install) + "?installation=for-anybody"
 		showsProblem(t, s.Visitor(t).Agree(t, byName, servertest.Anders), "wrong_account")
 		if in := fixture.Get(t, s.C, s.Namespace, "for-anybody", &v1alpha1.ZoomInstallation{}); in.Spec.AccountID != "" {
 			t.Errorf("it was taken by %s", in.Spec.AccountID)
@@ -319,7 +320,7 @@ func TestInvitations(t *testing.T) {
 		if err != nil {
 			t.Fatal(err)
 		}
-		showsProblem(t, s.Visitor(t).Open(t, s.Path("install")+"?invitation="+sealed), "invitation_invalid")
+		showsProblem(t, s.Visitor(t).Open(t, s.Path(urls.Install)+"?invitation="+sealed), "invitation_invalid")
 	})
 	t.Run("one with a changed letter is refused", func(t *testing.T) {
 		link := s.Invite(t, "forged", time.Hour)
@@ -332,7 +333,7 @@ func TestInvitations(t *testing.T) {
 func TestInvitationsByName(t *testing.T) {
 	s := servertest.NewStage(t, servertest.WithApp(private))
 	s.Invite(t, "for-account", time.Hour, func(in *v1alpha1.ZoomInstallation) { in.Spec.AccountID = servertest.Bea.Account.ID })
-	link := s.Path("install") + "?installation=for-account"
+	link := s.Path(urls.Install) + "?installation=for-account"
 	s.Replicas[0].UntilCached(t, fixture.Get(t, s.C, s.Namespace, "for-account", &v1alpha1.ZoomInstallation{}))
 	showsProblem(t, s.Visitor(t).Agree(t, link, servertest.Ana), "wrong_account")
 	if s.Zoom.Installed(s.App.Spec.ClientID, servertest.Ana.Account.ID, servertest.Ana.User.ID) || len(s.Consented(t)) > 0 {
@@ -343,7 +344,7 @@ func TestInvitationsByName(t *testing.T) {
 		t.Errorf("the invitation is %+v", in.Spec)
 	}
 	showsProblem(t, s.Visitor(t).Open(t, link+"&invitation=x"), telemetry.ReasonMalformed)
-	showsProblem(t, s.Visitor(t).Open(t, s.Path("install")+"?installation="+strings.Repeat("n", 300)), "invitation_invalid")
+	showsProblem(t, s.Visitor(t).Open(t, s.Path(urls.Install)+"?installation="+strings.Repeat("n", 300)), "invitation_invalid")
 	s.Quiet(t)
 }
 
@@ -356,7 +357,7 @@ func TestEventsInviteNobody(t *testing.T) {
 	fixture.Send(t, r.Zoom(t, s.Namespace), fixture.Weekly(servertest.Bea.Account.ID, servertest.Bea.User.ID, 82000000009).Created(fixture.MinutesAgo(5)), http.StatusNoContent)
 	name := names.Installation(s.App.Name, servertest.Bea.Account.ID, servertest.Bea.User.ID)
 	r.UntilCached(t, fixture.Get(t, s.C, s.Namespace, name, &v1alpha1.ZoomInstallation{}))
-	recorded, unknown := s.Path("install")+"?installation="+name, s.Path("install")+"?installation="+s.App.Name+"-0123456789"
+	recorded, unknown := s.Path(urls.Install)+"?installation="+name, s.Path(urls.Install)+"?installation="+s.App.Name+"-0123456789"
 	showsProblem(t, s.Visitor(t).Agree(t, recorded, servertest.Bea), "not_invited")
 	if s.Zoom.Installed(s.App.Spec.ClientID, servertest.Bea.Account.ID, servertest.Bea.User.ID) || len(s.Consented(t)) > 0 {
 		t.Error("an account that nobody invited has installed the app")
@@ -369,7 +370,7 @@ func TestEventsInviteNobody(t *testing.T) {
 			if err != nil {
 				t.Fatal(err)
 			}
-			return v.Open(t, s.Path("callback")+"?"+url.Values{"code": {"made-up"}, "state": {sent.Query().Get("state")}}.Encode())
+			return v.Open(t, s.Path(urls.Callback)+"?"+url.Values{"code": {"made-up"}, "state": {sent.Query().Get("state")}}.Encode())
 		},
 		"somebody else": func(link string) servertest.Seen { return s.Visitor(t).Agree(t, link, servertest.Ana) },
 	} {
@@ -423,13 +424,13 @@ func TestFlowThatBeganAtZoom(t *testing.T) {
 			t.Error("the page holds the code")
 		}
 		form := url.Values{"state": {state}}
-		showsProblem(t, s.Visitor(t).Do(t, http.MethodPost, s.Path("callback/confirm"), form), "unknown_state")
-		showsProblem(t, v.Do(t, http.MethodPost, s.Path("callback/confirm"), url.Values{"state": {state + "x"}}), "unknown_state")
-		check(t, v.Do(t, http.MethodPost, s.Path("callback/confirm"), form), http.StatusOK, "")
+		showsProblem(t, s.Visitor(t).Do(t, http.MethodPost, s.Path(urls.Confirm), form), "unknown_state")
+		showsProblem(t, v.Do(t, http.MethodPost, s.Path(urls.Confirm), url.Values{"state": {state + "x"}}), "unknown_state")
+		check(t, v.Do(t, http.MethodPost, s.Path(urls.Confirm), form), http.StatusOK, "")
 		if in, token := s.Stored(t); in.Spec.AccountID != servertest.Ana.Account.ID || token == nil {
 			t.Errorf("the installation is of %q, with a token: %t", in.Spec.AccountID, token != nil)
 		}
-		check(t, v.Do(t, http.MethodPost, s.Path("callback/confirm"), form), http.StatusOK, "")
+		check(t, v.Do(t, http.MethodPost, s.Path(urls.Confirm), form), http.StatusOK, "")
 		check(t, v.Open(t, callback), http.StatusOK, "")
 		if asked := s.Asked(zoomtest.StepExchange); asked != 1 {
 			t.Errorf("the code went to Zoom %d times", asked)
@@ -697,7 +698,7 @@ func TestWhatTheFirstPageSays(t *testing.T) {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
 			s := servertest.NewStage(t, tc.change...)
-			page := s.Visitor(t).Open(t, s.Path("install"))
+			page := s.Visitor(t).Open(t, s.Path(urls.Install))
 			check(t, page, http.StatusOK, "")
 			for _, text := range tc.says {
 				if !strings.Contains(page.Body, text) {
@@ -731,7 +732,7 @@ func TestAppsThatAreNotReady(t *testing.T) {
 	s := servertest.NewStage(t)
 	v := s.Visitor(t)
 	t.Run("no such app", func(t *testing.T) {
-		showsProblem(t, v.Open(t, "/oauth/"+s.Namespace+"/other/install"), telemetry.ReasonNoApp)
+		showsProblem(t, v.Open(t, urls.Install(s.Namespace, "other")), telemetry.ReasonNoApp)
 	})
 	t.Run("no client secret", func(t *testing.T) {
 		other := s.App.DeepCopy()
@@ -741,7 +742,7 @@ func TestAppsThatAreNotReady(t *testing.T) {
 			t.Fatal(err)
 		}
 		s.Replicas[0].UntilCached(t, other)
-		showsProblem(t, v.Open(t, "/oauth/"+s.Namespace+"/bare/install"), telemetry.ReasonNoCredentials)
+		showsProblem(t, v.Open(t, urls.Install(s.Namespace, "bare")), telemetry.ReasonNoCredentials)
 	})
 	t.Run("a cloud that the operator does not know", func(t *testing.T) {
 		other := s.App.DeepCopy()
@@ -751,8 +752,8 @@ func TestAppsThatAreNotReady(t *testing.T) {
 			t.Fatal(err)
 		}
 		s.Replicas[0].UntilCached(t, other)
-		for _, page := range []string{"install", "install/start"} {
-			showsProblem(t, v.Open(t, "/oauth/"+s.Namespace+"/elsewhere/"+page), "cloud_unknown")
+		for _, page := range []string{urls.Install(s.Namespace, "elsewhere"), urls.Start(s.Namespace, "elsewhere")} {
+			showsProblem(t, v.Open(t, page), "cloud_unknown")
 		}
 	})
 	t.Run("another app has the client ID", func(t *testing.T) {
@@ -763,7 +764,7 @@ func TestAppsThatAreNotReady(t *testing.T) {
 			t.Fatal(err)
 		}
 		s.Replicas[0].UntilCached(t, second)
-		showsProblem(t, v.Open(t, "/oauth/"+s.Namespace+"/second/install"), "client_id_in_use") // they have not been compared yet
+		showsProblem(t, v.Open(t, urls.Install(s.Namespace, "second")), "client_id_in_use") // they have not been compared yet
 		for name, held := range map[string]metav1.ConditionStatus{fixture.AppName: metav1.ConditionTrue, "second": metav1.ConditionFalse} {
 			judged := fixture.Get(t, s.C, s.Namespace, name, &v1alpha1.ZoomApp{})
 			judged.Status.Conditions = []metav1.Condition{{
@@ -773,9 +774,9 @@ func TestAppsThatAreNotReady(t *testing.T) {
 				t.Fatal(err)
 			}
 		}
-		servertest.Until(t, "the one that has the client ID can be installed", func() bool { return v.Open(t, s.Path("install")).Status == http.StatusOK })
-		for _, page := range []string{"install", "install/start", "callback?code=c&state=s"} {
-			showsProblem(t, v.Open(t, "/oauth/"+s.Namespace+"/second/"+page), "client_id_in_use")
+		servertest.Until(t, "the one that has the client ID can be installed", func() bool { return v.Open(t, s.Path(urls.Install)).Status == http.StatusOK })
+		for _, page := range []string{urls.Install(s.Namespace, "second"), urls.Start(s.Namespace, "second"), urls.Callback(s.Namespace, "second") + "?code=c&state=s"} {
+			showsProblem(t, v.Open(t, page), "client_id_in_use")
 		}
 		if now := s.Zoom.Stats().Requests; !maps.Equal(now, asked) {
 			t.Errorf("Zoom was asked %v, and before %v", now, asked)
@@ -785,7 +786,7 @@ func TestAppsThatAreNotReady(t *testing.T) {
 	t.Run("no external URL", func(t *testing.T) {
 		v := s.Visitor(t)
 		v.At = servertest.StartReplica(t, s.Namespace)
-		showsProblem(t, v.Open(t, s.Path("install")), "external_url_unknown")
+		showsProblem(t, v.Open(t, s.Path(urls.Install)), "external_url_unknown")
 	})
 }
 

@@ -9,6 +9,7 @@ import (
 	"pgregory.net/rapid"
 
 	"github.com/zoom-operator/zoom-operator/internal/sealing"
+	"github.com/zoom-operator/zoom-operator/internal/urls"
 )
 
 func TestConsentsInOneBrowser(t *testing.T) {
@@ -16,7 +17,7 @@ func TestConsentsInOneBrowser(t *testing.T) {
 	box := sealing.New([]string{"secret"}, "ns", "app")
 	through := func(t *testing.T, c flows, at time.Time) flows {
 		t.Helper()
-		cookie, err := c.seal(box, "/oauth/ns/app", true, noon)
+		cookie, err := c.seal(box, urls.Pages("ns", "app"), true, noon)
 		if err != nil {
 			t.Fatal(err)
 		}
@@ -87,7 +88,7 @@ func TestConsentsInOneBrowser(t *testing.T) {
 	t.Run("a cookie of ours is found among those that another site of the domain has set", func(t *testing.T) {
 		var c flows
 		state := c.begin(flow{}, noon)
-		cookie, err := c.seal(box, "/oauth/ns/app", true, noon)
+		cookie, err := c.seal(box, urls.Pages("ns", "app"), true, noon)
 		if err != nil {
 			t.Fatal(err)
 		}
@@ -109,7 +110,7 @@ func TestTheCookieIsForThesePagesAlone(t *testing.T) {
 	} {
 		t.Run(name, func(t *testing.T) {
 			c := flows{{State: "s"}}
-			cookie, err := c.seal(box, "/oauth/ns/app", tc.secure, time.Now())
+			cookie, err := c.seal(box, urls.Pages("ns", "app"), tc.secure, time.Now())
 			if err != nil {
 				t.Fatal(err)
 			}
@@ -132,7 +133,7 @@ func TestTheCookieAlwaysFits(t *testing.T) {
 		for _, n := range rapid.SliceOfN(rapid.IntRange(0, 2048), 1, 6).Draw(t, "lengths") {
 			last = c.begin(flow{Code: strings.Repeat("x", n), Verifier: strings.Repeat("v", 43)}, now)
 		}
-		cookie, err := c.seal(box, "/oauth/ns/app", true, now)
+		cookie, err := c.seal(box, urls.Pages("ns", "app"), true, now)
 		if err != nil {
 			t.Fatal(err)
 		}

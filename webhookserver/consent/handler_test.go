@@ -8,6 +8,7 @@ import (
 
 	"github.com/go-logr/logr"
 
+	"github.com/zoom-operator/zoom-operator/internal/urls"
 	"github.com/zoom-operator/zoom-operator/webhookserver/limits"
 	"github.com/zoom-operator/zoom-operator/webhookserver/telemetry"
 )
@@ -20,7 +21,7 @@ func TestHangingZoomDoesNotFillTheServer(t *testing.T) {
 	mux := http.NewServeMux()
 	h.Register(mux)
 	w := httptest.NewRecorder()
-	mux.ServeHTTP(w, httptest.NewRequest(http.MethodGet, "/oauth/ns/app/install", http.NoBody))
+	mux.ServeHTTP(w, httptest.NewRequest(http.MethodGet, urls.Install("ns", "app"), http.NoBody))
 	if w.Code != http.StatusServiceUnavailable || w.Header().Get("Retry-After") != "60" {
 		t.Errorf("the answer is %d, Retry-After %q", w.Code, w.Header().Get("Retry-After"))
 	}

@@ -6,15 +6,15 @@ import (
 	"testing"
 
 	"github.com/zoom-operator/zoom-operator/internal/sealing"
+	"github.com/zoom-operator/zoom-operator/internal/urls"
 	"github.com/zoom-operator/zoom-operator/webhookserver/consent"
-	"github.com/zoom-operator/zoom-operator/webhookserver/internal/fixture"
 	"github.com/zoom-operator/zoom-operator/webhookserver/internal/servertest"
 )
 
 // setCookie changes the cookie of a visitor who has one, or plants one.
 func setCookie(t *testing.T, v *servertest.Visitor, change func(string) string) {
 	t.Helper()
-	at, err := url.Parse(servertest.External + v.Stage.Path("callback"))
+	at, err := url.Parse(servertest.External + v.Stage.Path(urls.Callback))
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -22,19 +22,19 @@ func setCookie(t *testing.T, v *servertest.Visitor, change func(string) string) 
 	for _, c := range v.Jar.Cookies(at) {
 		value = c.Value
 	}
-	v.Jar.SetCookies(at, []*http.Cookie{{Name: consent.CookieName(true), Value: change(value), Path: "/oauth/" + v.Stage.Namespace + "/" + fixture.AppName + "/", Secure: true}})
+	v.Jar.SetCookies(at, []*http.Cookie{{Name: consent.CookieName(true), Value: change(value), Path: v.Stage.Path(urls.Pages) + "/", Secure: true}})
 }
 
 // plant puts a cookie from another box into the browser, and returns the callback that goes with
 // it.
 func plant(t *testing.T, v *servertest.Visitor, box *sealing.Box) (callback string) {
 	t.Helper()
-	cookie, state, err := consent.Begin(box, "/oauth/"+v.Stage.Namespace+"/"+fixture.AppName)
+	cookie, state, err := consent.Begin(box, v.Stage.Path(urls.Pages))
 	if err != nil {
 		t.Fatal(err)
 	}
 	setCookie(t, v, func(string) string { return cookie.Value })
-	return v.Stage.Path("callback") + "?" + url.Values{"code": {"abc"}, "state": {state}}.Encode()
+	return v.Stage.Path(urls.Callback) + "?" + url.Values{"code": {"abc"}, "state": {state}}.Encode()
 }
 
 // check checks what a visitor sees.

@@ -10,6 +10,7 @@ import (
 	"golang.org/x/sync/errgroup"
 
 	"github.com/zoom-operator/zoom-operator/internal/sealing"
+	"github.com/zoom-operator/zoom-operator/internal/urls"
 	"github.com/zoom-operator/zoom-operator/webhookserver/consent"
 	"github.com/zoom-operator/zoom-operator/webhookserver/internal/fixture"
 	"github.com/zoom-operator/zoom-operator/webhookserver/internal/servertest"
@@ -29,11 +30,11 @@ func TestMadeUpCodesKeepNoCustomerOut(t *testing.T) {
 	s := servertest.NewStage(t, behindAnIngress)
 	box := sealing.New([]string{servertest.ClientSecret}, s.Namespace, fixture.AppName)
 	madeUp := func() error {
-		cookie, state, err := consent.Begin(box, "/oauth/"+s.Namespace+"/"+fixture.AppName)
+		cookie, state, err := consent.Begin(box, s.Path(urls.Pages))
 		if err != nil {
 			return err
 		}
-		req, err := http.NewRequestWithContext(t.Context(), http.MethodGet, "http://"+s.Replicas[0].Address+s.Path("callback")+"?code=madeup&state="+state, http.NoBody)
+		req, err := http.NewRequestWithContext(t.Context(), http.MethodGet, "http://"+s.Replicas[0].Address+s.Path(urls.Callback)+"?code=madeup&state="+state, http.NoBody)
 		if err != nil {
 			return err
 		}
@@ -96,7 +97,7 @@ func TestOneCookieAsksZoomTwice(t *testing.T) {
 	state, _, _ = strings.Cut(state, "&")
 	s.Zoom.Inject(zoomtest.StepExchange, -1, zoomtest.Before(zoomtest.RateLimited("1")))
 	for i := range 3 * limits.ExchangeBurst {
-		showsProblem(t, attacker.Open(t, s.Path("callback")+fmt.Sprintf("?code=madeup%d&state=%s", i, state)), "rate_limited")
+		showsProblem(t, attacker.Open(t, s.Path(urls.Callback)+fmt.Sprintf("?code=madeup%d&state=%s", i, state)), "rate_limited")
 	}
 	if asked := s.Asked(zoomtest.StepExchange); asked != limits.MaxAsked {
 		t.Errorf("Zoom was asked %d times, want %d", asked, limits.MaxAsked)
@@ -110,7 +111,7 @@ func TestPagesHaveALimitOfAnAddress(t *testing.T) {
 	many, few := s.Visitor(t), s.Visitor(t)
 	many.Address, few.Address = "2001:db8::1", "203.0.113.7"
 	for i := 0; ; i++ {
-		if page := many.Open(t, s.Path("install")); page.Status == http.StatusTooManyRequests {
+		if page := many.Open(t, s.Path(urls.Install)); page.Status == http.StatusTooManyRequests {
 			showsProblem(t, page, telemetry.ReasonAddress)
 			if page.Header.Get("Retry-After") == "" || i < limits.PagesBurst {
 				t.Errorf("after %d pages, Retry-After is %q", i, page.Header.Get("Retry-After"))
@@ -121,7 +122,7 @@ func TestPagesHaveALimitOfAnAddress(t *testing.T) {
 			t.Fatal("there is no limit")
 		}
 	}
-	check(t, few.Open(t, s.Path("install")), http.StatusOK, "")
+	check(t, few.Open(t, s.Path(urls.Install)), http.StatusOK, "")
 	s.Quiet(t)
 	if logs := s.Replicas[0].Logs.String(); strings.Contains(logs, "2001:db8") || strings.Contains(logs, "203.0.113") {
 		t.Error("a log names an address")

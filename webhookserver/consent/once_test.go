@@ -14,6 +14,7 @@ import (
 	"github.com/zoom-operator/zoom-operator/api/v1alpha1"
 	"github.com/zoom-operator/zoom-operator/internal/installation"
 	"github.com/zoom-operator/zoom-operator/internal/tokens"
+	"github.com/zoom-operator/zoom-operator/internal/urls"
 	"github.com/zoom-operator/zoom-operator/webhookserver/consent"
 	"github.com/zoom-operator/zoom-operator/webhookserver/internal/fixture"
 	"github.com/zoom-operator/zoom-operator/webhookserver/internal/servertest"
@@ -90,7 +91,7 @@ func TestAButtonPressedTwice(t *testing.T) {
 	exchange := hold()
 	s.Zoom.Inject(zoomtest.StepExchange, -1, exchange.before)
 	pages := v.Together(t, 2, func() servertest.Seen {
-		return v.Do(t, http.MethodPost, s.Path("callback/confirm"), map[string][]string{"state": {state}})
+		return v.Do(t, http.MethodPost, s.Path(urls.Confirm), map[string][]string{"state": {state}})
 	})
 	<-exchange.came
 	close(exchange.goOn)
@@ -210,7 +211,7 @@ func TestTheResultIsTrueWheneverItIsLoaded(t *testing.T) {
 	}
 	exchanges := s.Asked(zoomtest.StepExchange)
 	showsProblem(t, s.Visitor(t).Open(t, result.Location), "result_unknown") // of another browser
-	showsProblem(t, v.Open(t, s.Path("result/")+strings.Repeat("0", 32)), "result_unknown")
+	showsProblem(t, v.Open(t, urls.Result(s.Namespace, fixture.AppName, strings.Repeat("0", 32))), "result_unknown")
 
 	in, _ := s.Stored(t)
 	says := func(what string, change func(), reason string) {
@@ -360,7 +361,7 @@ func TestNoConsentBeginsWithoutAllCredentials(t *testing.T) {
 	fresh := s.Another(t) // which knows the Secret as it is now
 	v.At = fresh
 	for name, page := range map[string]servertest.Seen{
-		"the first page": v.Open(t, s.Path("install")), "the way to Zoom": v.Open(t, s.Path("install/start")), "a flow from Zoom": v.Open(t, fromZoom),
+		"the first page": v.Open(t, s.Path(urls.Install)), "the way to Zoom": v.Open(t, s.Path(urls.Start)), "a flow from Zoom": v.Open(t, fromZoom),
 	} {
 		if page.Title() != consent.ProblemOf(telemetry.ReasonNoCredentials).Title || page.Status != http.StatusServiceUnavailable {
 			t.Errorf("%s is %q with status %d", name, page.Title(), page.Status)
@@ -371,7 +372,7 @@ func TestNoConsentBeginsWithoutAllCredentials(t *testing.T) {
 	if err := s.C.Update(t.Context(), secret); err != nil {
 		t.Fatal(err)
 	}
-	servertest.Until(t, "the page is there as soon as the Secret is complete", func() bool { return v.Open(t, s.Path("install")).Status == http.StatusOK })
+	servertest.Until(t, "the page is there as soon as the Secret is complete", func() bool { return v.Open(t, s.Path(urls.Install)).Status == http.StatusOK })
 }
 
 // That Zoom refused the app is no hindrance.

@@ -21,6 +21,7 @@ import (
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 
 	"github.com/zoom-operator/zoom-operator/api/v1alpha1"
+	"github.com/zoom-operator/zoom-operator/internal/urls"
 )
 
 func TestEveryProblemHasItsPage(t *testing.T) {
@@ -44,7 +45,7 @@ func TestEveryProblemHasItsPage(t *testing.T) {
 			if !strings.Contains(page, "<title>") || !strings.Contains(page, `lang="en"`) || len(p.text) == 0 {
 				t.Error("it has no title, language or text")
 			}
-			if offered := strings.Contains(page, `href="/oauth/ns/app/install"`); offered != p.again {
+			if offered := strings.Contains(page, `href="`+urls.Install("ns", "app")+`"`); offered != p.again {
 				t.Errorf("it offers to begin again: %t", offered)
 			}
 			for _, word := range []string{"operator", "Kubernetes", "Secret", "token", "OAuth", "state", "--"} {

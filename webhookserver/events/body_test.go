@@ -8,6 +8,7 @@ import (
 	"testing"
 	"time"
 
+	"github.com/zoom-operator/zoom-operator/internal/urls"
 	"github.com/zoom-operator/zoom-operator/webhookserver/internal/fixture"
 	"github.com/zoom-operator/zoom-operator/webhookserver/limits"
 	"github.com/zoom-operator/zoom-operator/webhookserver/telemetry"
@@ -23,7 +24,7 @@ func TestStalledBodiesShutNobodyOut(t *testing.T) {
 	const many = 64
 	answers := make(chan int)
 	post := func(size int64, body io.Reader) int {
-		r, err := http.NewRequestWithContext(t.Context(), http.MethodPost, "/webhooks/"+app.Namespace+"/"+app.Name, body)
+		r, err := http.NewRequestWithContext(t.Context(), http.MethodPost, urls.Webhook(app.Namespace, app.Name), body)
 		if err != nil {
 			t.Error(err)
 			return 0
@@ -68,7 +69,7 @@ func TestLargeBodiesAreBounded(t *testing.T) {
 	const many = limits.MaxLarge / (2 * limits.BodyStep)
 	large := strings.Repeat(" ", limits.MaxSmall+1)
 	post := func(size int64, body io.Reader) int {
-		r := httptest.NewRequestWithContext(t.Context(), http.MethodPost, "/webhooks/"+app.Namespace+"/"+app.Name, body)
+		r := httptest.NewRequestWithContext(t.Context(), http.MethodPost, urls.Webhook(app.Namespace, app.Name), body)
 		r.ContentLength = size
 		r.SetPathValue("namespace", app.Namespace)
 		r.SetPathValue("app", app.Name)

@@ -15,6 +15,7 @@ import (
 	"k8s.io/apimachinery/pkg/types"
 
 	"github.com/zoom-operator/zoom-operator/api/v1alpha1"
+	"github.com/zoom-operator/zoom-operator/internal/urls"
 	"github.com/zoom-operator/zoom-operator/webhookserver/internal/fixture"
 )
 
@@ -84,7 +85,7 @@ func FuzzHandler(f *testing.F) {
 		authenticated = authenticated && wellFormed &&
 			int64(seconds) >= at.Unix()-7200 && int64(seconds) <= at.Unix()+300
 
-		req := httptest.NewRequestWithContext(t.Context(), http.MethodPost, "/webhooks/fuzz/"+fixture.AppName, bytes.NewReader(body))
+		req := httptest.NewRequestWithContext(t.Context(), http.MethodPost, urls.Webhook("fuzz", fixture.AppName), bytes.NewReader(body))
 		// As they are, and not as a client would have them.
 		req.Header["X-Zm-Request-Timestamp"] = []string{timestamp}
 		req.Header["X-Zm-Signature"] = []string{signature}

@@ -20,6 +20,7 @@ import (
 	"github.com/zoom-operator/zoom-operator/internal/credentials"
 	"github.com/zoom-operator/zoom-operator/internal/quota"
 	"github.com/zoom-operator/zoom-operator/internal/tombstones"
+	"github.com/zoom-operator/zoom-operator/internal/urls"
 	"github.com/zoom-operator/zoom-operator/webhookserver/internal/fixture"
 	"github.com/zoom-operator/zoom-operator/webhookserver/limits"
 	"github.com/zoom-operator/zoom-operator/webhookserver/telemetry"
@@ -34,7 +35,7 @@ func TestGenuineEventsHaveNoLimitOfAnAddress(t *testing.T) {
 	h, _ := newOffline(t, time.Now, app, fixture.SecretToken)
 	post := func(address string, body []byte, headers ...string) int {
 		r := fixture.From(t, address)
-		req := httptest.NewRequestWithContext(t.Context(), http.MethodPost, "/webhooks/"+app.Namespace+"/"+app.Name, strings.NewReader(string(body)))
+		req := httptest.NewRequestWithContext(t.Context(), http.MethodPost, urls.Webhook(app.Namespace, app.Name), strings.NewReader(string(body)))
 		req.RemoteAddr = r.RemoteAddr
 		req.SetPathValue("namespace", app.Namespace)
 		req.SetPathValue("app", app.Name)
@@ -109,7 +110,7 @@ func handlerOver(c client.Client, now func() time.Time) *Handler {
 func sendOffline(t testing.TB, h *Handler, app *v1alpha1.ZoomApp, e zoomtest.Event) (status int, reason string) {
 	t.Helper()
 	headers := fixture.Signed(fixture.SecretToken, h.now(), e.Body)
-	r := httptest.NewRequestWithContext(t.Context(), http.MethodPost, "/webhooks/"+app.Namespace+"/"+app.Name, bytes.NewReader(e.Body))
+	r := httptest.NewRequestWithContext(t.Context(), http.MethodPost, urls.Webhook(app.Namespace, app.Name), bytes.NewReader(e.Body))
 	r.SetPathValue("namespace", app.Namespace)
 	r.SetPathValue("app", app.Name)
 	for pair := range slices.Chunk(headers, 2) {
@@ -230,7 +231,7 @@ func TestVectorsGetTheRightAnswer(t *testing.T) {
 				body = vector(t, test.file)
 			}
 			body = append(body, test.append...)
-			got := fixture.Do(t, fixture.Request(t, http.MethodPost, server.URL+"/webhooks/vectors/"+fixture.AppName, body,
+			got := fixture.Do(t, fixture.Request(t, http.MethodPost, server.URL+urls.Webhook("vectors", fixture.AppName), body,
 				"X-Zm-Request-Timestamp", test.timestamp, "X-Zm-Signature", test.signature))
 			if got.Status != test.status || strings.TrimSpace(got.Body) != test.body {
 				t.Errorf("got %d %q, want %d %q", got.Status, got.Body, test.status, test.body)

@@ -12,6 +12,7 @@ import (
 
 	"github.com/go-logr/logr"
 
+	"github.com/zoom-operator/zoom-operator/internal/urls"
 	"github.com/zoom-operator/zoom-operator/webhookserver/internal/fixture"
 	"github.com/zoom-operator/zoom-operator/webhookserver/telemetry"
 )
@@ -21,7 +22,7 @@ func TestSeriesGoWithTheirApp(t *testing.T) {
 	app := fixture.AppOf("series")
 	h, c := newOffline(t, time.Now, app, fixture.SecretToken)
 	post := func(name string) {
-		r := httptest.NewRequestWithContext(t.Context(), http.MethodPost, "/webhooks/"+app.Namespace+"/"+name, strings.NewReader("{}"))
+		r := httptest.NewRequestWithContext(t.Context(), http.MethodPost, urls.Webhook(app.Namespace, name), strings.NewReader("{}"))
 		r.SetPathValue("namespace", app.Namespace)
 		r.SetPathValue("app", name)
 		for i, headers := 0, fixture.Signed("another", time.Now(), []byte("{}")); i < len(headers); i += 2 {

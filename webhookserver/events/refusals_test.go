@@ -25,6 +25,7 @@ import (
 
 	"github.com/zoom-operator/zoom-operator/api/v1alpha1"
 	"github.com/zoom-operator/zoom-operator/internal/credentials"
+	"github.com/zoom-operator/zoom-operator/internal/urls"
 	"github.com/zoom-operator/zoom-operator/test/controlplane"
 	"github.com/zoom-operator/zoom-operator/webhookserver/internal/fixture"
 	"github.com/zoom-operator/zoom-operator/webhookserver/limits"
@@ -66,13 +67,13 @@ func TestAttacksCostNothing(t *testing.T) {
 		"an event of six minutes hence":         {body: ahead, headers: fixture.Signed(fixture.SecretToken, fixture.Noon, ahead), status: 503, mistake: true},
 		"half a body, forged":                   {reader: broken(), headers: fixture.Signed("forged", fixture.Noon, event), status: 503},
 		"half a body, not signed":               {reader: broken(), status: 400},
-		"no such app":                           {path: "/webhooks/offline/nobody", body: event, headers: fixture.Signed("forged", fixture.Noon, event), status: 503, mistake: true},
-		"no such namespace":                     {path: "/webhooks/nowhere/" + fixture.AppName, body: event, headers: fixture.Signed("forged", fixture.Noon, event), status: 503, mistake: true},
-		"no such app, not signed":               {path: "/webhooks/offline/nobody", body: event, status: 404},
-		"too much for no such app":              {path: "/webhooks/offline/nobody", body: large, headers: fixture.Signed("forged", fixture.Noon, event), status: 413},
-		"half a body for no such app":           {path: "/webhooks/offline/nobody", reader: broken(), headers: fixture.Signed("forged", fixture.Noon, event), status: 503},
-		"a name that none can have":             {path: "/webhooks/offline/NOBODY", body: event, headers: fixture.Signed("forged", fixture.Noon, event), status: 404},
-		"a namespace that none can have":        {path: "/webhooks/a.b/" + fixture.AppName, body: event, headers: fixture.Signed("forged", fixture.Noon, event), status: 404},
+		"no such app":                           {path: urls.Webhook("offline", "nobody"), body: event, headers: fixture.Signed("forged", fixture.Noon, event), status: 503, mistake: true},
+		"no such namespace":                     {path: urls.Webhook("nowhere", fixture.AppName), body: event, headers: fixture.Signed("forged", fixture.Noon, event), status: 503, mistake: true},
+		"no such app, not signed":               {path: urls.Webhook("offline", "nobody"), body: event, status: 404},
+		"too much for no such app":              {path: urls.Webhook("offline", "nobody"), body: large, headers: fixture.Signed("forged", fixture.Noon, event), status: 413},
+		"half a body for no such app":           {path: urls.Webhook("offline", "nobody"), reader: broken(), headers: fixture.Signed("forged", fixture.Noon, event), status: 503},
+		"a name that none can have":             {path: urls.Webhook("offline", "NOBODY"), body: event, headers: fixture.Signed("forged", fixture.Noon, event), status: 404},
+		"a namespace that none can have":        {path: urls.Webhook("a.b", fixture.AppName), body: event, headers: fixture.Signed("forged", fixture.Noon, event), status: 404},
 	} {
 		t.Run(name, func(t *testing.T) {
 			app := fixture.AppOf("offline")
@@ -84,7 +85,7 @@ func TestAttacksCostNothing(t *testing.T) {
 			h.router.live, h.heartbeat.live, h.heartbeat.writer = calls, calls, calls
 			h.recorder.meetings.Writer, h.router.installations.committer.Writer = calls, calls
 			if test.path == "" {
-				test.path = "/webhooks/offline/" + fixture.AppName
+				test.path = urls.Webhook("offline", fixture.AppName)
 			}
 			if len(test.body) == len(large) {
 				h.slots = make(chan struct{}, 1) // one at a time is enough of those

@@ -13,6 +13,7 @@ import (
 	"time"
 
 	"github.com/zoom-operator/zoom-operator/api/v1alpha1"
+	"github.com/zoom-operator/zoom-operator/internal/urls"
 	"github.com/zoom-operator/zoom-operator/test/controlplane"
 	"github.com/zoom-operator/zoom-operator/webhookserver/internal/fixture"
 	"github.com/zoom-operator/zoom-operator/webhookserver/internal/servertest"
@@ -55,15 +56,15 @@ func TestRequestsAreAnsweredAndCounted(t *testing.T) {
 		"a signature without its timestamp":        {body: started, headers: fixture.Signed(fixture.SecretToken, now, started)[2:], status: 401, reason: "unsigned"},
 		"a timestamp without a signature":          {body: started, headers: fixture.Signed(fixture.SecretToken, now, started)[:2], status: 401, reason: "unsigned"},
 		"two signatures":                           {body: started, headers: append(fixture.Signed(fixture.SecretToken, now, started), fixture.Signed(fixture.SecretToken, now, started)[2:]...), status: 401, reason: "unsigned"},
-		"an app that is not there":                 {path: "/webhooks/" + namespace + "/nobody", body: started, headers: fixture.Signed(fixture.SecretToken, now, started), status: 503, reason: "no_such_app"},
-		"a namespace that is not there":            {path: "/webhooks/nowhere/" + fixture.AppName, body: started, headers: fixture.Signed(fixture.SecretToken, now, started), status: 503, reason: "no_such_app"},
-		"an app that is not there, not signed":     {path: "/webhooks/" + namespace + "/nobody", body: started, status: 404, reason: "no_such_app"},
-		"an app that is not there, half signed":    {path: "/webhooks/" + namespace + "/nobody", body: started, headers: fixture.Signed(fixture.SecretToken, now, started)[2:], status: 404, reason: "no_such_app"},
-		"too much for an app that is not there":    {path: "/webhooks/" + namespace + "/nobody", body: other(now, 1<<20+1), headers: fixture.Signed(fixture.SecretToken, now, started), status: 413, reason: "too_large"},
-		"a slash at the end":                       {path: "/webhooks/" + namespace + "/" + fixture.AppName + "/", body: started, headers: fixture.Signed(fixture.SecretToken, now, started), status: 204, reason: "stored", event: "meeting.started"},
+		"an app that is not there":                 {path: urls.Webhook(namespace, "nobody"), body: started, headers: fixture.Signed(fixture.SecretToken, now, started), status: 503, reason: "no_such_app"},
+		"a namespace that is not there":            {path: urls.Webhook("nowhere", fixture.AppName), body: started, headers: fixture.Signed(fixture.SecretToken, now, started), status: 503, reason: "no_such_app"},
+		"an app that is not there, not signed":     {path: urls.Webhook(namespace, "nobody"), body: started, status: 404, reason: "no_such_app"},
+		"an app that is not there, half signed":    {path: urls.Webhook(namespace, "nobody"), body: started, headers: fixture.Signed(fixture.SecretToken, now, started)[2:], status: 404, reason: "no_such_app"},
+		"too much for an app that is not there":    {path: urls.Webhook(namespace, "nobody"), body: other(now, 1<<20+1), headers: fixture.Signed(fixture.SecretToken, now, started), status: 413, reason: "too_large"},
+		"a slash at the end":                       {path: urls.Webhook(namespace, fixture.AppName) + "/", body: started, headers: fixture.Signed(fixture.SecretToken, now, started), status: 204, reason: "stored", event: "meeting.started"},
 		"slashes that are doubled":                 {path: "//webhooks//" + namespace + "///" + fixture.AppName + "//", body: started, headers: fixture.Signed(fixture.SecretToken, now, started), status: 204, reason: "stored", event: "meeting.started"},
 		"letters that are escaped":                 {path: "/%77ebhooks/" + namespace + "/" + fixture.AppName, body: started, headers: fixture.Signed(fixture.SecretToken, now, started), status: 204, reason: "stored", event: "meeting.started"},
-		"a name that can be none":                  {path: "/webhooks/" + namespace + "/%2e%2e%2F" + fixture.AppName, body: started, headers: fixture.Signed(fixture.SecretToken, now, started), status: 404, reason: "no_such_app"},
+		"a name that can be none":                  {path: urls.Webhook(namespace, "%2e%2e%2F"+fixture.AppName), body: started, headers: fixture.Signed(fixture.SecretToken, now, started), status: 404, reason: "no_such_app"},
 		"a GET":                                    {method: http.MethodGet, status: 405, reason: "method"},
 		"a PUT":                                    {method: http.MethodPut, body: started, headers: fixture.Signed(fixture.SecretToken, now, started), status: 405, reason: "method"},
 		"a body of 1 MiB":                          {body: other(now, 1<<20), headers: fixture.Signed(fixture.SecretToken, now, other(now, 1<<20)), status: 204, reason: "unknown_event", event: "other"},
@@ -87,7 +88,7 @@ func TestRequestsAreAnsweredAndCounted(t *testing.T) {
 			}
 			labels := []string{"namespace", namespace, "app", fixture.AppName, "event", test.event, "code", fmt.Sprint(test.status), "reason", test.reason}
 			if test.path == "" {
-				test.path = "/webhooks/" + namespace + "/" + fixture.AppName
+				test.path = urls.Webhook(namespace, fixture.AppName)
 			}
 			if test.reason == "no_such_app" || test.reason == "method" || strings.HasSuffix(test.path, "/nobody") {
 				labels[1], labels[3] = "", ""
@@ -124,7 +125,7 @@ func TestSlowRequestsAreCutOff(t *testing.T) {
 	c, namespace := controlplane.Client(t), controlplane.Namespace(t)
 	servertest.CreateApp(t, c, namespace)
 	r := servertest.StartReplica(t, namespace)
-	head := "POST /webhooks/" + namespace + "/" + fixture.AppName + " HTTP/1.1\r\nHost: zoom.example.org\r\n"
+	head := "POST " + urls.Webhook(namespace, fixture.AppName) + " HTTP/1.1\r\nHost: zoom.example.org\r\n"
 	wellFormed := "x-zm-request-timestamp: 1772442005\r\nx-zm-signature: v0=" + strings.Repeat("0", 64) + "\r\n"
 	for name, test := range map[string]struct {
 		sent   string

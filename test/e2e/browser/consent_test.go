@@ -15,6 +15,7 @@ import (
 	"github.com/chromedp/chromedp/kb"
 
 	"github.com/zoom-operator/zoom-operator/api/v1alpha1"
+	"github.com/zoom-operator/zoom-operator/internal/urls"
 	"github.com/zoom-operator/zoom-operator/zoom/zoomtest"
 )
 
@@ -35,7 +36,7 @@ func TestFirstPage(t *testing.T) {
 		t.Run(name, func(t *testing.T) {
 			s := newStage(t, change)
 			b := s.newTab(t)
-			b.want(t, b.open(t, s.path("install")), http.StatusOK, "Connect Zoom to "+appName)
+			b.want(t, b.open(t, s.path(urls.Install)), http.StatusOK, "Connect Zoom to "+appName)
 		})
 	}
 }
@@ -55,7 +56,7 @@ func TestInstallation(t *testing.T) {
 func TestInstallationByKeyboard(t *testing.T) {
 	s := newStage(t, nil)
 	b := s.newTab(t)
-	b.open(t, s.path("install"))
+	b.open(t, s.path(urls.Install))
 	for range 2 { // over the details to the button
 		if err := chromedp.Do(b.ctx, chromedp.KeyEvent(kb.Tab)); err != nil {
 			t.Fatal(err)
@@ -151,7 +152,7 @@ func TestResultLoadedAgain(t *testing.T) {
 	}
 	before := s.consents(t)
 	b.want(t, b.arrive(t, chromedp.Reload()), http.StatusOK, "Zoom is connected")
-	b.open(t, s.path("install"))
+	b.open(t, s.path(urls.Install))
 	b.want(t, b.open(t, done.url), http.StatusOK, "Zoom is connected")
 	second := s.newTab(t)
 	second.want(t, second.open(t, done.url), http.StatusOK, "Zoom is connected")
@@ -172,11 +173,11 @@ func TestReloadDuringTheExchange(t *testing.T) {
 	if err := chromedp.Do(b.ctx, chromedp.SetValue(chromedp.CSS("#user"), ana.User.ID)); err != nil {
 		t.Fatal(err)
 	}
-	callback := b.requested(t, "/callback?", chromedp.Click(chromedp.CSS("#allow")))
+	callback := b.requested(t, s.path(urls.Callback)+"?", chromedp.Click(chromedp.CSS("#allow")))
 	<-came
 	again := make(chan page)
 	go func() { again <- b.open(t, callback) }() // what a reload of a page that has not come yet does
-	b.requested(t, "/callback?")
+	b.requested(t, s.path(urls.Callback)+"?")
 	goOn()
 	b.want(t, <-again, http.StatusOK, "Zoom is connected")
 	s.connectedOnce(t)
@@ -186,7 +187,7 @@ func TestReloadDuringTheExchange(t *testing.T) {
 func TestDoubleClickOnConnect(t *testing.T) {
 	s := newStage(t, nil)
 	callback, err := s.zoom.Consent(s.zoomURL+"/oauth/authorize?"+url.Values{
-		"response_type": {"code"}, "client_id": {"client"}, "redirect_uri": {s.address + s.path("callback")},
+		"response_type": {"code"}, "client_id": {"client"}, "redirect_uri": {s.address + s.path(urls.Callback)},
 	}.Encode(), ana.User.ID)
 	if err != nil {
 		t.Fatal(err)
@@ -198,7 +199,7 @@ func TestDoubleClickOnConnect(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	b.requested(t, "/callback/confirm", chromedp.MouseClickXY(at[0], at[1]))
+	b.requested(t, s.path(urls.Confirm), chromedp.MouseClickXY(at[0], at[1]))
 	<-came
 	// Some browsers send it twice, others leave out what they take for a double click.
 	if err := chromedp.Do(b.ctx, chromedp.MouseClickXY(at[0], at[1])); err != nil {
@@ -245,7 +246,7 @@ func (s *stage) connectedOnce(t *testing.T) {
 func TestForeignState(t *testing.T) {
 	s := newStage(t, nil)
 	callback, err := s.zoom.Consent(s.zoomURL+"/oauth/authorize?"+url.Values{
-		"response_type": {"code"}, "client_id": {"client"}, "redirect_uri": {s.address + s.path("callback")}, "state": {"somebodyelses"},
+		"response_type": {"code"}, "client_id": {"client"}, "redirect_uri": {s.address + s.path(urls.Callback)}, "state": {"somebodyelses"},
 	}.Encode(), bea.User.ID)
 	if err != nil {
 		t.Fatal(err)
@@ -273,7 +274,7 @@ func TestTwoTabs(t *testing.T) {
 func TestBegunAtZoom(t *testing.T) {
 	s := newStage(t, nil)
 	callback, err := s.zoom.Consent(s.zoomURL+"/oauth/authorize?"+url.Values{
-		"response_type": {"code"}, "client_id": {"client"}, "redirect_uri": {s.address + s.path("callback")},
+		"response_type": {"code"}, "client_id": {"client"}, "redirect_uri": {s.address + s.path(urls.Callback)},
 	}.Encode(), ana.User.ID)
 	if err != nil {
 		t.Fatal(err)
@@ -299,7 +300,7 @@ func TestZoomIsDown(t *testing.T) {
 func TestNoSuchApp(t *testing.T) {
 	s := newStage(t, nil)
 	b := s.newTab(t)
-	b.want(t, b.open(t, "/oauth/"+s.namespace+"/another/install"), http.StatusNotFound, "There is no such page")
+	b.want(t, b.open(t, urls.Install(s.namespace, "another")), http.StatusNotFound, "There is no such page")
 }
 
 // The cookie is out of reach for scripts, other sites and connections without TLS.
@@ -315,7 +316,7 @@ func TestCookieInTheBrowser(t *testing.T) {
 		t.Fatalf("there are %d cookies, want one", len(got.Cookies))
 	}
 	c := got.Cookies[0]
-	if c.Name != "__Secure-zoom-consent" || !c.HTTPOnly || !c.Secure || c.SameSite != network.CookieSameSiteLax || c.Path != s.path("") {
+	if c.Name != "__Secure-zoom-consent" || !c.HTTPOnly || !c.Secure || c.SameSite != network.CookieSameSiteLax || c.Path != s.path(urls.Pages)+"/" {
 		t.Errorf("the cookie is %+v", c)
 	}
 }

@@ -36,6 +36,7 @@ import (
 	"github.com/zoom-operator/zoom-operator/api/v1alpha1"
 	"github.com/zoom-operator/zoom-operator/controllers"
 	"github.com/zoom-operator/zoom-operator/internal/clouds"
+	"github.com/zoom-operator/zoom-operator/internal/urls"
 	"github.com/zoom-operator/zoom-operator/test/controlplane"
 	"github.com/zoom-operator/zoom-operator/test/fixture"
 	"github.com/zoom-operator/zoom-operator/webhookserver"
@@ -114,8 +115,8 @@ func (f *front) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	(&httputil.ReverseProxy{Rewrite: func(p *httputil.ProxyRequest) { p.SetURL(to) }}).ServeHTTP(w, r)
 }
 
-func (s *stage) path(page string) string {
-	return "/oauth/" + s.namespace + "/" + appName + "/" + page
+func (s *stage) path(of func(namespace, app string) string) string {
+	return of(s.namespace, appName)
 }
 
 var credentials = fixture.Credentials{ClientSecret: "client-secret-0123456789-abcdefg", SecretToken: "secret-token-123456789"}
@@ -184,7 +185,7 @@ func (s *stage) startReplica(t *testing.T, leads bool) *url.URL {
 		}
 	})
 	s.eventually(t, "a replica shows the first page", func(ctx context.Context) error {
-		req, err := http.NewRequestWithContext(ctx, http.MethodGet, free.URL+s.path("install"), http.NoBody)
+		req, err := http.NewRequestWithContext(ctx, http.MethodGet, free.URL+s.path(urls.Install), http.NoBody)
 		if err != nil {
 			return err
 		}
@@ -409,7 +410,7 @@ func (b *tab) press(t *testing.T, css string) page {
 // toZoom goes from the first page to Zoom's question.
 func (b *tab) toZoom(t *testing.T, link string) {
 	t.Helper()
-	if p := b.open(t, cmp.Or(link, b.stage.path("install"))); p.status != http.StatusOK {
+	if p := b.open(t, cmp.Or(link, b.stage.path(urls.Install))); p.status != http.StatusOK {
 		t.Fatalf("the first page is %q", p.heading)
 	}
 	if p := b.press(t, "a.button"); !strings.HasPrefix(p.url, b.stage.zoomURL) {

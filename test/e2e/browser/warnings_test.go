@@ -16,6 +16,7 @@ import (
 	"sigs.k8s.io/controller-runtime/pkg/client"
 
 	"github.com/zoom-operator/zoom-operator/api/v1alpha1"
+	"github.com/zoom-operator/zoom-operator/internal/urls"
 	"github.com/zoom-operator/zoom-operator/test/controlplane"
 	"github.com/zoom-operator/zoom-operator/zoom/zoomtest"
 )
@@ -136,7 +137,7 @@ func (s *stage) consent(ctx context.Context, user string) error {
 		}
 		return errors.Join(err, resp.Body.Close())
 	}
-	if err := get(s.address + s.path("install/start")); err != nil {
+	if err := get(s.address + s.path(urls.Start)); err != nil {
 		return err
 	}
 	callback, err := s.zoom.Consent(zoomAt, user)

@@ -22,6 +22,7 @@ import (
 
 	"github.com/zoom-operator/zoom-operator/api/v1alpha1"
 	"github.com/zoom-operator/zoom-operator/internal/clouds"
+	"github.com/zoom-operator/zoom-operator/internal/urls"
 	"github.com/zoom-operator/zoom-operator/test/controlplane"
 	"github.com/zoom-operator/zoom-operator/webhookserver"
 	"github.com/zoom-operator/zoom-operator/webhookserver/internal/fixture"
@@ -186,7 +187,7 @@ func (r *Replica) Readiness(ctx context.Context) (int, error) {
 
 // Endpoint is the URL of the app's webhooks.
 func (r *Replica) Endpoint(namespace string) string {
-	return "http://" + r.Address + "/webhooks/" + namespace + "/" + fixture.AppName
+	return "http://" + r.Address + urls.Webhook(namespace, fixture.AppName)
 }
 
 // Zoom is a Zoom that sends to the replica.

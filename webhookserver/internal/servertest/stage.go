@@ -22,6 +22,7 @@ import (
 	"github.com/zoom-operator/zoom-operator/internal/sealing"
 	"github.com/zoom-operator/zoom-operator/internal/tokens"
 	"github.com/zoom-operator/zoom-operator/internal/tombstones"
+	"github.com/zoom-operator/zoom-operator/internal/urls"
 	"github.com/zoom-operator/zoom-operator/test/controlplane"
 	"github.com/zoom-operator/zoom-operator/webhookserver/internal/fixture"
 	"github.com/zoom-operator/zoom-operator/webhookserver/limits"
@@ -99,7 +100,7 @@ func (s *Stage) Registration(secrets ...string) zoomtest.App {
 	}
 	return zoomtest.App{
 		ClientID: s.App.Spec.ClientID, ClientSecrets: secrets, Scopes: scopes,
-		RedirectURLs: []string{External + s.Path("callback")}, AdminManaged: s.App.Spec.ManagedBy == v1alpha1.ManagedByAdmin,
+		RedirectURLs: []string{External + s.Path(urls.Callback)}, AdminManaged: s.App.Spec.ManagedBy == v1alpha1.ManagedByAdmin,
 	}
 }
 
@@ -122,8 +123,8 @@ func (s *Stage) Another(t testing.TB, given ...Setting) *Replica {
 }
 
 // Path is the path of one of the app's pages.
-func (s *Stage) Path(page string) string {
-	return "/oauth/" + s.Namespace + "/" + fixture.AppName + "/" + page
+func (s *Stage) Path(of func(namespace, app string) string) string {
+	return of(s.Namespace, fixture.AppName)
 }
 
 // Invite declares an installation and returns the link that its status would show.
@@ -144,7 +145,7 @@ func (s *Stage) Invite(t testing.TB, name string, lasts time.Duration, change ..
 	if err != nil {
 		t.Fatal(err)
 	}
-	return s.Path("install") + "?" + url.Values{"invitation": {sealed}}.Encode()
+	return s.Path(urls.Install) + "?" + url.Values{"invitation": {sealed}}.Encode()
 }
 
 // Consented are the installations that somebody has consented to.
@@ -277,7 +278,7 @@ func (v *Visitor) Do(t testing.TB, method, address string, form url.Values, head
 		t.Fatal(err)
 	}
 	page := Seen{Status: resp.StatusCode, Header: resp.Header, Body: string(content), Location: resp.Header.Get("Location")}
-	if !strings.HasPrefix(page.Location, v.Stage.Path("result/")) {
+	if !strings.HasPrefix(page.Location, urls.Result(v.Stage.Namespace, fixture.AppName, "")) {
 		return page
 	}
 	// What came of a visit has an address of its own, which every browser follows.
@@ -299,7 +300,7 @@ func (v *Visitor) Open(t testing.TB, address string) Seen {
 func (v *Visitor) Begin(t testing.TB, link string) (authorizeURL string) {
 	t.Helper()
 	if link == "" {
-		link = v.Stage.Path("install")
+		link = v.Stage.Path(urls.Install)
 	}
 	page := v.Open(t, link)
 	if page.Status != http.StatusOK {
@@ -340,7 +341,7 @@ func (v *Visitor) Consents(t testing.TB, who zoomtest.Login) Seen {
 func (v *Visitor) FromZoom(t testing.TB, who zoomtest.Login) string {
 	t.Helper()
 	callback, err := v.Stage.Zoom.Consent("https://zoom.us/oauth/authorize?"+url.Values{
-		"response_type": {"code"}, "client_id": {v.Stage.App.Spec.ClientID}, "redirect_uri": {External + v.Stage.Path("callback")},
+		"response_type": {"code"}, "client_id": {v.Stage.App.Spec.ClientID}, "redirect_uri": {External + v.Stage.Path(urls.Callback)},
 	}.Encode(), who.User.ID)
 	if err != nil {
 		t.Fatal(err)
