@@ -3,6 +3,6 @@
 // The server opens the listener and hands requests, each guarded against a panic and with its path
 // taken for what it means, to the rooms below: events, which receives Zoom's webhooks, and consent,
 // whose pages a customer installs an app by. Errors of the listener itself are counted and logged
-// here. What everybody may take, and the memory that this adds up to, is in limits; what is counted
-// and logged in the same way everywhere, in telemetry.
+// here. What each client may take, and the memory that this adds up to, is in limits; what is
+// counted and logged in the same way everywhere, in telemetry.
 package webhookserver

@@ -9,7 +9,7 @@ import (
 // withoutRedirects takes a path for what it means before http.ServeMux does, which redirects to the
 // path that it would like better. Zoom follows no redirect and does not send an event again that
 // met one. An ingress that rewrites paths doubles a slash, or leaves one at the end; those are
-// dropped. A path with "." or ".." in it, however spelled, is of nobody here, and is not resolved
+// dropped. A path with "." or ".." in it, however spelled, has no handler here, and is not resolved
 // either: what a proxy let through as the one path must not be served as another.
 func withoutRedirects(next http.Handler) http.Handler {
 	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {

@@ -39,12 +39,12 @@ type Options struct {
 	// TLSCertFile and TLSKeyFile make the listener speak TLS; they are read again when they change.
 	// Both or neither.
 	TLSCertFile, TLSKeyFile string
-	// ExternalURL is what Zoom and browsers reach the server by: a scheme and a host. Without it
-	// nobody can install an app.
+	// ExternalURL is what Zoom and browsers reach the server by: a scheme and a host. Without it no
+	// customer can install an app.
 	ExternalURL string
-	// TrustedProxies are the addresses of those whose X-Forwarded-For or Forwarded is believed,
-	// which say whom they got a request from. None: limits per address hold only for whoever
-	// connects from a public address.
+	// TrustedProxies are the addresses of proxies whose X-Forwarded-For or Forwarded is believed,
+	// in which they name the client of a request. None: limits per address hold only for clients
+	// that connect from a public address.
 	TrustedProxies []netip.Prefix
 	// Clouds are those that apps can name besides Zoom's own.
 	Clouds clouds.Others

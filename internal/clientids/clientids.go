@@ -109,9 +109,9 @@ func StandingOf(app *v1alpha1.ZoomApp, said Standing) Standing {
 type Verdict int
 
 const (
-	// Held means that nobody has a better claim.
+	// Held means that no other app has a better claim.
 	Held Verdict = iota
-	// Taken means that somebody has.
+	// Taken means that another app has one.
 	Taken
 	// Open means that this can change as soon as Zoom answers: there are customers, who may be this
 	// one's or the other's.
@@ -143,7 +143,7 @@ func Judge(own Claim, others []Claim) Verdict {
 
 // Before orders claims, the best first. An app whose credentials Zoom has accepted comes before one
 // of which that is not known, and that before one whose credentials Zoom refuses, or that has none:
-// nobody without the client secret can take a client ID from whoever has it. Of equals, one with
+// no tenant can take a client ID from another without its client secret. Of equals, one with
 // customers comes first, so that one which was replaced does not lose to a newcomer, then the
 // older, then the first by namespace and name.
 func (c Claim) Before(other Claim) int {

@@ -1,7 +1,7 @@
 // Package credentials reads the Secret with the credentials of a ZoomApp, and no other Secret, and
-// caches it. Who may write a ZoomApp names the Secret, and may not be one who may read it: so a
-// Secret has to be made for this, by its type, which nobody can change, and of any other one
-// nothing is looked at.
+// caches it. A user who may write a ZoomApp names the Secret, and may have no right to read it: so
+// a Secret has to be made for this, by its type, which is immutable, and of any other one nothing
+// is looked at.
 package credentials
 
 import (
@@ -27,7 +27,7 @@ const (
 
 // shortest is the least that a value has. Zoom does not document how long its values are; those
 // that it gives out have 32 characters, client secrets, and 22, the tokens. A value that is much
-// shorter was typed by somebody.
+// shorter was typed by hand.
 const shortest = 16
 
 // State is what was found under the name of the Secret.
@@ -118,7 +118,7 @@ func Read(ctx context.Context, live client.Reader, key types.NamespacedName) (Va
 	return v, nil
 }
 
-// placeholder says whether a value is one that somebody was to replace.
+// placeholder says whether a value is one that an admin was to replace.
 func placeholder(value string) bool {
 	return len(value) < shortest || strings.ContainsAny(value, "<>") || strings.HasPrefix(strings.ToUpper(value), "REPLACE-")
 }

@@ -98,8 +98,8 @@ func (s *Source) entry(key types.NamespacedName) *entry {
 
 // read replaces what is cached of a Secret. While the API server cannot be reached, that holds.
 func (s *Source) read(ctx context.Context, key types.NamespacedName, e *entry) Values {
-	// Who goes away must not end a read that others wait for, or nothing would be read while
-	// somebody does so every second.
+	// A request that ends must not end a read that others wait for, or nothing would be read while
+	// one ends every second.
 	deadline := time.Now().Add(readTimeout)
 	if earlier, ok := ctx.Deadline(); ok && earlier.Before(deadline) {
 		deadline = earlier

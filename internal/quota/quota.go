@@ -14,8 +14,8 @@ import (
 	"github.com/zoom-operator/zoom-operator/api/v1alpha1"
 )
 
-// Meetings counts the ZoomMeetings of each installation, as a cache tells of them, and those that
-// were just stored here and are not in the cache yet.
+// Meetings counts the ZoomMeetings of each installation, as a cache has them, and those that were
+// just stored here and are not in the cache yet.
 //
 // So one process never goes beyond a bound. Several that store at once may go beyond it by what the
 // others have stored within the delay of their watches, and at the worst, with every watch broken,
@@ -42,11 +42,11 @@ type reservation struct {
 	at           time.Time
 }
 
-// unseen is how long a meeting that was stored counts although the cache does not tell of it: it
-// may have gone unseen.
+// unseen is how long a meeting that was stored counts although the cache does not have it: it may
+// have gone unseen.
 const unseen = time.Minute
 
-// Watch counts what a cache tells of.
+// Watch counts what a cache has.
 func Watch(ctx context.Context, c cache.Cache, now func() time.Time) (*Meetings, error) {
 	informer, err := c.GetInformer(ctx, &v1alpha1.ZoomMeeting{}, cache.BlockUntilSynced(false))
 	if err != nil {

@@ -1,6 +1,6 @@
-// Package refusal keeps in a ZoomApp's status that Zoom refused the app itself. Whoever asks Zoom
-// in the app's name reports here what the answer says of the app: a replica of the webhook server
-// at a consent, the controller at a refresh.
+// Package refusal keeps in a ZoomApp's status that Zoom refused the app itself. Each caller of Zoom
+// reports here what an answer says of the app: a replica of the webhook server at a consent, the
+// controller at a refresh.
 package refusal
 
 import (
@@ -24,8 +24,8 @@ import (
 // Owner is the field owner of the refusal in status, whichever process writes it.
 const Owner client.FieldOwner = "zoom-refusal"
 
-// digits is how much of the digest is kept: enough to tell one version of the credentials from the
-// next, and far too little to find a client secret by.
+// digits is how much of the digest is kept: enough to distinguish one version of the credentials
+// from the next, and far too little to find a client secret by.
 const digits = 8
 
 // Credentials identifies what an app asks Zoom with: its client ID and client secrets, its scopes,
@@ -58,8 +58,8 @@ const (
 )
 
 // OfConsent is what a consent says of the app that ended with err: nil when Zoom said who
-// consented. A code that Zoom refuses says nothing: anybody can make one up, and a stranger must
-// not be able to change what is said of an app.
+// consented. A code that Zoom refuses says nothing: any stranger can make one up, and must not
+// change what is said of an app.
 func OfConsent(err error) Answer {
 	switch {
 	case err == nil:
@@ -88,7 +88,7 @@ func OfToken(err error) Answer {
 	}
 }
 
-// Next is the refusal that stands after an answer to somebody with those credentials. It is before
+// Next is the refusal that stands after an answer to a client with those credentials. It is before
 // itself when the answer changes nothing: a refusal says since when, and a success ends only what
 // it speaks against.
 func Next(before *v1alpha1.AppRefusal, a Answer, credentials string, at time.Time) *v1alpha1.AppRefusal {

@@ -1,6 +1,6 @@
 // Package sealing keeps small values safe in hands that are not ours: in a browser's cookie, in a
-// link that an admin sends to a customer. Nobody else can read a sealed value, change it, or use it
-// for another purpose or another app.
+// link that an admin sends to a customer. Without the app's client secret a sealed value cannot be
+// read, changed, or used for another purpose or another app.
 //
 // The keys are derived from the app's client secret, which every replica has, so that a value
 // sealed by one is opened by any other and nothing is stored.
@@ -23,9 +23,9 @@ import (
 
 // What values are sealed for. A value that was sealed for one purpose cannot be opened for another.
 const (
-	// PurposeInvitation is for the Invitation in the link of an installation that is open to
-	// whoever has the link. Those of the purpose before, "invitation", were in a status for all to
-	// read, and are good no longer.
+	// PurposeInvitation is for the Invitation in the link of an installation that is open to any
+	// customer with the link. Those of the purpose before, "invitation", were in a status for all
+	// to read, and are good no longer.
 	PurposeInvitation = "secret-invitation"
 	// PurposeConsent is for the cookie of a browser that is on its way through a consent.
 	PurposeConsent = "consent"

@@ -1,12 +1,12 @@
-// Package tombstones remembers the ends of consents of which no ZoomInstallation tells any more, so
-// that an event which is older, and comes late, as Zoom's retries do, does not bring back what
-// somebody wanted gone.
+// Package tombstones remembers the ends of consents that no ZoomInstallation records any more, so
+// that an event which is older, and comes late, as Zoom's retries do, does not bring back what was
+// to be gone.
 //
-// A tombstone is a salted hash of who consented and a time, and names nobody. It is kept only until
-// no app takes events that are old enough to need it. All those of an app are in one Secret, which
-// outlives every process, and the app as well: a ZoomApp that is deleted and created again must not
-// forget. Since nothing here lists or watches Secrets, one that is left of an app that is gone is
-// known to the process that wrote it alone.
+// A tombstone is a salted hash of the consenter and a time, and names no customer. It is kept only
+// until no app takes events that are old enough to need it. All those of an app are in one Secret,
+// which outlives every process, and the app as well: a ZoomApp that is deleted and created again
+// must not forget. Since nothing here lists or watches Secrets, one that is left of an app that is
+// gone is known to the process that wrote it alone.
 package tombstones
 
 import (
@@ -226,7 +226,7 @@ func add(secret *corev1.Secret, c Consent, t tombstone, now time.Time) error {
 		salt := make([]byte, sha256.Size)
 		_, _ = rand.Read(salt) // it never fails
 		secret.Data[keySalt] = salt
-		delete(secret.Data, keyTombstones) // which nobody can read without the salt
+		delete(secret.Data, keyTombstones) // which is of no use without the salt
 	}
 	t.key = hash(secret.Data[keySalt], c)
 	all := standing(decode(secret.Data[keyTombstones]), now)
@@ -297,8 +297,8 @@ func standing(all []tombstone, now time.Time) []tombstone {
 }
 
 // reading is the reading of one Secret: the one that is under way, and the one that begins after
-// it, for whoever came meanwhile. Whoever has just seen that an installation is not there must not
-// be answered with what was read before.
+// it, for callers that came meanwhile. A caller that has just seen that an installation is not
+// there must not be answered with what was read before.
 type reading struct {
 	next *flight
 }
@@ -316,7 +316,7 @@ func (s *Store) read(ctx context.Context, key types.NamespacedName) (*corev1.Sec
 	if r == nil {
 		r = &reading{}
 		s.reads[key] = r
-		go s.fly(key, r) //nolint:contextcheck // whoever asked first must not end a read that others wait for
+		go s.fly(key, r) //nolint:contextcheck // the first caller must not end a read that others wait for
 	}
 	if r.next == nil {
 		r.next = &flight{done: make(chan struct{})}
@@ -331,7 +331,7 @@ func (s *Store) read(ctx context.Context, key types.NamespacedName) (*corev1.Sec
 	}
 }
 
-// fly reads for as long as there is somebody to read for.
+// fly reads for as long as there is a caller that waits.
 func (s *Store) fly(key types.NamespacedName, r *reading) {
 	for {
 		s.mu.Lock()
@@ -348,7 +348,7 @@ func (s *Store) fly(key types.NamespacedName, r *reading) {
 	}
 }
 
-// get is apart from whoever asked first, who may give up before the others.
+// get is apart from the first caller, which may give up before the others.
 func (s *Store) get(key types.NamespacedName) (*corev1.Secret, error) {
 	ctx, cancel := context.WithTimeout(context.Background(), readWithin)
 	defer cancel()

@@ -43,8 +43,8 @@ func (s *service) callback(ctx context.Context, req *consentRequest, r *http.Req
 	return s.finish(ctx, req, begun, code)
 }
 
-// refused is the page for a consent that was not given. What Zoom says of it is not repeated:
-// anybody can write it into a link.
+// refused is the page for a consent that was not given. What Zoom says of it is not repeated: it
+// may have been written into a link by a stranger.
 func (s *service) refused(req *consentRequest, begun *flow, why string) (response, error) {
 	reason := reasonZoomRefused
 	if why == "access_denied" {
@@ -60,7 +60,7 @@ func (s *service) refused(req *consentRequest, begun *flow, why string) (respons
 	return req.toResult(begun, reason), nil
 }
 
-// askForClick is for a flow that began at Zoom's Add button. Nothing proves that whoever holds this
+// askForClick is for a flow that began at Zoom's Add button. Nothing proves that the user of this
 // browser began it, so nothing happens without a click.
 func (s *service) askForClick(ctx context.Context, req *consentRequest, code string) (response, error) {
 	if !s.mayBegin(ctx, req) {

@@ -76,8 +76,8 @@ func (c claim) bound() string {
 	return installation.BoundAccount(c.app, c.known)
 }
 
-// take makes an installation the consenter's, unless it is somebody else's, and says since when its
-// first consent is under way. With must, it has to be that very object.
+// take makes an installation the consenter's, unless it is another consenter's, and says since when
+// its first consent is under way. With must, it has to be that very object.
 func (c claim) take(must types.UID, since time.Time) func(*v1alpha1.ZoomInstallation) error {
 	create := installation.Initialize(c.app, c.account, c.user)
 	return func(in *v1alpha1.ZoomInstallation) error {

@@ -68,7 +68,7 @@ func (s *service) complete(ctx context.Context, req *consentRequest, begun *flow
 	user, err := s.whoIs(asking, oauth, token)
 	s.verdicts.note(req.app, req.secrets, refusal.OfConsent(err))
 	if err != nil {
-		// The token is let go of and not revoked: whoever it was may have installed the app before,
+		// The token is let go of and not revoked: the customer may have installed the app before,
 		// and revoking uninstalls.
 		o := zoomFailed(err, s.now())
 		o.final = true
@@ -118,8 +118,8 @@ func (s *service) settle(ctx context.Context, req *consentRequest, g grant) outc
 	return o
 }
 
-// place stores a consent, again and again while the API server is away or somebody else writes too,
-// and returns where. The error is a pageError when it belongs nowhere.
+// place stores a consent, again and again while the API server is away or another client writes
+// too, and returns where. The error is a pageError when it belongs nowhere.
 func (s *service) place(ctx context.Context, app *v1alpha1.ZoomApp, g grant) (in *v1alpha1.ZoomInstallation, err error) {
 	c := claim{app: app, account: g.user.AccountID, invited: g.invited}
 	if app.Spec.ManagedBy == v1alpha1.ManagedByUser {
@@ -157,15 +157,15 @@ func (s *service) placeOnce(ctx context.Context, c claim, g grant) (*v1alpha1.Zo
 	return s.store(ctx, c, g, name)
 }
 
-// permanent says that storing fails every time, until somebody changes something in the cluster or
-// consents once more.
+// permanent says that storing fails every time, until an admin changes something in the cluster or
+// the customer consents once more.
 func permanent(err error) bool {
 	_, nowhere := errors.AsType[*pageError](err)
 	return nowhere || apierrors.IsInvalid(err) || apierrors.IsForbidden(err) || errors.Is(err, tokens.ErrForeign) || errors.Is(err, errSuperseded)
 }
 
-// discard lets a token die at once that nobody here may have. Zoom reports that as the removal by a
-// customer; a tombstone says that there was none, so that a stranger leaves no record.
+// discard revokes a token at once that belongs to no installation. Zoom reports that as the removal
+// by a customer; a tombstone says that there was none, so that a stranger leaves no record.
 func (s *service) discard(ctx context.Context, app *v1alpha1.ZoomApp, g grant, reason string) outcome {
 	o := outcome{reason: reason}
 	ctx, stop := context.WithTimeout(ctx, s.waits.revoke)
@@ -184,7 +184,7 @@ func (s *service) discard(ctx context.Context, app *v1alpha1.ZoomApp, g grant, r
 	return o
 }
 
-// exchange spends a code. Where Zoom refuses the app, which spends none, somebody may have
+// exchange spends a code. Where Zoom refuses the app, which spends none, an admin may have
 // corrected its Secret a moment ago: it is read again, and what has changed is tried.
 func (s *service) exchange(ctx context.Context, req *consentRequest, code, verifier string) (*zoom.OAuth, *zoom.Token, error) {
 	oauth := s.oauth(req)

@@ -50,8 +50,8 @@ func (*service) ofFlow(ctx context.Context, from client.Reader, app *v1alpha1.Zo
 
 // usedElsewhere finds out whether Zoom refuses a code because another replica has used it in the
 // same flow. The other one may be storing the consent at this moment, so the cache, which costs
-// nothing, is looked into for a while; then the API server is asked once. Whoever makes codes up
-// gets no further than the limit of exchanges lets them.
+// nothing, is looked into for a while; then the API server is asked once. A client that makes codes
+// up gets no further than the limit of exchanges lets it.
 func (s *service) usedElsewhere(ctx context.Context, req *consentRequest, oauth *zoom.OAuth, begun *flow, invited *v1alpha1.ZoomInstallation) (outcome, bool) {
 	flow := begun.id()
 	var in *v1alpha1.ZoomInstallation
@@ -72,7 +72,8 @@ func (s *service) usedElsewhere(ctx context.Context, req *consentRequest, oauth 
 	return connected(in, invited), true
 }
 
-// tokenOf says whether Zoom takes the token of an installation. Where none is kept, nobody knows.
+// tokenOf says whether Zoom takes the token of an installation. Where none is kept, that is
+// unknown.
 func (s *service) tokenOf(ctx context.Context, app *v1alpha1.ZoomApp, oauth *zoom.OAuth, in *v1alpha1.ZoomInstallation) life {
 	if app.Spec.TokenPolicy == v1alpha1.TokenPolicyNone {
 		return unknown

@@ -15,7 +15,7 @@ import (
 )
 
 const (
-	// consentWithin is how long somebody may take at Zoom: to sign in, read and agree.
+	// consentWithin is how long a user may take at Zoom: to sign in, read and agree.
 	consentWithin = 10 * time.Minute
 	// maxFlows is how many flows one browser can have under way, in as many tabs. The oldest
 	// makes room.
@@ -25,8 +25,8 @@ const (
 	maxCookies = 4
 )
 
-// flow is a consent that somebody has begun in this browser. All that a consent needs on its way
-// is in the sealed cookie, so that any replica can finish what another one began.
+// flow is a consent that has begun in this browser. All that a consent needs on its way is in the
+// sealed cookie, so that any replica can finish what another one began.
 type flow struct {
 	// State comes back from Zoom in the URL, and proves that the consent began in this browser.
 	State string `json:"s"`
@@ -85,7 +85,7 @@ func (c flows) find(state string) *flow {
 // id names the flow where its state must not be: in an address, on an object.
 func (p *flow) id() string { return digest("flow", p.State) }
 
-// digest is the beginning of a SHA-256, of which nobody finds the text again if it was random.
+// digest is the beginning of a SHA-256, from which the text cannot be found if it was random.
 func digest(kind, text string) string {
 	sum := sha256.Sum256([]byte(kind + "\x00" + text))
 	return hex.EncodeToString(sum[:16])

@@ -50,7 +50,7 @@ type Config struct {
 	Installations *commit.Committer[*v1alpha1.ZoomInstallation]
 	Callers       *limits.Callers
 	Clouds        clouds.Others
-	// ExternalURL is what browsers reach the pages by; empty while nobody can.
+	// ExternalURL is what browsers reach the pages by; empty while they cannot.
 	ExternalURL string
 	Now         func() time.Time
 	Logger      logr.Logger
@@ -174,7 +174,7 @@ func (h *Handler) enter(ctx context.Context, req *consentRequest, r *http.Reques
 	}
 	req.app = app
 	if h.externalURL == "" {
-		return refuse(reasonExternalURLAbsent) // counted and not logged, as anybody can ask
+		return refuse(reasonExternalURLAbsent) // counted and not logged, as any stranger can ask
 	}
 	var known bool
 	if req.cloud, known = h.clouds.Find(app.Spec.Cloud); !known {
@@ -238,12 +238,11 @@ func (h *Handler) write(w http.ResponseWriter, req *consentRequest, re response)
 	header.Set("Content-Type", "text/html; charset=utf-8")
 	header.Set("Content-Length", strconv.Itoa(len(body)))
 	w.WriteHeader(re.code)
-	_, _ = w.Write(body) // a browser that went away cannot be told
+	_, _ = w.Write(body) // a browser that went away gets no answer
 }
 
-// report counts a page, and logs those that whoever runs the app may have to look into. The log
-// gets neither codes nor states, and of people nothing but what an object in the cluster is named
-// by.
+// report counts a page, and logs those that an admin may have to look into. The log gets neither
+// codes nor states, and of people nothing but what an object in the cluster is named by.
 func (h *Handler) report(page string, req *consentRequest, re response) {
 	var namespace, app string
 	if req.app != nil {

@@ -37,8 +37,8 @@ func (s *service) install(ctx context.Context, req *consentRequest, r *http.Requ
 
 // start begins a consent in this browser and sends it to Zoom. It is a link and no form: a
 // Content-Security-Policy that limits where a form leads also limits where Zoom may send the
-// browser on its way, to sign-in pages that only Zoom knows. Somebody who is made to follow the
-// link stands before Zoom's question, and no further.
+// browser on its way, to sign-in pages that only Zoom knows. A user who is made to follow the link
+// gets as far as Zoom's question, and no further.
 func (s *service) start(ctx context.Context, req *consentRequest, r *http.Request) (response, error) {
 	invitation, err := s.begins(ctx, req, r)
 	if err != nil {
@@ -66,8 +66,7 @@ func (s *service) begins(ctx context.Context, req *consentRequest, r *http.Reque
 	}
 	invitation = query["invitation"]
 	if name := query["installation"]; name != "" {
-		// Everybody may ask for every name, so what this one is of is judged when it is known who
-		// asks.
+		// Any client may ask for any name, so this one is judged when the consenter is known.
 		if len(validation.IsDNS1123Subdomain(name)) > 0 { // part of the link is missing
 			return "", refuse(reasonBadInvitation)
 		}

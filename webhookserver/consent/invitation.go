@@ -14,12 +14,13 @@ import (
 )
 
 // noInstallation is the installation that a link is for which names none of the app's, or one whose
-// account is not known. Whoever comes with it is answered as with that of another account:
+// account is not known. A client that comes with it is answered as with that of another account:
 // strangers who try names learn nothing of who is a customer.
 var noInstallation = &v1alpha1.ZoomInstallation{}
 
-// invitedByName is the installation of that name, if its account is known. Anybody can ask, so only
-// the cache is. Who comes along is compared with what the installation says when it becomes theirs.
+// invitedByName is the installation of that name, if its account is known. Any client can ask, so
+// only the cache is read. The consenter is compared with what the installation says when it becomes
+// theirs.
 func (s *service) invitedByName(ctx context.Context, req *consentRequest, name string) (*v1alpha1.ZoomInstallation, error) {
 	in := &v1alpha1.ZoomInstallation{}
 	err := s.cache.Get(ctx, types.NamespacedName{Namespace: req.app.Namespace, Name: name}, in)
@@ -27,7 +28,7 @@ func (s *service) invitedByName(ctx context.Context, req *consentRequest, name s
 	case client.IgnoreNotFound(err) != nil:
 		return nil, err
 	case err != nil, in.Spec.AccountID == "", in.Spec.AppRef.Name != req.app.Name, !in.DeletionTimestamp.IsZero():
-		return noInstallation, nil //nolint:nilerr // that there is none is not told apart from one of another account
+		return noInstallation, nil //nolint:nilerr // that there is none looks the same as one of another account
 	}
 	return in, nil
 }
@@ -55,7 +56,7 @@ func (s *service) invited(ctx context.Context, req *consentRequest, sealed strin
 	case err != nil:
 		return nil, refuse(reasonBadInvitation)
 	}
-	// Only whoever got an invitation comes here, so the API server can be asked.
+	// Only a client with an invitation comes here, so the API server can be asked.
 	in := &v1alpha1.ZoomInstallation{}
 	err = s.live.Get(ctx, types.NamespacedName{Namespace: req.app.Namespace, Name: invitation.Name}, in)
 	switch {

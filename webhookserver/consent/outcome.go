@@ -49,7 +49,7 @@ func zoomFailed(err error, now time.Time) outcome {
 	case isLimited:
 		return outcome{reason: reasonRateLimited, err: err, retryAfter: max(limited.Wait(now), time.Second)}
 	case errors.Is(err, zoom.ErrGrant):
-		return outcome{reason: reasonCode} // anybody can make codes up, so it is only counted
+		return outcome{reason: reasonCode} // any stranger can make codes up, so it is only counted
 	case errors.Is(err, zoom.ErrToken): // the same person consented once more in another tab, and only the newer token is good
 		return outcome{reason: reasonSuperseded, err: err}
 	case errors.Is(err, zoom.ErrClient):

@@ -12,7 +12,7 @@ import (
 	"github.com/zoom-operator/zoom-operator/webhookserver/telemetry"
 )
 
-// problem is a page that says why somebody cannot go on, and what they can do.
+// problem is a page that says why a customer cannot go on, and what they can do.
 type problem struct {
 	code  int
 	title string
@@ -21,7 +21,7 @@ type problem struct {
 	again bool
 }
 
-// problems are in the customer's words: whoever reads them installs an app and does not run it.
+// problems are in the customer's words: their reader installs an app and does not run it.
 var problems = map[string]problem{
 	telemetry.ReasonNoApp: {code: http.StatusNotFound, title: "There is no such page", text: []string{
 		"The link is incomplete or out of date. Please ask whoever gave it to you for a new one.",
@@ -173,7 +173,7 @@ var (
 	}
 
 	// contentSecurityPolicy lets a page load nothing, run nothing, send its form nowhere but here,
-	// and be in nobody's frame.
+	// and be in no frame.
 	contentSecurityPolicy = "default-src 'none'; style-src '" + styleHash() + "'; form-action 'self'; frame-ancestors 'none'; base-uri 'none'"
 )
 
@@ -205,8 +205,8 @@ func render(page string, v view) ([]byte, error) {
 }
 
 // protect sets the headers that every answer of the consent has: nothing is kept, framed, guessed,
-// found by a search or told to another site. Where browsers come by TLS, they are to come by
-// nothing else for a year.
+// found by a search or sent to another site as a referrer. Where browsers come by TLS, they are to
+// come by nothing else for a year.
 func protect(h http.Header, secure bool) {
 	h.Set("Cache-Control", "no-store")
 	h.Set("Content-Security-Policy", contentSecurityPolicy)

@@ -18,7 +18,7 @@ import (
 // consentRequest is one request for a page of an app.
 type consentRequest struct {
 	app *v1alpha1.ZoomApp
-	// caller is who comes; nil when the address is not known.
+	// caller is the address that the request comes from; nil when it is not known.
 	caller *limits.Caller
 	// cloud is where the app's Zoom is.
 	cloud clouds.Cloud
@@ -40,7 +40,7 @@ type response struct {
 	page     string
 	view     view
 	redirect string
-	// retryAfter tells software, and people who look, when to come back.
+	// retryAfter is when a client, or a user, may come back.
 	retryAfter time.Duration
 	err        error // for the log; never shown outside
 }
@@ -50,7 +50,7 @@ func show(page, reason string, v view) response {
 	return response{code: http.StatusOK, reason: reason, page: page, view: v}
 }
 
-// pageError is an error with a page that says why somebody cannot go on.
+// pageError is an error with a page that says why a customer cannot go on.
 type pageError struct {
 	reason string
 	// invitation is the one to begin again with.
@@ -92,7 +92,7 @@ func (req *consentRequest) path(of func(namespace, app string) string) string {
 	return of(req.app.Namespace, req.app.Name)
 }
 
-// link is the path of a page, with the invitation that somebody came with.
+// link is the path of a page, with the invitation that the customer came with.
 func (req *consentRequest) link(of func(namespace, app string) string, invitation string) string {
 	page := req.path(of)
 	if invitation == "" {

@@ -48,7 +48,7 @@ func (s *service) result(ctx context.Context, req *consentRequest, r *http.Reque
 
 // standingNow is the installation that a consent went into, while its consent is in force; nil
 // otherwise. The cache may not have it yet, or only a consent before this one, which is dead; and
-// only whoever has consented can make the API server be asked.
+// only a customer who has consented can make the API server be asked.
 func (s *service) standingNow(ctx context.Context, req *consentRequest, end *ending) (*v1alpha1.ZoomInstallation, error) {
 	key := client.ObjectKey{Namespace: req.app.Namespace, Name: end.Installation}
 	var standing *v1alpha1.ZoomInstallation

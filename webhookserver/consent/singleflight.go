@@ -12,8 +12,8 @@ import (
 )
 
 const (
-	// resultTTL is how long it is known what came of a flow: as long as the cookie of whoever may
-	// ask again.
+	// resultTTL is how long it is known what came of a flow: as long as the cookie lasts with which
+	// a browser may ask again.
 	resultTTL = consentWithin
 	// maxResults is how many are known, at some 300 bytes each. The oldest makes room.
 	maxResults = 10_000
@@ -23,9 +23,8 @@ const (
 
 // flights are the exchanges of codes, single-flight. A client must not use a code more than once,
 // and a server that sees it twice should revoke what it gave for it (RFC 6749, section 4.1.2); but
-// a browser loads a page again, or a button is pressed twice, while the answer is on its way.
-// Everybody who comes with the same flow gets the one reply. Whose flow it is, the cookie has
-// shown by then.
+// a browser loads a page again, or a button is pressed twice, while the answer is on its way. All
+// requests with the same flow get the one reply. Whose flow it is, the cookie has shown by then.
 type flights struct {
 	now func() time.Time
 
@@ -54,7 +53,7 @@ func (f *flights) do(key flightKey, run func() outcome) (o outcome, joined bool)
 		<-fl.done // which takes no longer than a completion does
 		return fl.outcome, true
 	}
-	// This holds of a run that panics: nobody knows whether the code is spent.
+	// This holds of a run that panics: it is unknown whether the code is spent.
 	fl.outcome = outcome{reason: telemetry.ReasonNotStored, final: true}
 	defer f.land(key, fl)
 	fl.outcome = run()
@@ -81,8 +80,8 @@ func (f *flights) board(key flightKey) (fl *flight, joined bool) {
 }
 
 // land keeps what is final. After anything else the code is as good as before, and may be sent,
-// limits.MaxAsked times in all: whoever comes again and again with one flow uses up nothing that
-// others need.
+// limits.MaxAsked times in all: a client that comes again and again with one flow uses up nothing
+// that others need.
 func (f *flights) land(key flightKey, fl *flight) {
 	f.mu.Lock()
 	defer f.mu.Unlock()
@@ -96,7 +95,7 @@ func (f *flights) land(key flightKey, fl *flight) {
 	close(fl.done)
 }
 
-// sweep drops what nobody can ask for any more, and the oldest when there are too many.
+// sweep drops what no browser can ask for any more, and the oldest when there are too many.
 func (f *flights) sweep() {
 	full := len(f.of) >= maxResults
 	if now := f.now(); full || now.Sub(f.swept) >= sweepInterval {

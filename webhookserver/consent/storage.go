@@ -19,7 +19,7 @@ import (
 
 // known are the installations that decide about a consent of an account: those of the account, and,
 // while the first account that consents is the only one, all. They are read from the API server: a
-// cache that is behind must not decide that somebody is a stranger, whose token is then revoked.
+// cache that is behind must not decide that a customer is a stranger, whose token is then revoked.
 func (s *service) known(ctx context.Context, app *v1alpha1.ZoomApp, account string) ([]v1alpha1.ZoomInstallation, error) {
 	fields := client.MatchingFields{"spec.appRef.name": app.Name}
 	if app.Spec.Distribution != v1alpha1.DistributionAccount {
@@ -59,8 +59,8 @@ func (s *service) bind(ctx context.Context, c claim) error {
 
 // store makes the installation the consenter's, keeps the token, and records the consent, in this
 // order: a consent without its token would be a promise that cannot be kept. Each step can be
-// repeated. Until the last one, the installation says that its consent is under way, so that nobody
-// takes it for one that never had any.
+// repeated. Until the last one, the installation says that its consent is under way, so that no
+// controller takes it for one that never had any.
 func (s *service) store(ctx context.Context, c claim, g grant, name string) (*v1alpha1.ZoomInstallation, error) {
 	key := types.NamespacedName{Namespace: c.app.Namespace, Name: name}
 	customer := installation.Customer(client.ObjectKeyFromObject(c.app), c.account)
@@ -108,7 +108,7 @@ func (s *service) store(ctx context.Context, c claim, g grant, name string) (*v1
 	return stored, err
 }
 
-// removal is the latest removal that is known of somebody who consents at this moment; nil when
+// removal is the latest removal that is known of the customer who consents at this moment; nil when
 // there is none. It must be asked once their installation is there: a removal that arrives later
 // finds that.
 func (s *service) removal(ctx context.Context, c claim) (*zoom.Deauthorization, error) {

@@ -44,7 +44,7 @@ func (s *service) keep(ctx context.Context, in *v1alpha1.ZoomInstallation, g gra
 	return stands, nil
 }
 
-// consentsMeet is how far apart the times of two consents can be of which nobody can say which came
+// consentsMeet is how far apart the times of two consents can be for it to be open which came
 // first: a consent is dated by Zoom's clock, or by one that is up to five minutes away from it.
 const consentsMeet = 5 * time.Minute
 

@@ -24,8 +24,8 @@ const (
 )
 
 // credible says whether a request may be Zoom's, by its headers alone: it is signed, or carries
-// what may be the token of the scheme that the app uses. Anybody can send such a request. What may
-// be Zoom's, and could be taken later, is answered 503.
+// what may be the token of the scheme that the app uses. Any client can send such a request. What
+// may be Zoom's, and could be taken later, is answered 503.
 func credible(app *v1alpha1.ZoomApp, hdr http.Header) bool {
 	return zoom.Signed(hdr) || usesToken(app) && bearer(hdr) != ""
 }
@@ -52,7 +52,7 @@ type authenticator struct {
 }
 
 // authenticatedEvent is an event that Zoom has sent, and the secret token that its challenge is
-// answered with; or, not proven, a challenge that anybody can have sent. Such a one is answered,
+// answered with; or, not proven, a challenge that any client can have sent. Such a one is answered,
 // and leaves no trace.
 type authenticatedEvent struct {
 	event  *zoom.Event
@@ -107,9 +107,9 @@ func (a *authenticator) authenticate(ctx context.Context, app *v1alpha1.ZoomApp,
 //
 // One that fits no secret is answered 503, since the secret may have been regenerated at Zoom
 // before it is changed here, and so is a time outside the window, since the clock here may be
-// wrong. Zoom then sends the event again, and it is verified anew each time. Whoever forges
-// signatures gets nothing by it but another number, and costs no more than before: a digest for
-// each request, and a read of the Secret in a second for all.
+// wrong. Zoom then sends the event again, and it is verified anew each time. A client that forges
+// signatures gets nothing by it but another status code, and costs no more than before: a digest
+// for each request, and a read of the Secret in a second for all.
 func (a *authenticator) verifySignature(ctx context.Context, app *v1alpha1.ZoomApp, hdr http.Header, raw []byte, secrets []string) (proof, error) {
 	if len(secrets) == 0 {
 		return proof{}, retryLater(telemetry.ReasonNoCredentials)

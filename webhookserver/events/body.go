@@ -20,7 +20,8 @@ var errNoMemory = errors.New("the larger bodies hold all the memory that they ma
 
 // read reads a request's body. Of a large one each step is asked for before it is read, out of what
 // those may hold together, until it is released. What the request says of its length does not
-// count: behind a proxy every event may come in chunks, and whoever only says so holds nothing.
+// count: behind a proxy every event may come in chunks, and a client that only says so holds
+// nothing.
 func (b bodies) read(r *http.Request) (raw []byte, release func(), err error) {
 	release = func() {}
 	raw, err = io.ReadAll(io.LimitReader(r.Body, limits.MaxSmall+1))

@@ -149,7 +149,7 @@ func (h *Handler) answer(ctx context.Context, r *http.Request, info *requestInfo
 	if err != nil {
 		return responseTo(unreadable(err, credible(app, r.Header)))
 	}
-	// Whoever promises a body and does not send it has no part in what is scarce.
+	// A client that promises a body and does not send it has no part in what is scarce.
 	select {
 	case h.slots <- struct{}{}:
 		defer func() { <-h.slots }()
@@ -175,8 +175,8 @@ func (h *Handler) answer(ctx context.Context, r *http.Request, info *requestInfo
 
 // app is the app of a request, as cached. One that the cache does not have is not there, or its
 // namespace is not watched or selected. All can change before Zoom's next retry, as when GitOps
-// makes an app anew, unless no app can have such a name. Only the cache is asked, since anybody can
-// make names up.
+// makes an app anew, unless no app can have such a name. Only the cache is asked, since any client
+// can make names up.
 func (h *Handler) app(ctx context.Context, r *http.Request, key types.NamespacedName) (*v1alpha1.ZoomApp, error) {
 	app := &v1alpha1.ZoomApp{}
 	err := h.cache.Get(ctx, key, app)
@@ -227,8 +227,8 @@ func (h *Handler) store(ctx context.Context, app *v1alpha1.ZoomApp, ev *zoom.Eve
 	return h.recorder.record(ctx, app, in, ev)
 }
 
-// report counts an answer, and logs those that somebody may have to look into. Requests that are
-// not known to be Zoom's are only counted: anybody can send them. See reportMistake.
+// report counts an answer, and logs those that an admin may have to look into. Requests that are
+// not known to be Zoom's are only counted: any client can send them. See reportMistake.
 func (h *Handler) report(r response, info *requestInfo, took time.Duration) {
 	code := strconv.Itoa(r.code)
 	var key types.NamespacedName
@@ -252,7 +252,7 @@ func (h *Handler) report(r response, info *requestInfo, took time.Duration) {
 }
 
 // reportMistake logs that an event was put off by what may be a mistake on this side, and has the
-// app say so. Neither is done for each: anybody can send requests that look like Zoom's.
+// app say so. Neither is done for each: any client can send requests that look like Zoom's.
 func (h *Handler) reportMistake(r response, info *requestInfo, hdr http.Header) {
 	reason, ok := mistake(r, info, hdr)
 	if !ok {

@@ -21,7 +21,7 @@ func AddIndexes(ctx context.Context, indexer client.FieldIndexer) error {
 	return indexer.IndexField(ctx, &v1alpha1.ZoomInstallation{}, consenterIndex, func(obj client.Object) []string {
 		in := obj.(*v1alpha1.ZoomInstallation) //nolint:forcetypeassert // the indexer passes the type it was asked to index
 		if in.Spec.AccountID == "" {
-			return nil // an invitation that nobody has followed yet
+			return nil // an invitation that no customer has followed yet
 		}
 		return []string{consenterKey(in.Spec.AppRef.Name, in.Spec.AccountID, in.Spec.UserID)}
 	})

@@ -72,13 +72,13 @@ func recorded(reason string) error {
 	return drop(reason)
 }
 
-// removeConsent records the removal of one consent. It says what came of it, and whether somebody
-// is known to have given that consent.
+// removeConsent records the removal of one consent. It says what came of it, and whether that
+// consent is known here.
 func (r *removals) removeConsent(ctx context.Context, app *v1alpha1.ZoomApp, account, user string, removal *zoom.Deauthorization) (reason string, consented bool, err error) {
 	reason = reasonNoInstallation
 	done := map[string]bool{}
-	// Whoever consents at this moment looks for removals after their installation is there, so it
-	// is looked for once more after the removal is.
+	// A consent at this moment looks for removals after its installation is there, so it is looked
+	// for once more after the removal is.
 	for round := 0; ; round++ {
 		// The consent may be so new that the cache does not have it, and its end must not be lost.
 		list, err := r.current(ctx, app, account, user)
@@ -146,9 +146,9 @@ func (r *removals) removeUnknown(ctx context.Context, app *v1alpha1.ZoomApp, acc
 	return true, err
 }
 
-// notice has the tokens of an account's installations tried: somebody of it removed the app, and
-// Zoom does not say who, or names somebody who has not consented here, as an admin who removes it
-// for another. It says whether there are any.
+// notice has the tokens of an account's installations tried: one of its users removed the app, and
+// Zoom does not say which, or names one who has not consented here, as an admin who removes it for
+// another. It says whether there are any.
 func (r *removals) notice(ctx context.Context, app *v1alpha1.ZoomApp, account string, at time.Time) (bool, error) {
 	list, err := r.ofAccount(ctx, app, account)
 	if err != nil {

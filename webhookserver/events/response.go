@@ -110,5 +110,5 @@ func (r response) write(w http.ResponseWriter) {
 	}
 	h.Set("Content-Type", "application/json")
 	w.WriteHeader(r.code)
-	_ = json.NewEncoder(w).Encode(r.body) // a caller that went away cannot be told
+	_ = json.NewEncoder(w).Encode(r.body) // a client that went away gets no answer
 }

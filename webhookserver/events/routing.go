@@ -52,7 +52,7 @@ func (r *router) consenter(ctx context.Context, app *v1alpha1.ZoomApp, ev *zoom.
 			return m.Spec.HostID, true, nil
 		}
 	}
-	// Whoever changed a meeting need not be its host, but somebody who consented probably is.
+	// The user who changed a meeting need not be its host, but one who consented probably is.
 	if ev.OperatorID == "" {
 		return "", false, nil
 	}
@@ -99,7 +99,7 @@ func (r *router) route(ctx context.Context, app *v1alpha1.ZoomApp, ev *zoom.Even
 	return r.firstEvent(ctx, app, user, ev)
 }
 
-// firstEvent records the installation of whoever nothing is known of.
+// firstEvent records the installation of a customer of whom nothing is known.
 func (r *router) firstEvent(ctx context.Context, app *v1alpha1.ZoomApp, user string, ev *zoom.Event) (*v1alpha1.ZoomInstallation, error) {
 	if app.Spec.UnknownAccounts == v1alpha1.UnknownAccountsIgnore {
 		return nil, drop(reasonIgnored)
@@ -121,8 +121,8 @@ func (r *router) firstEvent(ctx context.Context, app *v1alpha1.ZoomApp, user str
 	return in, nil
 }
 
-// late refuses an event that is older than a removal which a new consent has followed: what it
-// tells of was deleted with the consent that it came through, and stays so.
+// late refuses an event that is older than a removal which a new consent has followed: its subject
+// was deleted with the consent that it came through, and stays so.
 func late(in *v1alpha1.ZoomInstallation, ev *zoom.Event) error {
 	if d := in.Spec.Deauthorization; d != nil && ev.Time.Before(d.At.Time) {
 		return drop(reasonRemoved)

@@ -13,7 +13,7 @@ import (
 	"k8s.io/utils/lru"
 )
 
-// The headers in which a proxy tells whom it got a request from.
+// The headers in which a proxy names the client that it got a request from.
 const (
 	HeaderForwardedFor = "X-Forwarded-For"
 	headerForwarded    = "Forwarded"
@@ -40,14 +40,14 @@ func newProxies(trusted []netip.Prefix) *proxies {
 	return p
 }
 
-// client is the address of whoever sent a request: the connection's, or, where that is a trusted
+// client is the address of the client of a request: the connection's, or, where that is a trusted
 // proxy's, the last one in what it says that is not a trusted proxy's. Everything before that one
-// anybody can have written. It is not valid when it is not known. Where no proxy is named, a
-// connection from a network of one's own is an ingress, a node or a load balancer that nobody has
-// told of, and its address is that of all customers together.
+// any client can have written. It is not valid when it is not known. Where no proxy is named, a
+// connection from a network of one's own is an ingress, a node or a load balancer that was not
+// named, and its address is that of all customers together.
 //
-// A proxy sets one of the headers and lets the other through. Where they differ, somebody may have
-// made one of them up, so that neither counts and those who do that are taken together.
+// A proxy sets one of the headers and lets the other through. Where they differ, one of them may be
+// made up, so that neither counts and all such clients are taken together.
 func (p *proxies) client(r *http.Request) netip.Addr {
 	peer, err := netip.ParseAddrPort(r.RemoteAddr)
 	if err != nil {
@@ -60,20 +60,20 @@ func (p *proxies) client(r *http.Request) netip.Addr {
 	case !p.trusts(from):
 		return from
 	}
-	told, other := told(p.forwardedFor, r.Header), told(p.forwarded, r.Header)
+	forwardedFor, forwarded := addressBy(p.forwardedFor, r.Header), addressBy(p.forwarded, r.Header)
 	switch {
 	case len(r.Header.Values(headerForwarded)) == 0:
-		return told
+		return forwardedFor
 	case len(r.Header.Values(HeaderForwardedFor)) == 0:
-		return other
-	case told != other:
+		return forwarded
+	case forwardedFor != forwarded:
 		return from
 	}
-	return told
+	return forwarded
 }
 
-func told(by realclientip.Strategy, hdr http.Header) netip.Addr {
-	a, err := netip.ParseAddr(by.ClientIP(hdr, ""))
+func addressBy(strategy realclientip.Strategy, hdr http.Header) netip.Addr {
+	a, err := netip.ParseAddr(strategy.ClientIP(hdr, ""))
 	if err != nil {
 		return netip.Addr{}
 	}
@@ -109,13 +109,13 @@ type Callers struct {
 	hinted, supposed sync.Once
 }
 
-// NewCallers knows nobody yet.
+// NewCallers knows no address yet.
 func NewCallers(trusted []netip.Prefix, now func() time.Time, logger logr.Logger) *Callers {
 	return &Callers{proxies: newProxies(trusted), now: now, logger: logger, of: lru.New(maxCallers)}
 }
 
 // Caller is one address, of IPv6 the /64 that one customer of a network has. A nil one is not
-// known, and has no limits of its own: they would be those of everybody.
+// known, and has no limits of its own: they would be those of all clients.
 type Caller struct {
 	now func() time.Time
 	// wider is the /48 that a /64 is of, with more of everything: some have that many networks. It
@@ -166,9 +166,9 @@ func (c *Callers) network(address netip.Addr, bits int, wider *Caller, times int
 	return from
 }
 
-// hint says, once, that a proxy is in front of the listener of which nobody has told: for certain
-// where it is in a network of one's own, and perhaps where it has a public address, as load
-// balancers of some clouds have, and anybody who writes such a header. It names no address.
+// hint says, once, that a proxy is in front of the listener that was not named: for certain where
+// it is in a network of one's own, and perhaps where it has a public address, as load balancers of
+// some clouds have, and any client that writes such a header. It names no address.
 func (c *Callers) hint(r *http.Request) {
 	if len(r.Header.Values(HeaderForwardedFor)) == 0 && len(r.Header.Values(headerForwarded)) == 0 {
 		return

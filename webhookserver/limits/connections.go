@@ -20,10 +20,10 @@ const (
 // Connections is a listener with a cap on the connections that are open. The one above it is let
 // in, and that one is closed which has made no progress for the longest time, be it idle or in the
 // middle of a request that does not come: a listener that stops accepting would leave Zoom's
-// Connections waiting behind those of whoever holds the others open. A connection that is being
-// answered is never closed for another, and one that has brought an authenticated event only when
-// no other can go: Zoom may be sending the next one at that moment, and comes again with it after
-// five minutes.
+// Connections waiting behind those of a client that holds the others open. A connection that is
+// being answered is never closed for another, and one that has brought an authenticated event only
+// when no other can go: Zoom may be sending the next one at that moment, and comes again with it
+// after five minutes.
 type Connections struct {
 	net.Listener
 	most int
@@ -55,7 +55,7 @@ func (cs *Connections) Accept() (net.Conn, error) {
 		c := &connection{Conn: conn, of: cs}
 		shed, ok := cs.add(c)
 		if shed != nil {
-			_ = shed.Conn.Close() // whoever reads from it notices, and gives its memory back
+			_ = shed.Conn.Close() // its reader notices, and gives its memory back
 		}
 		if ok {
 			return c, nil
@@ -92,7 +92,7 @@ func (cs *Connections) add(c *connection) (shed *connection, ok bool) {
 	return shed, true
 }
 
-// State is told of by http.Server.
+// State is called by http.Server.
 func (*Connections) State(conn net.Conn, state http.ConnState) {
 	if c := connectionOf(conn); c != nil && state == http.StateIdle {
 		c.rests()

@@ -45,7 +45,7 @@ const (
 	// smaller.
 	MaxSmall = 16 << 10
 	// MaxLarge is how many bytes the larger bodies may hold together, of those that have arrived.
-	// Anybody can send one, before any signature is checked.
+	// Any client can send one, before any signature is checked.
 	MaxLarge = 40 << 20
 	// BodyStep is in what steps a larger body is read, and asks for the memory.
 	BodyStep = 16 << 10
@@ -54,25 +54,26 @@ const (
 // Limits of the pages. They are apart from those of webhooks: a flood here must not keep an event
 // out.
 const (
-	// PageWithin is the deadline for a page that asks nobody but the API server, and for the form
-	// that is sent to it.
+	// PageWithin is the deadline for a page that asks only the API server, and for the form that is
+	// sent to it.
 	PageWithin = 5 * time.Second
 	// MaxPageBody is the largest form that is read; ours holds one state.
 	MaxPageBody = 4 << 10
 	// MaxVisits is how many requests are worked on at the same time, each with its form read. Each
 	// may wait for Zoom.
 	MaxVisits = 256
-	// ExchangesPerSecond is the rate at which an app's codes are exchanged, whoever comes with
-	// them: strangers cannot be told apart before Zoom is asked. It lets a thousand people install
-	// in four minutes, and keeps those who make codes up from using up the rate limit at Zoom that
-	// refreshes need as well. One visit gets MaxAsked of it, and one address what is below.
+	// ExchangesPerSecond is the rate at which an app's codes are exchanged, for all clients
+	// together: strangers cannot be recognised before Zoom is asked. It lets a thousand people
+	// install in four minutes, and keeps those who make codes up from using up the rate limit at
+	// Zoom that refreshes need as well. One visit gets MaxAsked of it, and one address what is
+	// below.
 	ExchangesPerSecond = 5.0
 	// ExchangeBurst is how many are exchanged at once.
 	ExchangeBurst = 50
 	// MaxAsked is how often a replica asks Zoom about the code of one visit: once more after an
 	// answer that leaves it as it was.
 	MaxAsked = 2
-	// BusyFor is how long somebody is asked to wait when too much is under way.
+	// BusyFor is how long a client is asked to wait when too much is under way.
 	BusyFor = time.Minute
 )
 
@@ -80,7 +81,7 @@ const (
 const (
 	// Everything after Zoom sent the browser back has a time of its own, so that a slow Zoom leaves
 	// enough for storing what it gave: asking for the token and whose it is, storing it, and
-	// revoking it when nobody here may have it.
+	// revoking it when it belongs to no installation.
 	AskWithin    = 12 * time.Second
 	StoreWithin  = 5 * time.Second
 	RevokeWithin = 3 * time.Second
@@ -95,8 +96,8 @@ const (
 	// maxCallers is how many addresses are remembered, at some 700 bytes each: 7 MiB of baseMemory.
 	// The one that has been silent for the longest time makes room, and begins anew.
 	maxCallers = 10_000
-	// networkBits is how much of an address of IPv6 is the network's: the rest whoever has the
-	// network chooses at will.
+	// networkBits is how much of an address of IPv6 is the network's: the rest its owner chooses at
+	// will.
 	networkBits = 64
 	// siteBits is how much of it is a site's, which may have 65 536 such networks: together they
 	// have siteFactor times what one has.
@@ -112,7 +113,8 @@ const (
 	failureEvery, failuresBurst = 6 * time.Second, 10
 	// StrangeBurst, which fills up at strangePerSecond, is used up by webhooks that do not prove to
 	// be Zoom's. When it is used up, those that are not even signed are answered 429 before their
-	// body is read. Those that are signed are verified, for only that tells; it costs one digest.
+	// body is read. Those that are signed are verified, for only that shows whether they are
+	// Zoom's; it costs one digest.
 	StrangeBurst, strangePerSecond = 100, 10
 )
 

@@ -148,7 +148,7 @@ func (s *Stage) Invite(t testing.TB, name string, lasts time.Duration, change ..
 	return s.Path(urls.Install) + "?" + url.Values{"invitation": {sealed}}.Encode()
 }
 
-// Consented are the installations that somebody has consented to.
+// Consented are the installations that a customer has consented to.
 func (s *Stage) Consented(t testing.TB) []v1alpha1.ZoomInstallation {
 	t.Helper()
 	return slices.DeleteFunc(fixture.Installations(t, s.C, s.Namespace), func(in v1alpha1.ZoomInstallation) bool { return in.Spec.Consent == nil })
@@ -168,8 +168,8 @@ func (s *Stage) Stored(t testing.TB) (*v1alpha1.ZoomInstallation, *tokens.Stored
 	return &all[0], token
 }
 
-// NothingStored checks that there is no consent and no token. A tombstone, which names nobody, is
-// none.
+// NothingStored checks that there is no consent and no token. A tombstone, which names no customer,
+// is none.
 func (s *Stage) NothingStored(t testing.TB) {
 	t.Helper()
 	if all := s.Consented(t); len(all) > 0 {
@@ -363,7 +363,7 @@ func Until(t testing.TB, what string, holds func() bool) {
 	})
 }
 
-// SecretNamed is a Secret that is somebody else's.
+// SecretNamed is a Secret that is not the operator's.
 func SecretNamed(namespace, name string) *corev1.Secret {
 	return &corev1.Secret{ObjectMeta: metav1.ObjectMeta{Namespace: namespace, Name: name}, Data: map[string][]byte{"mine": []byte("1")}}
 }
