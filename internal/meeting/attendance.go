@@ -11,16 +11,16 @@ import (
 	"github.com/zoom-operator/zoom-operator/zoom"
 )
 
-// headcount is how many people are and were in one instance of a meeting.
+// headcount is how many participants are and were in one instance of a meeting.
 type headcount struct {
 	// Present is how many have joined and not left.
 	Present int32
 	// Peak is how many were in it at once, at most.
 	Peak int32
-	// Joins is how often somebody joined; a person who comes back counts again, and one who changes
+	// Joins is the number of joins; a participant who comes back counts again, and one who changes
 	// rooms does not.
 	Joins int32
-	// Precision says whether the numbers were counted or extrapolated from a sample.
+	// Precision is whether the numbers were counted or extrapolated from a sample.
 	Precision v1alpha1.Precision
 }
 
@@ -58,7 +58,7 @@ func mergeAttendances(a, b *v1alpha1.Attendance) *v1alpha1.Attendance {
 }
 
 // seal replaces what is kept of single participants, alerts and shared screens of an instance by
-// their numbers, and says whether there was anything. It is for instances of which Zoom will not
+// their numbers, and reports whether there was anything. It is for instances of which Zoom will not
 // report anything more; what it reports all the same is then not counted.
 func seal(in *v1alpha1.MeetingInstance) bool {
 	if isSealed(in) {
@@ -76,7 +76,7 @@ func seal(in *v1alpha1.MeetingInstance) bool {
 	return true
 }
 
-// isSealed says that nothing is kept of an instance but numbers.
+// isSealed reports whether nothing is kept of an instance but numbers.
 func isSealed(in *v1alpha1.MeetingInstance) bool {
 	return (in.Attendance == nil || sealed(in.Attendance)) &&
 		(in.Alerts == nil || in.Alerts.Count != nil) && (in.Sharing == nil || in.Sharing.Count != nil)
@@ -97,7 +97,7 @@ func value(p *int32) int32 {
 // moves from room to room. Times are in seconds since 1970; 0 is unknown.
 type segment struct {
 	person      uint32 // a hash of 28 bits of what remains the same over all segments of a stay
-	number      uint16 // a hash that tells the segments of one person apart; 0 where Zoom did not tell both ids
+	number      uint16 // a hash that distinguishes the segments of one person; 0 where Zoom did not send both ids
 	join, leave uint32
 }
 
@@ -107,8 +107,8 @@ type segment struct {
 // Zoom's user_id is a number that is given out anew at every join, also of a breakout room.
 // participant_uuid remains the same from room to room and is a new one after a leave and a return,
 // as recorded events have it. Both are hashed with the instance as salt, so that they mean nothing
-// in any other instance and lead back to nobody; the ids of persons are not used. Of 300 stays two
-// have the same hash with a probability of 1 in 6,000, and then count as one.
+// in any other instance and identify no user; the ids of users are not used. Of 300 stays two have
+// the same hash with a probability of 1 in 6,000, and then count as one.
 func segmentOf(uuid string, p *zoom.Participant) (segment, bool) {
 	key, ok := sessionKey(uuid, p)
 	if !ok || p.UserID == "" || p.UUID == "" {
@@ -200,7 +200,7 @@ func (r *roster) push(v segment) bool {
 
 // encode packs the bound, the second before everything began, and of each segment the distance of
 // its person from the one before, its number, and the distances of its times from that second, of
-// the join with a bit that says whether there is a leave. That is about 7 bytes for each segment,
+// the join with a bit that is set when there is a leave. That is about 7 bytes for each segment,
 // and 9 when it has ended, 2 less if it is not the first of its person.
 func (r *roster) encode() []byte {
 	began := uint32(math.MaxUint32)
@@ -258,8 +258,8 @@ func (r *roster) merge(other *roster) {
 	}
 }
 
-// shrink leaves n segments at most, of the persons with the smallest hashes. Who alone has more
-// than n keeps those with the smallest numbers, so that there is somebody to conclude from.
+// shrink leaves n segments at most, of the persons with the smallest hashes. A single person with
+// more than n keeps those with the smallest numbers, so that the sample is not empty.
 func (r *roster) shrink(n int) {
 	if len(r.segments) <= n {
 		return
@@ -274,12 +274,11 @@ func (r *roster) shrink(n int) {
 }
 
 // hop is how long after a leave a join of the same person is a move from room to room, in seconds.
-// Zoom tells both with the same second; a second or two later they may be when it takes their times
-// from two clocks.
+// Zoom reports both with the same second; they may be a second or two apart when it takes their
+// times from two clocks.
 const hop = 2
 
-// stay is the time from when somebody came in to when they went away, through whatever rooms. A
-// start of 0 is unknown.
+// stay is a participant's time from join to leave, through whatever rooms. A start of 0 is unknown.
 type stay struct {
 	start, end uint32
 	open       bool // there is no end yet
@@ -287,7 +286,7 @@ type stay struct {
 
 // stays joins the segments of each person that touch. A time that is not known, because its event
 // was lost or is still to come, is taken from the next segment of the person, or from the one
-// before: participant_uuid is a new one for who comes back later.
+// before: a participant who comes back later has a new participant_uuid.
 func (r *roster) stays() []stay {
 	segments := r.reunited()
 	out := make([]stay, 0, len(segments))
@@ -338,8 +337,9 @@ func (s *stay) extend(v segment) bool {
 	return true
 }
 
-// reunited is the segments, with those that are known by user_id alone, as they were all before
-// there were segments, put to the one with that number, where the two do not contradict each other.
+// reunited is the segments, those that are known by user_id alone merged into the one with that
+// number, where the two do not contradict each other. In objects that were stored before there were
+// segments, all are of that kind.
 func (r *roster) reunited() []segment {
 	numbered := map[uint16]int{}
 	for i, v := range r.segments {
@@ -382,8 +382,8 @@ func (r *roster) count() headcount {
 			steps = append(steps, step{s.end, -1})
 		}
 	}
-	// Within one second the leaves come first, so that somebody who is thrown out and comes back is
-	// not two.
+	// Within one second the leaves come first, so that a participant who reconnects does not count
+	// twice.
 	slices.SortFunc(steps, func(a, b step) int { return cmp.Or(cmp.Compare(a.at, b.at), cmp.Compare(a.delta, b.delta)) })
 	peak, now := 0, 0
 	for _, st := range steps {

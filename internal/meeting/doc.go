@@ -1,5 +1,6 @@
-// Package meeting says what an event of Zoom changes in a ZoomMeeting, the state that follows from
-// what is stored, and how long it is kept: all purely, with the time passed in.
+// Package meeting decides what an event of Zoom changes in a ZoomMeeting, the status that follows
+// from its spec, and how long it is kept. Everything here is pure: nothing reads the API server or
+// a clock, and the time is passed in.
 //
 // Merge is last-writer-wins: every fact of the spec is a register that the event with the latest
 // Zoom time wins, whose watermark is kept beside it, or a set that only grows and whose excess is
@@ -7,11 +8,18 @@
 // depends on which events happened, never on the order, the number of times or the replica in which
 // they arrived.
 //
+//   - meeting, merge: the change that an event makes (meeting.go), from the table of all events
+//     (merge.go)
+//   - register: a fact of the spec and its watermark
 //   - schedule: what is planned, and the occurrences of a series
-//   - instances: each time that the meeting was held
-//   - attendance: participants of an instance, counted from a sample of hashes, without names
-//   - tallies of alerts and shared screens, and the waiting room
+//   - removal: the deletion and the recovery of a meeting or of occurrences
+//   - instance: each time that the meeting was held
+//   - attendance: the participants of an instance, counted without names (attendance.go) from a
+//     sample (sample.go) of hashes (hash.go)
+//   - tally: the number of alerts and of shared screens of an instance
+//   - waiting room: who waits for the host
 //   - size: what is given up when the object gets too large
-//   - state, status and personal room: what follows for people who look
-//   - retention: what goes when, and what is compacted before
+//   - state, status: the state that follows from the spec, and the conditions
+//   - personal room: a meeting in the host's personal room, whose instances are recorded there
+//   - retention: when a meeting expires, and what is compacted before
 package meeting

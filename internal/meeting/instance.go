@@ -14,12 +14,12 @@ const (
 	// maxUUID is the bound of the API; Zoom's have 24 characters.
 	maxUUID = 64
 	// maxInstances is how many instances of a meeting are held at most. An app keeps 20 at most;
-	// the others are those of which Zoom may still report something, see Trim.
+	// the others are those of which Zoom may still report something, see trim.
 	maxInstances = 32
 )
 
-// startOf is when an instance started: as Zoom told it, or else the earliest time at which
-// something happened in it. Every instance that Apply has recorded has one.
+// startOf is when an instance started: the time that Zoom reported, or else that of the earliest
+// event in it. Every instance that Merge has recorded has one.
 func startOf(in *v1alpha1.MeetingInstance) *metav1.Time {
 	if in.StartedAt != nil {
 		return in.StartedAt
@@ -42,25 +42,25 @@ func (m *merger) ended() {
 	})
 }
 
-// joined records that somebody came in, which also proves that the instance has started.
+// joined records a participant's join, which also proves that the instance has started.
 func (m *merger) joined() {
 	at := m.eventOr(m.ev.Participant.JoinTime)
 	m.segment(at, segment{join: stamp(at)})
 }
 
-// left records that somebody went away.
+// left records a participant's leave.
 func (m *merger) left() {
 	at := m.eventOr(m.ev.Participant.LeaveTime)
 	m.segment(at, segment{leave: stamp(at)})
 }
 
-func (m *merger) segment(at time.Time, told segment) {
+func (m *merger) segment(at time.Time, times segment) {
 	m.instance(at, func(in *v1alpha1.MeetingInstance) {
 		segment, ok := segmentOf(in.UUID, m.ev.Participant)
 		if !ok || m.participants != v1alpha1.ParticipantsCount || sealed(in.Attendance) {
 			return
 		}
-		segment.join, segment.leave = told.join, told.leave
+		segment.join, segment.leave = times.join, times.leave
 		if in.Attendance == nil {
 			in.Attendance = &v1alpha1.Attendance{}
 		}
@@ -92,9 +92,10 @@ func (m *merger) tally(of func(*v1alpha1.MeetingInstance) **v1alpha1.Tally, at t
 // instance finds or adds the instance of the event, in which something happened at that time, and
 // lets change add to it.
 //
-// What is forgotten then must not depend on the order of arrival, and a start is missing from some
-// events. So whatever forgets goes by the starts that Zoom told, of which all events of an instance
-// that tell one tell the same; a start that is only guessed gets earlier with every event.
+// Which instances are dropped must not depend on the order of arrival, and some events carry no
+// start. Instances are therefore dropped by the starts that Zoom reported, which are the same in
+// all events of an instance; a start that is inferred from other events gets earlier as more of
+// them arrive.
 func (m *merger) instance(happened time.Time, change func(*v1alpha1.MeetingInstance)) {
 	uuid := m.meeting.UUID
 	if uuid == "" || len(uuid) > maxUUID {
@@ -106,8 +107,8 @@ func (m *merger) instance(happened time.Time, change func(*v1alpha1.MeetingInsta
 		i = len(list)
 		list = append(list, v1alpha1.MeetingInstance{UUID: uuid})
 	}
-	if told := m.meeting.StartTime; told != nil {
-		keepEarlier(&list[i].StartedAt, *told)
+	if start := m.meeting.StartTime; start != nil {
+		keepEarlier(&list[i].StartedAt, *start)
 	} else {
 		keepEarlier(&list[i].SeenAt, happened)
 	}
@@ -123,9 +124,10 @@ func keepEarlier(t **metav1.Time, at time.Time) {
 }
 
 // boundInstances is the instances that are held, newest first, the two newest with a sample of
-// their sessions. Of too many, those whose start was not told go first, and then the oldest. In
-// that case alone, of more than 32 instances within the hours that it takes until the controller
-// trims them, may what an event without a start told be lost or not depending on the order.
+// their sessions. Of too many, those whose start Zoom did not report go first, and then the oldest.
+// In that case alone, of more than 32 instances within the hours that it takes until the controller
+// trims them, may it depend on the order of arrival whether the content of an event without a start
+// is lost.
 func boundInstances(list []v1alpha1.MeetingInstance) []v1alpha1.MeetingInstance {
 	if len(list) > maxInstances {
 		slices.SortStableFunc(list, func(a, b v1alpha1.MeetingInstance) int {
@@ -155,8 +157,8 @@ func boundInstances(list []v1alpha1.MeetingInstance) []v1alpha1.MeetingInstance 
 }
 
 // followers is how many instances are known to have started after this one, those that started in
-// one second counted once. There can only be more of them: the earliest that is known of this one
-// gets earlier.
+// one second counted once. The number only grows, as the earliest time that is known of this
+// instance only gets earlier.
 func followers(list []v1alpha1.MeetingInstance, in *v1alpha1.MeetingInstance) int {
 	earliest := in.StartedAt
 	if earliest == nil || in.SeenAt != nil && in.SeenAt.Before(earliest) {
@@ -177,16 +179,16 @@ func newestFirst(a, b v1alpha1.MeetingInstance) int {
 	return cmp.Or(compareTimes(startOf(&b), startOf(&a)), cmp.Compare(b.UUID, a.UUID))
 }
 
-// SameInstance says whether two entries are about one instance: they have one uuid, or Zoom told
-// the same second as their start. A number is not started twice in a second, but Zoom has been seen
-// to end an instance under another uuid than it started it with. Which of the two comes first, and
-// which sorts first, makes no difference then.
+// SameInstance reports whether two entries are about one instance: they have one uuid, or Zoom
+// reported the same second as their start. A number is not started twice in a second, but Zoom has
+// been seen to end an instance under another uuid than it started it with. Which of the two comes
+// first, and which sorts first, makes no difference then.
 func SameInstance(a, b *v1alpha1.MeetingInstance) bool {
 	return a.UUID == b.UUID || a.StartedAt != nil && b.StartedAt != nil && a.StartedAt.Equal(b.StartedAt)
 }
 
 // heldInstances is the instances as they were held, newest first: entries about one instance are
-// one, with what is known of it under any uuid.
+// merged into one, with what is known of it under any uuid.
 func heldInstances(list []v1alpha1.MeetingInstance) []v1alpha1.MeetingInstance {
 	held := make([]v1alpha1.MeetingInstance, 0, len(list))
 	for _, in := range slices.SortedFunc(slices.Values(list), newestFirst) {
@@ -214,9 +216,9 @@ func mergeInstances(a, b v1alpha1.MeetingInstance) v1alpha1.MeetingInstance {
 	return a
 }
 
-// trim takes away the instances beyond the newest n of which nothing more will be reported, and
-// says whether there were any. One that were taken away earlier would come back, in part, with the
-// next event about it.
+// trim drops the instances beyond the newest n of which Zoom will report nothing more, and reports
+// whether there were any. An instance that was dropped earlier than that would come back, in part,
+// with the next event about it.
 func trim(spec *v1alpha1.ZoomMeetingSpec, n int, settled func(*v1alpha1.MeetingInstance) bool) bool {
 	var kept []v1alpha1.MeetingInstance
 	held := heldInstances(spec.Instances)

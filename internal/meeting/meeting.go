@@ -14,8 +14,8 @@ import (
 // account, and was left alone.
 var ErrAnotherAccount = errors.New("the meeting belongs to another account")
 
-// Change is the change that an event makes to the ZoomMeeting it is about, in a form that
-// Committer takes. The installation is the one through which the event came.
+// Change is the change that an event makes to the ZoomMeeting it is about, as commit.Committer
+// takes it. The installation is the one through which the event came.
 func Change(ev *zoom.Event, in *v1alpha1.ZoomInstallation, participants v1alpha1.ParticipantsPolicy) func(*v1alpha1.ZoomMeeting) error {
 	return func(m *v1alpha1.ZoomMeeting) error {
 		switch m.Spec.AccountID {
@@ -34,7 +34,7 @@ func Change(ev *zoom.Event, in *v1alpha1.ZoomInstallation, participants v1alpha1
 	}
 }
 
-// RemoveOwner takes the reference to a ZoomInstallation off a meeting's owners, and says whether
+// RemoveOwner takes the reference to a ZoomInstallation off a meeting's owners, and reports whether
 // there was one. Garbage collection would delete a meeting that is restored from a backup, as its
 // installation has another UID then. The operator deletes meetings by itself.
 func RemoveOwner(m *v1alpha1.ZoomMeeting) bool {

@@ -8,8 +8,8 @@ import (
 )
 
 // Merge merges one event into the spec of the meeting it is about. The event has a Meeting and a
-// Time. It belongs to the installation of that name, which may differ from the one before when the
-// meeting has moved to another host.
+// Time. It belongs to the installation of that name, which may differ from the recorded one when
+// the meeting has moved to another host.
 func Merge(spec *v1alpha1.ZoomMeetingSpec, ev *zoom.Event, installation string, participants v1alpha1.ParticipantsPolicy) {
 	effect, ok := effects[ev.Name]
 	if !ok {
@@ -21,14 +21,14 @@ func Merge(spec *v1alpha1.ZoomMeetingSpec, ev *zoom.Event, installation string, 
 	m.clearWaitingRoom()
 }
 
-// HasEffect says whether an event changes what is stored of a meeting.
+// HasEffect reports whether an event changes what is stored of a meeting.
 func HasEffect(event string) bool {
 	_, ok := effects[event]
 	return ok
 }
 
-// effects is what each event says of a meeting. A meeting that was converted to a webinar is left
-// as it is: nothing more will be reported of it.
+// effects is what each event changes. A meeting that was converted to a webinar is left as it is:
+// Zoom reports nothing more of it.
 var effects = map[string]func(*merger){
 	zoom.EventMeetingCreated: (*merger).plan,
 	zoom.EventMeetingUpdated: (*merger).updated,
@@ -59,7 +59,7 @@ var effects = map[string]func(*merger){
 // host records who hosts the meeting, and through whose installation it is known.
 func (m *merger) host(installation string) {
 	ref := m.spec.InstallationRef.Name
-	// As long as no event named the host, nothing but the name decides between installations.
+	// Until an event names the host, the smaller name decides between installations.
 	if m.spec.Watermarks.Host == nil && (ref == "" || installation < ref) {
 		m.spec.InstallationRef.Name = installation
 	}

@@ -19,8 +19,8 @@ func JoinRoom(m, room *v1alpha1.ZoomMeeting) *v1alpha1.ZoomMeeting {
 	return WithLast(joined)
 }
 
-// WithLast adds the last instance that the status knows to a meeting that is held in a room which
-// does not keep it any more: a room is used for many meetings, and what was held stays held.
+// WithLast adds the last instance in a meeting's status when the personal room does not keep it any
+// more: a room is used for many meetings, and its older instances are trimmed.
 func WithLast(m *v1alpha1.ZoomMeeting) *v1alpha1.ZoomMeeting {
 	last := m.Status.Last
 	if last == nil {
@@ -38,7 +38,7 @@ func WithLast(m *v1alpha1.ZoomMeeting) *v1alpha1.ZoomMeeting {
 	return m
 }
 
-// began says whether an instance started at about the time of the plan.
+// began reports whether an instance started at about the time of the plan.
 func (p plannedStart) began(in v1alpha1.MeetingInstance) bool {
 	start := startOf(&in)
 	return start != nil && start.After(p.at.Add(-earlyStart)) && start.Time.Before(p.end().Add(earlyStart))

@@ -19,9 +19,9 @@ type merger struct {
 	participants v1alpha1.ParticipantsPolicy
 }
 
-// advance moves a watermark up to this event and says whether the event wins the register. Of two
-// events with the same time the larger value wins, so that the outcome does not depend on which
-// came first; order compares the value of the event with the one that stands.
+// advance moves a watermark up to this event and reports whether the event wins the register. Of
+// two events with the same time the larger value wins, so that the outcome does not depend on the
+// order of arrival; order compares the value of the event with the recorded one.
 func (m *merger) advance(mark **int64, order int) bool {
 	if *mark != nil && (m.at < **mark || m.at == **mark && order <= 0) {
 		return false

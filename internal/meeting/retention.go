@@ -12,15 +12,15 @@ import (
 
 // Retention is what an app wants of its meetings.
 type Retention struct {
-	// Participants is false when nothing is to be said of participants.
+	// Participants is false when participants are not to be counted.
 	Participants bool
 	// Keep is how long a meeting that is over is kept: at least as long as something may still be
-	// reported of it. A meeting that were deleted earlier would be made anew by such a report,
-	// which tells of its start and not of its end.
+	// reported of it. Such a report would create a meeting anew that was deleted earlier, with its
+	// start and without its end.
 	Keep time.Duration
 	// Instances is how many instances of a meeting are kept.
 	Instances int
-	// Orphaned says that the installation that the meeting refers to is not there.
+	// Orphaned is true while the installation that the meeting refers to does not exist.
 	Orphaned bool
 }
 
@@ -32,15 +32,15 @@ func RetentionOf(app *v1alpha1.ZoomApp) Retention {
 	}
 	return Retention{
 		Participants: app.Spec.Participants == v1alpha1.ParticipantsCount,
-		// What is older by its signature is refused. A retry may be signed anew, so that bound
+		// Events whose signature is older are refused. A retry may be signed anew, so that bound
 		// alone would not do.
 		Keep:      max(time.Duration(max(app.Spec.Retention.EndedSeconds, app.Spec.MaxEventAgeSeconds))*time.Second, lateReports),
 		Instances: int(app.Spec.Retention.Instances),
 	}
 }
 
-// NextChange is when the status of a meeting will change, or something will have to be done about
-// it, although no event arrives; not ok when never.
+// NextChange is when a meeting has to be reconciled next although no event arrives, because its
+// status changes or something expires; not ok when never.
 func NextChange(now time.Time, m *v1alpha1.ZoomMeeting, p Retention) (time.Time, bool) {
 	f := factsOf(&m.Spec)
 	state, _ := f.state(now)
@@ -117,7 +117,7 @@ func Expiry(now time.Time, m *v1alpha1.ZoomMeeting, p Retention) (time.Time, boo
 	return since.Add(keep), true
 }
 
-// undated says whether a meeting may be held again although no date is known: a series without
+// undated reports whether a meeting may be held again although no date is known: a series without
 // fixed time, or one of which Zoom did not list the dates.
 func undated(s *v1alpha1.MeetingSchedule) bool {
 	return s != nil && len(s.Occurrences) == 0 &&
@@ -138,8 +138,8 @@ func occurrencesChanged(s *v1alpha1.MeetingSchedule) *metav1.Time {
 	return last
 }
 
-// finalAt is when nothing more will be reported of an instance, one of those that were held, newest
-// first; not ok while it goes on.
+// finalAt is from when on Zoom reports nothing more of an instance; not ok while it is being held.
+// The held instances are sorted newest first.
 func finalAt(held []v1alpha1.MeetingInstance, in *v1alpha1.MeetingInstance) (time.Time, bool) {
 	i := slices.IndexFunc(held, func(h v1alpha1.MeetingInstance) bool { return SameInstance(&h, in) })
 	if i < 0 {
@@ -157,8 +157,8 @@ func finalAt(held []v1alpha1.MeetingInstance, in *v1alpha1.MeetingInstance) (tim
 	return start.Add(lateReports), true
 }
 
-// Compact takes away what is no longer kept of a meeting: instances beyond the newest, and single
-// stays of which there are numbers by now. It says whether there was any.
+// Compact drops what the retention no longer keeps of a meeting: instances beyond the newest, and
+// the single stays of an instance whose counts are final. It reports whether there was any.
 func Compact(now time.Time, spec *v1alpha1.ZoomMeetingSpec, p Retention) bool {
 	held := heldInstances(spec.Instances)
 	settled := func(in *v1alpha1.MeetingInstance) bool {
@@ -177,8 +177,8 @@ func Compact(now time.Time, spec *v1alpha1.ZoomMeetingSpec, p Retention) bool {
 	return changed
 }
 
-// forgetParticipants takes away what was counted before the app wanted nothing of participants, and
-// says whether there was anything.
+// forgetParticipants drops what was counted before the app's participants policy forbade it, and
+// reports whether there was anything.
 func forgetParticipants(spec *v1alpha1.ZoomMeetingSpec) bool {
 	changed := len(spec.Waiting) > 0
 	spec.Waiting = nil
@@ -189,8 +189,8 @@ func forgetParticipants(spec *v1alpha1.ZoomMeetingSpec) bool {
 	return changed
 }
 
-// Over are the meetings that are over and of which nothing more will be reported, those
-// first that have been over for longest.
+// Over are the meetings that are over and of which Zoom will report nothing more, those first that
+// have been over for longest.
 func Over(now time.Time, meetings []v1alpha1.ZoomMeeting, app *v1alpha1.ZoomApp) []*v1alpha1.ZoomMeeting {
 	p := RetentionOf(app)
 	p.Keep = max(time.Duration(app.Spec.MaxEventAgeSeconds)*time.Second, lateReports)

@@ -103,7 +103,7 @@ func (m *merger) planned() {
 			s.StartTime = start
 		}
 	}
-	// Whether the meeting is held in the personal room, and which number that has, are told
+	// Events carry whether the meeting is held in the personal room, and the number of that room,
 	// together or each alone.
 	if about.UsePMI != nil {
 		room := v1alpha1.RoomOwn
@@ -122,7 +122,7 @@ func (m *merger) planned() {
 }
 
 // PersonalRoom is the number of the personal room that a meeting is planned in; empty when it is
-// not planned in one, or when the number was not told.
+// not planned in one, or when Zoom did not say the number.
 func PersonalRoom(s *v1alpha1.MeetingSchedule) string {
 	if s == nil || s.Room != v1alpha1.RoomPersonal {
 		return ""
@@ -130,9 +130,9 @@ func PersonalRoom(s *v1alpha1.MeetingSchedule) string {
 	return s.PersonalRoom
 }
 
-// aboutOccurrences says whether the event is about single occurrences and not about the meeting. A
-// meeting that is no series has none: an event that lists none is then about the meeting. One about
-// some occurrences, such as one and all that follow, must not be taken for one about all of a
+// aboutOccurrences reports whether the event is about single occurrences and not about the meeting.
+// A meeting that is no series has none: an event that lists none is then about the meeting. One
+// about some occurrences, such as one and all that follow, must not be taken for one about all of a
 // meeting that may be a series: those that it lists are what is known.
 func (m *merger) aboutOccurrences(operation string) bool {
 	series := m.meeting.Type != nil && meetingTypes[*m.meeting.Type] == v1alpha1.MeetingTypeRecurring
@@ -166,8 +166,8 @@ func (m *merger) updated() {
 	}
 }
 
-// occurrence records a change to one occurrence alone: what the event tells of it, which is often
-// not all. The state is what the event is about, if anything.
+// occurrence records a change to one occurrence alone: the fields that the event has, which are
+// often not all. The state is set when the event is a deletion or a recovery.
 func (m *merger) occurrence(o zoom.Occurrence, state v1alpha1.OccurrenceState) {
 	if mark := m.spec.Watermarks.Occurrences; mark != nil && m.at <= *mark {
 		return // the series was planned anew since
@@ -176,16 +176,16 @@ func (m *merger) occurrence(o zoom.Occurrence, state v1alpha1.OccurrenceState) {
 	if !ok {
 		return
 	}
-	at, told := m.at, &changed.Watermarks
+	at, marks := m.at, &changed.Watermarks
 	if changed.StartTime != nil {
-		told.StartTime = &at
+		marks.StartTime = &at
 	}
 	if changed.DurationMinutes != nil {
-		told.DurationMinutes = &at
+		marks.DurationMinutes = &at
 	}
 	switch {
 	case changed.State == v1alpha1.OccurrenceDeleted, state != "", o.Status == zoom.OccurrenceAvailable:
-		told.State = &at
+		marks.State = &at
 	}
 	if state == v1alpha1.OccurrenceDeleted {
 		changed.State = state
@@ -197,8 +197,8 @@ func (m *merger) occurrence(o zoom.Occurrence, state v1alpha1.OccurrenceState) {
 	s.Occurrences = insertOccurrence(s.Occurrences, changed)
 }
 
-// plannedOccurrence is an occurrence as a plan tells it. One that lasts as long as the same event
-// says of the series lasts as long as the series.
+// plannedOccurrence is an occurrence of a plan. Its duration is left out where the same event gives
+// the series that one.
 func (m *merger) plannedOccurrence(o zoom.Occurrence) (v1alpha1.MeetingOccurrence, bool) {
 	planned, ok := occurrence(o)
 	if m.meeting.Duration != nil && o.Duration != nil && *m.meeting.Duration == *o.Duration {
@@ -252,7 +252,7 @@ var occurrenceFacts = []struct {
 	},
 }
 
-// mergeOccurrence takes over what the other one says later, or of the same time what is larger.
+// mergeOccurrence takes over the registers of other that are later, or of the same time and larger.
 func mergeOccurrence(into, other *v1alpha1.MeetingOccurrence) {
 	for _, fact := range occurrenceFacts {
 		if cmp.Or(comparePointers(*fact.mark(other), *fact.mark(into)), fact.compare(other, into)) > 0 {
@@ -262,8 +262,8 @@ func mergeOccurrence(into, other *v1alpha1.MeetingOccurrence) {
 	}
 }
 
-// changedAfter is what was said of single occurrences after that time, which a plan of that time
-// leaves standing.
+// changedAfter is the changes of single occurrences after that time, which a plan of that time does
+// not override.
 func changedAfter(list []v1alpha1.MeetingOccurrence, at int64) []v1alpha1.MeetingOccurrence {
 	var changed []v1alpha1.MeetingOccurrence
 	for i := range list {
@@ -301,11 +301,11 @@ func changedAt(o *v1alpha1.MeetingOccurrence) *metav1.Time {
 }
 
 // insertOccurrence merges an occurrence into a list that is sorted by id and holds every id once. A
-// list that grows too long, which no series of Zoom's makes it, loses what the series says before
-// what was said of one occurrence, of that the earliest said, and then the smallest ids; they are
-// start times, so those are the oldest. What a newer plan would have taken away goes first in this
-// order, so that it does not matter whether the plan arrived before or after. Of an occurrence that
-// was lost like that and changes again, only what this change tells is known.
+// list that grows too long, which no series of Zoom's is, loses occurrences as the series planned
+// them before those that were changed alone, of these the earliest changed, and then the smallest
+// ids; ids are start times, so those are the oldest. What a newer plan would have removed goes
+// first in this order, so that it does not matter whether the plan arrives before or after. Of an
+// occurrence that was dropped and changes again, only the fields of this change are known.
 func insertOccurrence(list []v1alpha1.MeetingOccurrence, o v1alpha1.MeetingOccurrence) []v1alpha1.MeetingOccurrence {
 	i, found := slices.BinarySearchFunc(list, o, compareOccurrenceIDs)
 	if found {

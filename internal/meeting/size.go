@@ -16,7 +16,7 @@ import (
 const maxObject, maxBeside = 10_200, 3_620
 
 // budget is how many bytes there are for a spec. The names of the meeting and its installation are
-// also in its metadata, and in what its status says of them; whether they are long, the spec tells.
+// also in its metadata, and in what its status says of them; their lengths are known from the spec.
 func budget(spec *v1alpha1.ZoomMeetingSpec) int {
 	app, installation := len(spec.AppRef.Name), len(spec.InstallationRef.Name)
 	return maxObject - maxBeside - app - len(spec.MeetingID) - 2*installation
@@ -35,8 +35,8 @@ const (
 	sizeOfList    = 18
 )
 
-// fit makes a spec fit into an object. What is given up is first who waits, then
-// the precision of what was counted, in the older instances and then in the newest, then the older
+// fit makes a spec fit into an object. What is given up is first the waiting participants, then the
+// precision of what was counted, in the older instances and then in the newest, then the older
 // instances, what Zoom reported of quality and shared screens, and in the end dates of the series,
 // as insertOccurrence gives them up. Only the largest series and the largest crowds get there, and
 // only there may what is given up, an estimate above all, depend on the order in which events
@@ -129,8 +129,8 @@ func sizeOfText(s string) int {
 	return len(b)
 }
 
-// shrinkSample takes an eighth off the largest sample of the instances from that one on, as long as
-// it has more than so many segments.
+// shrinkSample takes an eighth off the largest sample of the instances from that index on, as long
+// as it has more than the least number of segments.
 func shrinkSample(from, least int) func(*v1alpha1.ZoomMeetingSpec) bool {
 	return func(spec *v1alpha1.ZoomMeetingSpec) bool {
 		var largest *v1alpha1.Attendance
@@ -154,7 +154,7 @@ func shrinkSample(from, least int) func(*v1alpha1.ZoomMeetingSpec) bool {
 	}
 }
 
-// trimWaiting forgets half of those who wait, who came first.
+// trimWaiting drops half of the waiting participants, those who came first.
 func trimWaiting(spec *v1alpha1.ZoomMeetingSpec) bool {
 	waiting := decodeSample(spec.Waiting)
 	if len(waiting.sessions) <= 8 {
@@ -168,8 +168,7 @@ func trimWaiting(spec *v1alpha1.ZoomMeetingSpec) bool {
 	return true
 }
 
-// dropTallies forgets what was counted of quality and shared screens in the instances from that one
-// on.
+// dropTallies drops the tallies of alerts and shared screens of the instances from that index on.
 func dropTallies(from int) func(*v1alpha1.ZoomMeetingSpec) bool {
 	return func(spec *v1alpha1.ZoomMeetingSpec) (dropped bool) {
 		for i := range spec.Instances {
@@ -181,7 +180,7 @@ func dropTallies(from int) func(*v1alpha1.ZoomMeetingSpec) bool {
 	}
 }
 
-// dropInstance forgets the oldest instance, as long as there are more than so many.
+// dropInstance drops the oldest instance, as long as there are more than the least number.
 func dropInstance(least int) func(*v1alpha1.ZoomMeetingSpec) bool {
 	return func(spec *v1alpha1.ZoomMeetingSpec) bool {
 		n := len(spec.Instances)
@@ -193,7 +192,7 @@ func dropInstance(least int) func(*v1alpha1.ZoomMeetingSpec) bool {
 	}
 }
 
-// dropOccurrence forgets one date of a series, as long as there are more than a few.
+// dropOccurrence drops one occurrence of a series, as long as there are more than four.
 func dropOccurrence(spec *v1alpha1.ZoomMeetingSpec) bool {
 	if spec.Schedule == nil || len(spec.Schedule.Occurrences) <= 4 {
 		return false

@@ -20,15 +20,15 @@ const (
 	// lateStart is how long after its planned end a meeting that was never held still counts as to
 	// come. Hosts are late, and Zoom lets them start a meeting for 30 days.
 	lateStart = 24 * time.Hour
-	// silence is how long a live meeting may go without an event before its end has probably been
-	// lost, and how long somebody can be believed to wait for a host.
+	// silence is how long a live meeting may go without an event before the event of its end counts
+	// as lost, and how long a participant counts as waiting for the host.
 	silence = 24 * time.Hour
 	// longest is how long a meeting lasts at most: then Zoom ends it.
 	longest = 30 * time.Hour
 	// unused is how long Zoom keeps the number of a meeting that is not held.
 	unused = 30 * 24 * time.Hour
-	// cacheLag is how long the cache may lack the installation of a new meeting, which the API
-	// server has had all along.
+	// cacheLag is how long the informer may lag behind: the installation of a new meeting is in the
+	// API server, and may not be in the cache.
 	cacheLag = time.Minute
 	// lateReports is how long after an instance ended Zoom may still report something of it: its
 	// retries take 85 minutes.
@@ -71,8 +71,7 @@ func plannedStarts(s *v1alpha1.MeetingSchedule) []plannedStart {
 	}
 }
 
-// meetingFacts is what a spec says, in the terms that decisions are made in. It does not depend on
-// the time of day.
+// meetingFacts is what a spec says, in the terms that decisions are made in, whatever the time.
 type meetingFacts struct {
 	live    *v1alpha1.MeetingInstance // the instance that is being held
 	last    *v1alpha1.MeetingInstance // the newest that is over
@@ -106,7 +105,7 @@ func factsOf(spec *v1alpha1.ZoomMeetingSpec) meetingFacts {
 	return f
 }
 
-// isLive says whether nothing tells that the newest instance is over: neither its end nor a
+// isLive reports whether the newest instance is still being held: neither its end is known nor a
 // deletion since it started.
 func (f meetingFacts) isLive(newest v1alpha1.MeetingInstance) bool {
 	if newest.EndedAt != nil {
@@ -115,10 +114,10 @@ func (f meetingFacts) isLive(newest v1alpha1.MeetingInstance) bool {
 	return f.removal == nil || newest.StartedAt != nil && newest.StartedAt.After(f.removal.At.Time)
 }
 
-// held says whether the meeting has been held at all.
+// held reports whether the meeting has been held at all.
 func (f meetingFacts) held() bool { return f.live != nil || f.last != nil }
 
-// heldFor says whether the meeting was held for that planned start, or for a later one.
+// heldFor reports whether the meeting was held for that planned start, or for a later one.
 func (f meetingFacts) heldFor(p plannedStart) bool {
 	for _, in := range []*v1alpha1.MeetingInstance{f.live, f.last} {
 		if in != nil && in.StartedAt != nil && !in.StartedAt.Time.Before(p.at.Add(-earlyStart)) {
@@ -139,7 +138,7 @@ func (f meetingFacts) next(now time.Time) (plannedStart, bool) {
 	return plannedStart{}, false
 }
 
-// heldNow says whether the meeting is live for that planned start, because its host opened it
+// heldNow reports whether the meeting is live for that planned start, because its host opened it
 // early.
 func (f meetingFacts) heldNow(p plannedStart) bool {
 	return f.live != nil && f.live.StartedAt != nil && !f.live.StartedAt.Time.Before(p.at.Add(-earlyStart))
@@ -175,8 +174,8 @@ func (f meetingFacts) state(now time.Time) (v1alpha1.MeetingState, *plannedStart
 	}
 }
 
-// lastHeard is the latest time that Zoom's events are known to have told something; every event
-// about a meeting names its host or its topic and moves a watermark.
+// lastHeard is the time of the latest event that is known; every event about a meeting names its
+// host or its topic and moves a watermark.
 func lastHeard(spec *v1alpha1.ZoomMeetingSpec) time.Time {
 	var last time.Time
 	later := func(t time.Time) {

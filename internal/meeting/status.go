@@ -29,8 +29,8 @@ func withoutCounts(spec *v1alpha1.ZoomMeetingSpec) *v1alpha1.ZoomMeetingSpec {
 	return &rest
 }
 
-// Status is what follows from the spec of a meeting at that time. It depends on the status
-// before only for when the conditions last changed.
+// Status is what follows from the spec of a meeting at that time. The previous status matters only
+// for when the conditions last changed.
 func Status(now time.Time, m *v1alpha1.ZoomMeeting, p Retention) v1alpha1.ZoomMeetingStatus {
 	f := factsOf(&m.Spec)
 	state, waitsFor := f.state(now)
@@ -58,9 +58,9 @@ func Status(now time.Time, m *v1alpha1.ZoomMeeting, p Retention) v1alpha1.ZoomMe
 	return status
 }
 
-// installationCondition says that the installation of a meeting is not there; not ok when it is, or
-// may just not be cached. It is not kept as True: nearly all meetings have an installation, and
-// their objects are to be small.
+// installationCondition is False while the installation of a meeting does not exist; not ok when it
+// does, or may only be missing from the cache. It is not kept as True: nearly all meetings have an
+// installation, and their objects are to be small.
 func installationCondition(now time.Time, m *v1alpha1.ZoomMeeting, p Retention) (metav1.Condition, bool) {
 	if !p.Orphaned || now.Before(m.CreationTimestamp.Add(cacheLag)) {
 		return metav1.Condition{}, false
@@ -100,7 +100,7 @@ func liveInstance(in *v1alpha1.MeetingInstance, count bool) *v1alpha1.LiveInstan
 	if !count {
 		return live
 	}
-	// Of a meeting that nobody has joined nothing is known, and nobody is in it.
+	// While no join has been reported, the number of participants is 0, and exact.
 	n, known := countParticipants(in.Attendance)
 	if !known {
 		n.Precision = v1alpha1.PrecisionExact
@@ -141,7 +141,7 @@ func meetingConditions(now time.Time, spec *v1alpha1.ZoomMeetingSpec, f meetingF
 	}
 }
 
-// zoneOf is where a meeting's planned times are told in; UTC when it is not known.
+// zoneOf is the time zone for a meeting's planned times in messages; UTC when it is not known.
 func zoneOf(spec *v1alpha1.ZoomMeetingSpec) *time.Location {
 	if spec.Schedule == nil {
 		return time.UTC
@@ -199,8 +199,8 @@ func waitingCondition(now time.Time, spec *v1alpha1.ZoomMeetingSpec, state v1alp
 	}
 }
 
-// waitingSince is since when people wait for the meeting to begin. Who comes to the door of a live
-// meeting waits to be let in, not for the host.
+// waitingSince is since when participants wait for the meeting to begin. In the waiting room of a
+// live meeting they wait to be admitted, not for the host.
 func waitingSince(spec *v1alpha1.ZoomMeetingSpec, state v1alpha1.MeetingState) (time.Time, bool) {
 	if state == v1alpha1.MeetingLive || state == v1alpha1.MeetingDeleted {
 		return time.Time{}, false

@@ -9,8 +9,8 @@ import (
 // maxTally is where a tally stops to count: sixteen reports of poor quality are as bad as sixty.
 const maxTally = 16
 
-// addTo counts the event of that key once, and keeps when the latest was. One that does not count
-// tells the time alone.
+// addTo counts the event of that key once, and keeps the time of the latest one. An event that does
+// not count moves that time alone.
 func addTo(t *v1alpha1.Tally, at time.Time, key uint32, counts bool) {
 	if last := v1alpha1.Seconds(at); last.After(t.LastAt.Time) {
 		t.LastAt = *last

@@ -10,29 +10,29 @@ import (
 	"github.com/zoom-operator/zoom-operator/api/v1alpha1"
 )
 
-// waitingSize is of how many waiting in front of a meeting the latest arrival or departure is kept;
-// of more, the latest ones.
+// waitingSize is of how many waiting participants the latest arrival or departure is kept; of more,
+// the latest ones.
 const waitingSize = 64
 
-// The last bit of a key tells who is behind it: one stay that Zoom numbers, or one event about
-// somebody it does not.
+// The last bit of a key distinguishes a participant whom Zoom identifies from an event about one
+// whom it does not.
 const (
 	numbered  = 0
 	anonymous = 1
 )
 
-// waitingRoomEntered records that somebody came into the waiting room, or was sent back there.
+// waitingRoomEntered records that a participant entered the waiting room, or was sent back to it.
 func (m *merger) waitingRoomEntered() { m.waitingRoom(session{join: stamp(m.waitingTime())}) }
 
-// waitingRoomLeft records that somebody in it was let in or went away.
+// waitingRoomLeft records that a waiting participant was admitted or left.
 func (m *merger) waitingRoomLeft() { m.waitingRoom(session{leave: stamp(m.waitingTime())}) }
 
 func (m *merger) waitingTime() time.Time {
 	return m.eventOr(m.ev.Participant.DateTime)
 }
 
-// waitingRoom merges in what happened at the waiting. Join-before-host events number nobody, so
-// each is an entry of its own: an arrival or a departure. Of everybody else the latest of the two
+// waitingRoom merges an arrival or a departure. Join-before-host events identify no participant, so
+// each of them is an entry of its own. Of any other participant the later of arrival and departure
 // holds.
 func (m *merger) waitingRoom(s session) {
 	if m.participants != v1alpha1.ParticipantsCount {
@@ -58,7 +58,7 @@ func (m *merger) waitingRoom(s session) {
 	m.spec.Waiting = waiting.encode()
 }
 
-// compareWaiting orders entries by time; who comes and goes in one second is gone.
+// compareWaiting orders entries by time; of one second, a departure is later than an arrival.
 func compareWaiting(a, b session) int {
 	return cmp.Or(
 		cmp.Compare(max(a.join, a.leave), max(b.join, b.leave)),
@@ -67,10 +67,10 @@ func compareWaiting(a, b session) int {
 	)
 }
 
-// clearWaitingRoom forgets who came and went before the latest start of the meeting that Zoom told:
-// they were let in, or gave up. A start that is only guessed does not count here, since it may turn
-// out to be an earlier one, and neither do the ends of instances: they may arrive after their
-// instance was taken out of the list. What is forgotten must not depend on that.
+// clearWaitingRoom drops arrivals and departures from before the latest start that Zoom reported:
+// those participants were admitted, or gave up. An inferred start does not count here, since an
+// earlier one may become known, and neither do the ends of instances: they may arrive after their
+// instance was dropped. What is dropped must not depend on that.
 func (m *merger) clearWaitingRoom() {
 	if len(m.spec.Waiting) == 0 {
 		return
@@ -103,8 +103,9 @@ func lastHeld(spec *v1alpha1.ZoomMeetingSpec) uint32 {
 	return last
 }
 
-// latestWaiting is when the last of those arrived who wait for the meeting to begin; not ok when
-// nobody is known to wait. Who waited when it was last held was let in then, or gave up.
+// latestWaiting is when the latest of the participants who wait for the meeting to begin arrived;
+// not ok when none is known to wait. Those who waited when it was last held were admitted then, or
+// gave up.
 func latestWaiting(spec *v1alpha1.ZoomMeetingSpec) (time.Time, bool) {
 	people, last, held := 0, uint32(0), lastHeld(spec)
 	for _, s := range decodeSample(spec.Waiting).sessions {
