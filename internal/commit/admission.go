@@ -9,16 +9,16 @@ import (
 	"sigs.k8s.io/controller-runtime/pkg/client"
 )
 
-// Priority says which changes are shed first when more arrives than can be stored. Whoever sends
-// them sends again what was shed, so that it costs time and loses nothing.
+// Priority decides which changes are shed first when more arrive than can be stored. The sender
+// repeats what was shed, so that it costs time and loses nothing.
 type Priority int
 
 const (
-	// Low is for what there is a lot of.
+	// Low is for the changes of which there are many.
 	Low Priority = iota
-	// Normal is for what is neither.
+	// Normal is for all others.
 	Normal
-	// High is for what must not be late.
+	// High is for changes that must not be late.
 	High
 )
 
@@ -28,30 +28,29 @@ var ErrOverloaded = errors.New("too many changes are waiting to be stored")
 const (
 	// maxUnanswered is how many changes may wait, or be written, at the same time; those of low
 	// priority may use four fifths of it, of normal priority all but a twentieth. Each holds a few
-	// kilobytes. Who waits for an answer also counts against the web server's bound, which knows
-	// neither priority nor account and so has to be the larger one.
+	// kilobytes. Requests that wait for an answer also count against the web server's bound, which
+	// knows neither priority nor account and so has to be the larger one.
 	maxUnanswered = 3072
 	// maxWait is how long the first change of an object may have to wait for its write, as far as
 	// can be foreseen; priorities share it as they share maxUnanswered. What is admitted and then
 	// not stored in time costs a write all the same, so without this bound a flood would end in
-	// writes that nobody waits for any more. Half of the three seconds that a sender waits is left
-	// for the write itself and for a forecast that is wrong.
+	// writes whose senders have given up. Half of the three seconds that a sender waits is left for
+	// the write itself and for a forecast that is wrong.
 	maxWait = 1200 * time.Millisecond
 )
 
 // admission decides which changes may wait and whose object is written next. Its methods are called
 // with the Committer's lock held.
 //
-// A tenant is a namespace; the accounts in it share what it has. Whoever holds the secret of an app
-// can sign events of as many accounts as they like, so those must not count beside another
-// tenant's.
+// A tenant is a namespace; the accounts in it share what it has. The holder of an app's secret can
+// sign events of any number of accounts, so accounts must not count beside another tenant's.
 //
-// Both share by max-min fairness. Whoever is alone may use all of a limit; when it is used up, only
-// that is refused which goes beyond a share: that of a tenant is the limit divided by the number of
-// tenants present, that of an account the tenant's divided by the number of its accounts. A share
-// is had at once: the account that has the most, of the tenant that has the most, gives up what
-// waits last. Writes go round-robin, an object of each tenant, and of each account of it, so that
-// the storm of one delays nobody else's events either.
+// Both share by max-min fairness. A tenant that is alone may use all of a limit; when it is used
+// up, only changes beyond a share are refused: that of a tenant is the limit divided by the number
+// of tenants present, that of an account the tenant's divided by the number of its accounts. A
+// share is available at once: the account that has the most, of the tenant that has the most, gives
+// up its last waiting change. Writes go round-robin, an object of each tenant, and of each account
+// of it, so that the storm of one does not delay the events of others either.
 type admission[T client.Object] struct {
 	tenants    map[string]*tenant[T] // those with unanswered changes or queued objects
 	turns      []*tenant[T]          // those with queued objects, in round-robin order
@@ -178,7 +177,7 @@ func (a *admission[T]) shed(own *tenant[T], fair, fairOfOwn int) {
 	a.answered([]*change[T]{least})
 }
 
-// exceeds says whether an account has more than another one, its tenant's excess first.
+// exceeds reports whether an account has more than another one, its tenant's excess first.
 func (acc *account[T]) exceeds(other *account[T]) bool {
 	if acc.tenant != other.tenant {
 		return acc.tenant.unanswered > other.tenant.unanswered

@@ -23,7 +23,8 @@ const (
 	maxWrites = 32
 	// maxBatch is how many changes go into one write.
 	maxBatch = 1024
-	// writeTimeout is for one batch, conflicts included. Nobody waits for longer than Zoom does.
+	// writeTimeout is for one batch, conflicts included. It is shorter than Zoom waits for an
+	// answer.
 	writeTimeout = 2500 * time.Millisecond
 	// minBatchDelay is how long the writes of one object are apart at least. A burst becomes one
 	// batch meanwhile; a single change finds the queue idle and is written at once.
@@ -48,7 +49,7 @@ const (
 type Committer[T client.Object] struct {
 	// Writer creates and updates.
 	Writer client.Writer
-	// Cache is where an object is read first; it may be behind.
+	// Cache is the informers', where an object is read first; it may be behind.
 	Cache client.Reader
 	// Live is the API server, asked after a conflict.
 	Live client.Reader
@@ -86,10 +87,11 @@ type result[T client.Object] struct {
 }
 
 // Commit applies a change to the object of that name, creating it when there is none, and returns
-// the object as stored, which others are given too: it is for reading. The account is whom the
-// change counts against when there are too many. An error of apply is returned as it is; one that
-// fails must leave the object as it was. It may be called several times, and later than Commit
-// returns. When ctx ends first, the change may or may not be stored; sending it again is safe.
+// the object as stored, which is shared with other callers: it is for reading. The account is the
+// one that the change counts against when there are too many. An error of apply is returned as it
+// is; one that fails must leave the object as it was. It may be called several times, and later
+// than Commit returns. When ctx ends first, the change may or may not be stored; sending it again
+// is safe.
 func (c *Committer[T]) Commit(ctx context.Context, key types.NamespacedName, account string, priority Priority, apply func(T) error) (T, error) {
 	ch := &change[T]{apply: apply, done: make(chan result[T], 1), priority: priority}
 	if err := c.enqueue(key, account, ch); err != nil {
@@ -174,7 +176,7 @@ func takeBatch[T client.Object](q *queue[T]) []*change[T] {
 	return batch
 }
 
-// resume has what came since the last write written next.
+// resume queues the changes that came since the last write.
 func (c *Committer[T]) resume(q *queue[T]) {
 	c.mu.Lock()
 	defer c.mu.Unlock()
@@ -202,8 +204,8 @@ func (c *Committer[T]) expire(q *queue[T]) {
 	}
 }
 
-// store writes a batch and answers everybody in it. The context is its own: a request that has
-// given up must not take the others' write with it.
+// store writes a batch and answers every change in it. The context is its own: a request that has
+// given up must not cancel the others' write.
 func (c *Committer[T]) store(key types.NamespacedName, q *queue[T], batch []*change[T]) {
 	ctx, cancel := context.WithTimeout(context.Background(), writeTimeout)
 	defer cancel()
@@ -280,12 +282,12 @@ func applyAll[T client.Object](base T, batch []*change[T], errs []error) T {
 	return next
 }
 
-// errPanicked stands for a change that ended in a panic. One event of a kind that was not foreseen
-// must not end the process, with all others that wait in it, each time that it is sent.
+// errPanicked stands for a change that ended in a panic. An unforeseen event must not end the
+// process, with all others that wait in it, each time that it is sent.
 var errPanicked = errors.New("the change panicked")
 
-// safelyApply makes a panic an error that tells where it was. What it panicked with may be a part
-// of an event, and stays out of it.
+// safelyApply makes a panic an error with the stack. The value of the panic may be a part of an
+// event, and stays out of it.
 func safelyApply[T client.Object](change func(T) error, obj T) (err error) {
 	defer func() {
 		if recover() != nil {
@@ -304,7 +306,7 @@ func allFailed(errs []error) bool {
 	return true
 }
 
-// base is the newest version of the object that is at hand without asking the API server. It may be
+// base is the newest version of the object that is known without asking the API server. It may be
 // behind: then a write meets a conflict, and a change that it already contains is stored all the
 // same.
 func (c *Committer[T]) base(ctx context.Context, key types.NamespacedName, q *queue[T]) (T, error) {

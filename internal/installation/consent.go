@@ -9,26 +9,28 @@ import (
 	"github.com/zoom-operator/zoom-operator/api/v1alpha1"
 )
 
-// TakesEvents says whether events of an installation are recorded: whoever removed the app is gone.
+// TakesEvents reports whether events of an installation are recorded: after a removal of the app
+// they are not.
 func TakesEvents(in *v1alpha1.ZoomInstallation) bool {
 	return !Removed(in) && in.DeletionTimestamp.IsZero()
 }
 
-// ConsentStands says whether an installation has a consent that is in force, and is not being
+// ConsentStands reports whether an installation has a consent that is in force, and is not being
 // deleted.
 func ConsentStands(in *v1alpha1.ZoomInstallation) bool {
 	return Stands(in) && in.DeletionTimestamp.IsZero()
 }
 
-// OfConsenter selects the installations of one consenter: an account, or a user of it.
+// OfConsenter selects the installations of one consenter, an account or a user of it, by an index
+// of the cache.
 func OfConsenter(app *v1alpha1.ZoomApp, account, user string) client.MatchingFields {
 	return client.MatchingFields{"spec.appRef.name": app.Name, "spec.accountID": account, "spec.userID": user}
 }
 
 // Effective is the one of a consenter's installations that counts, the same at every event; nil of
-// none. There are several when somebody followed an invitation after events of theirs had been
-// recorded under another name, or was invited again after a removal. It is the one with the consent
-// that is in force.
+// none. It is the one with the consent that is in force. There are several when a customer followed
+// an invitation after their events had been recorded under another name, or was invited again after
+// a removal.
 func Effective(list []v1alpha1.ZoomInstallation) *v1alpha1.ZoomInstallation {
 	if len(list) == 0 {
 		return nil

@@ -45,8 +45,8 @@ func MergeConsent(spec *v1alpha1.ZoomInstallationSpec, at time.Time, scopes []st
 }
 
 // MergeDeauthorization merges a removal of the app by the customer into the installation it is
-// about. The latest one holds; one that Zoom tells of explains an end that was only concluded, and
-// takes its place also when it is older.
+// about. The latest one holds; one that Zoom reports explains an inferred end, and takes its place
+// also when it is older.
 func MergeDeauthorization(spec *v1alpha1.ZoomInstallationSpec, d *zoom.Deauthorization) {
 	at := v1alpha1.Seconds(d.At)
 	explains := inferred(spec) && (spec.Consent == nil || at.After(spec.Consent.At.Time))
@@ -56,23 +56,24 @@ func MergeDeauthorization(spec *v1alpha1.ZoomInstallationSpec, d *zoom.Deauthori
 	spec.Deauthorization = &v1alpha1.Deauthorization{At: *at, UserID: d.UserID}
 }
 
-// MergeActivity mergesto an installation that Zoom sent an event of it then, which it does only
-// while the app is installed: an end that was only concluded, from a refused token, is none if it
-// is older, also by clocks that differ. Of one that Zoom told of, an event says nothing: it may
-// have been on its way.
+// MergeActivity merges the time of an event into its installation. Zoom sends events only while the
+// app is installed, so an event disproves an inferred end, from a refused token, that is older by
+// more than clocks may differ. An end that Zoom reported stands: the event may have been on its
+// way.
 func MergeActivity(spec *v1alpha1.ZoomInstallationSpec, at time.Time) {
 	if inferred(spec) && at.After(spec.Deauthorization.At.Add(zoom.MaxClockSkew)) {
 		spec.Deauthorization = nil
 	}
 }
 
-// inferred says whether nobody told of the latest end of a consent.
+// inferred reports whether the latest end of a consent was concluded from a refused token, without
+// a deauthorization from Zoom.
 func inferred(spec *v1alpha1.ZoomInstallationSpec) bool {
 	return spec.Deauthorization != nil && spec.Deauthorization.Reason == v1alpha1.DeauthorizationTokenRefused
 }
 
-// MergeRemovalNotice mergesto an installation that somebody of its account removed the app then,
-// and that it is not known who. The latest notice holds; one from before the consent is none.
+// MergeRemovalNotice merges into an installation that an unknown user of its account removed the
+// app at that time. The latest notice holds; one from before the consent is dropped.
 func MergeRemovalNotice(in *v1alpha1.ZoomInstallation, at time.Time) {
 	at = at.UTC().Truncate(time.Second)
 	if c := in.Spec.Consent; c != nil && !at.After(c.At.Time) || !at.After(removalNotice(in)) {
@@ -84,9 +85,9 @@ func MergeRemovalNotice(in *v1alpha1.ZoomInstallation, at time.Time) {
 	in.Annotations[v1alpha1.RemovalNoticeAnnotation] = at.Format(time.RFC3339)
 }
 
-// RemovalNotice is when somebody of the account of an installation whose consent stands removed the
-// app, while it is not known whether it was this one; zero when that has not happened since the
-// consent.
+// RemovalNotice is when a user of the account of an installation whose consent stands removed the
+// app, while it is not known whether this installation is meant; zero when that has not happened
+// since the consent.
 func RemovalNotice(in *v1alpha1.ZoomInstallation) time.Time {
 	at := removalNotice(in)
 	if c := in.Spec.Consent; c == nil || Removed(in) || !at.After(c.At.Time) {
@@ -95,7 +96,7 @@ func RemovalNotice(in *v1alpha1.ZoomInstallation) time.Time {
 	return at
 }
 
-// removalNotice is what the annotation says, whenever that was; zero when it says nothing.
+// removalNotice is the time in the annotation, also of before the consent; zero when there is none.
 func removalNotice(in *v1alpha1.ZoomInstallation) time.Time {
 	at, err := time.Parse(time.RFC3339, in.Annotations[v1alpha1.RemovalNoticeAnnotation])
 	if err != nil {
@@ -105,12 +106,12 @@ func removalNotice(in *v1alpha1.ZoomInstallation) time.Time {
 }
 
 // OwnerBinding is the field owner of the account that the operator wrote into an app's spec. It
-// owns nothing else, so that no manifest without an account takes that one away.
+// owns nothing else, so that applying a manifest without an account does not remove that one.
 const OwnerBinding = "zoom-operator-binding"
 
 // BoundAccount is the only account that may install an app of distribution Account: the one that
-// the app names, or else the first of those in its installations that somebody consented to. It is
-// empty while there is none.
+// the app names, or else the one of the installation with the first consent. It is empty while
+// there is none.
 func BoundAccount(app *v1alpha1.ZoomApp, installations []v1alpha1.ZoomInstallation) string {
 	if named := cmp.Or(app.Spec.AccountID, app.Status.AccountID); named != "" { // the latter by an earlier version of the operator
 		return named
@@ -128,34 +129,35 @@ func BoundAccount(app *v1alpha1.ZoomApp, installations []v1alpha1.ZoomInstallati
 	return first.Spec.AccountID
 }
 
-// consentedBefore orders installations by their consents. When an object was created says less:
-// after a restore from a backup that is the same second for all.
+// consentedBefore orders installations by their consents. creationTimestamp comes second: after a
+// restore from a backup it is the same second for all.
 func consentedBefore(a, b *v1alpha1.ZoomInstallation) bool {
 	return cmp.Or(a.Spec.Consent.At.Compare(b.Spec.Consent.At.Time), a.CreationTimestamp.Compare(b.CreationTimestamp.Time), cmp.Compare(a.Name, b.Name)) < 0
 }
 
-// Removed says whether the customer has removed the app and not installed it again since. A removal
-// in the very second of a consent is the older one: nobody consents and removes that fast, but a
-// re-installation follows a removal quickly.
+// Removed reports whether the customer has removed the app and not installed it again since. A
+// removal in the very second of a consent is the older one: no user consents and removes within a
+// second, but a re-installation may follow a removal that fast.
 func Removed(in *v1alpha1.ZoomInstallation) bool {
 	d, c := in.Spec.Deauthorization, in.Spec.Consent
 	return d != nil && (c == nil || d.At.After(c.At.Time))
 }
 
-// Recorded says whether an installation is one that an event or a consent recorded, and no admin
-// declared: it has the name that follows from whose it is, which neither part of can change. One
-// that an admin gave this name counts as recorded too.
+// Recorded reports whether an installation was created by an event or a consent, and not declared
+// by an admin: its name is the one that follows from its app, account and user, which are
+// immutable. One that an admin gave this name counts as recorded too.
 func Recorded(in *v1alpha1.ZoomInstallation) bool {
 	return in.Spec.AccountID != "" && in.Name == names.Installation(in.Spec.AppRef.Name, in.Spec.AccountID, in.Spec.UserID)
 }
 
-// Customer is one account of an app, as those are told apart that share what a Committer can take.
+// Customer is the key of one account of an app, by which a Committer shares its capacity out
+// fairly.
 func Customer(app types.NamespacedName, account string) string {
 	return app.String() + "/" + account
 }
 
-// Initialize is the change that makes an installation known: an account, or a user of one,
-// whose events arrive.
+// Initialize is the change that creates an installation of an account, or of a user of one, whose
+// events arrive.
 func Initialize(app *v1alpha1.ZoomApp, account, user string) func(*v1alpha1.ZoomInstallation) error {
 	return func(in *v1alpha1.ZoomInstallation) error {
 		if in.Spec.AppRef.Name != "" {
@@ -166,7 +168,7 @@ func Initialize(app *v1alpha1.ZoomApp, account, user string) func(*v1alpha1.Zoom
 			AccountID: account,
 			UserID:    user,
 		}
-		// From the beginning, so that it never goes without being revoked at Zoom.
+		// From the beginning, so that it is never deleted without a revocation at Zoom.
 		in.Finalizers = []string{v1alpha1.InstallationFinalizer}
 		return nil
 	}

@@ -7,8 +7,8 @@ import (
 	"github.com/zoom-operator/zoom-operator/api/v1alpha1"
 )
 
-// MissingScopes are those that an app needs and that were not granted. A consent of which Zoom did
-// not tell the scopes is taken to cover them.
+// MissingScopes are those that an app needs and that were not granted. A consent without scopes in
+// Zoom's answer is taken to cover them.
 func MissingScopes(needed, granted []v1alpha1.Scope) (missing []v1alpha1.Scope) {
 	if len(granted) == 0 {
 		return nil
@@ -40,7 +40,7 @@ var classicWords = map[string][]string{
 	"zoom_rooms":  {"room"},
 }
 
-// covers says whether a granted scope is the one that is needed, or a classic one that allows as
+// covers reports whether a granted scope is the one that is needed, or a classic one that allows as
 // much. Zoom has split those: meeting:read:list_meetings:admin was part of meeting:read:admin, and
 // every action but reading was writing, which allowed reading as well. Consents to an app that was
 // migrated since keep the classic ones. A user's scope never covers an admin's.

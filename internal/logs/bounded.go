@@ -1,4 +1,5 @@
-// Package logs bounds what an outage writes to the log, and keeps what is private out of it.
+// Package logs bounds what an outage writes to the log (bounded.go), and keeps what is private out
+// of the causes of errors (cause.go).
 package logs
 
 import (
@@ -9,12 +10,12 @@ import (
 )
 
 const (
-	// window is how long linesPerWindow lines last.
+	// window is the time in which linesPerWindow lines of a failure may be written.
 	window = time.Minute
-	// linesPerWindow is how many lines of a failure are written in a window. One would do to know
-	// of it; several show whether it has one cause or many.
+	// linesPerWindow is how many lines of a failure are written in a window. One would report it;
+	// several show whether it has one cause or many.
 	linesPerWindow = 10
-	// maxFailures is how many failures are told apart. Messages are constant but for those of
+	// maxFailures is how many failures are distinguished. Messages are constant but for those of
 	// libraries that put values into them.
 	maxFailures = 500
 )
@@ -24,8 +25,8 @@ const (
 // would be one more load. The first line after that minute has the number of those that were left
 // out, as "suppressed".
 //
-// A record tells of a failure when it is an error, or has a "cause". It is the same failure when
-// its message is the same, and its "controller" and its "reason" where it has those.
+// A record reports a failure when its level is error, or when it has a "cause". It is the same
+// failure when its message is the same, and its "controller" and its "reason" where it has those.
 func Bounded(next slog.Handler, now func() time.Time) slog.Handler {
 	return handler{next: next, failures: &failures{now: now, of: map[failure]*tally{}}}
 }
@@ -33,12 +34,12 @@ func Bounded(next slog.Handler, now func() time.Time) slog.Handler {
 type handler struct {
 	next     slog.Handler
 	failures *failures
-	// known is what the attributes say that were given before the record.
+	// known is from the attributes that WithAttrs added before the record.
 	known failure
 	fails bool
 }
 
-// failure is what is bounded.
+// failure is the key by which records are bounded.
 type failure struct{ message, controller, reason string }
 
 func (h handler) Enabled(ctx context.Context, level slog.Level) bool {
@@ -98,7 +99,7 @@ type tally struct {
 	written, suppressed int
 }
 
-// pass says whether a line may be written, and how many before it were not.
+// pass reports whether a line may be written, and how many before it were not.
 func (f *failures) pass(which failure) (suppressed int, ok bool) {
 	f.mu.Lock()
 	defer f.mu.Unlock()

@@ -8,8 +8,8 @@ import (
 	"sigs.k8s.io/controller-runtime/pkg/client"
 )
 
-// Cause is what a log may say of an error. The API server quotes the values that it refuses, and
-// those are Zoom's: of its errors only the reason and the fields are told.
+// Cause is the text of an error for the log. The API server quotes the values that it refuses, and
+// those are Zoom's: of its errors only the reason and the fields are in the text.
 func Cause(err error) string {
 	status, ok := errors.AsType[*apierrors.StatusError](err)
 	if !ok {

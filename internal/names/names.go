@@ -1,4 +1,4 @@
-// Package names tells how the objects are called that the operator creates: a name follows from
+// Package names has the names of the objects that the operator creates. A name is a function of
 // what the object is about, so that every replica, and a repeated event, comes to the same object.
 package names
 
