@@ -65,8 +65,8 @@ func (o *OAuth) me(ctx context.Context, accessToken, apiURL string) (*User, erro
 	return user, nil
 }
 
-// apiHost is what the hosts of Zoom's REST API are called: api.zoom.us, and api-eu.zoom.us of a
-// region. The other domain is the cloud of the government, which is not the public one.
+// apiHost matches the hosts of Zoom's REST API: api.zoom.us, and api-eu.zoom.us of a region. The
+// other domain is that of the government cloud.
 var apiHost = regexp.MustCompile(`^api(?:-[a-z0-9]+)*\.(zoom\.us|zoomgov\.com)$`)
 
 // apiBase returns where an access token may be sent: to the region, if apiURL names one, or else
@@ -78,8 +78,8 @@ func (o *OAuth) apiBase(apiURL string) string {
 // region returns the base that an answer names, as far as it may be sent a token, and otherwise
 // nothing. It keeps requests in the account's region, but comes out of an answer: it counts only if
 // it is the configured host, or one of Zoom's for this API in the domain of the configured one.
-// Otherwise whoever could forge an answer would get the token, and could point this client at hosts
-// inside the cluster.
+// Otherwise a forged answer would have the token sent to its author, and could point this client at
+// hosts inside the cluster.
 func (o *OAuth) region(apiURL string) string {
 	configured, err := url.Parse(o.api())
 	if err != nil {

@@ -7,8 +7,8 @@ import (
 )
 
 // Challenge is Zoom's question whether an endpoint knows the app's secret token
-// (endpoint.url_validation). Zoom asks when somebody saves the URL and again every 72 hours, waits
-// three seconds for the answer, and stops sending events to an endpoint that keeps failing.
+// (endpoint.url_validation). Zoom asks when a developer saves the URL and again every 72 hours,
+// waits three seconds for the answer, and stops sending events to an endpoint that keeps failing.
 type Challenge struct {
 	// PlainToken is Zoom's nonce. ParseEvent lets only letters, digits, "-" and "_" pass, so an
 	// answer can never be the signature of a webhook: the text that a webhook signature covers

@@ -31,8 +31,8 @@ var (
 	occurrencePattern = regexp.MustCompile(`^[A-Za-z0-9_.+/=-]{1,32}$`)
 )
 
-// decoders has a function for each event that matters here. Each sees the payload and fills in its
-// part of the Event.
+// decoders has a function for each known event, which decodes the payload into its part of the
+// Event.
 var decoders = map[string]func(*Event, object) error{
 	EventURLValidation:   decodeChallenge,
 	EventAppDeauthorized: decodeDeauthorization,
@@ -60,8 +60,8 @@ var decoders = map[string]func(*Event, object) error{
 	EventParticipantJBHJoined:         decodeParticipant,
 }
 
-// Known tells whether events of this name are decoded. All others are to be accepted and forgotten:
-// Zoom repeats what is not accepted.
+// Known reports whether events of this name are decoded. All others are to be acknowledged and
+// dropped: Zoom repeats what is not acknowledged.
 func Known(name string) bool {
 	_, known := decoders[name]
 	return known
@@ -70,11 +70,11 @@ func Known(name string) bool {
 // ParseEvent decodes the body of a webhook. Verify the signature first.
 //
 // Fields that Zoom left out, set to null or to an empty string are absent; fields unknown to this
-// package are ignored. A field that cannot be understood is absent too, and named in Ignored: Zoom
+// package are ignored. A field that cannot be parsed is absent too, and named in Ignored: Zoom
 // gives an event up that is refused, and the event is worth more than the field. A known event is
 // refused, with an error that wraps ErrMalformed, only when its account, its meeting number or the
 // token of a challenge is missing. Of an unknown event only the name, the time and the account are
-// returned, the latter two as far as they can be understood.
+// returned, the latter two as far as they can be parsed.
 func ParseEvent(body []byte) (*Event, error) {
 	fields, ok := parseObject(body)
 	if !ok {
@@ -100,10 +100,10 @@ func ParseEvent(body []byte) (*Event, error) {
 	return e, nil
 }
 
-// eventTime finds the time of the event, as far as it can be understood. The sources differ in
-// where Zoom puts it and in which form: at the top in milliseconds, of app_deauthorized also in the
-// payload, as a number or as a date. The date in the payload of Zoom's sample names no zone, so
-// deauthorization_time, which does, is believed before it.
+// eventTime finds the time of the event, as far as it can be parsed. Zoom's documentation, its SDK
+// and recorded events differ in its place and its form: at the top in milliseconds, of
+// app_deauthorized also in the payload, as a number or as a date. The date in the payload of Zoom's
+// sample names no zone, so deauthorization_time, which does, is believed before it.
 func eventTime(root, payload object) time.Time {
 	var exact, local *time.Time
 	for _, field := range []struct {
@@ -183,8 +183,8 @@ func decodeMeeting(e *Event, payload object) error {
 	return nil
 }
 
-// decodeOccurrences leaves single occurrences out that cannot be understood. When none is left the
-// list is absent, for an empty one says that the series has no dates.
+// decodeOccurrences leaves out single occurrences that cannot be parsed. When none is left the list
+// is absent, for an empty one means that the series has no dates.
 func decodeOccurrences(meeting object) *[]Occurrence {
 	items, ok := meeting.objects("occurrences")
 	if !ok {
@@ -222,8 +222,8 @@ func decodeParticipant(e *Event, payload object) error {
 }
 
 // object reads the fields of a JSON object one by one. Its methods return the zero value for an
-// absent field, and for one that cannot be understood; the paths of the latter are kept in ignored,
-// where it is set. They consist of the names that are asked for here, and never of what was sent.
+// absent field, and for one that cannot be parsed; the paths of the latter are kept in ignored,
+// where it is set. They consist of names in this package, and never of what was sent.
 //
 // It is a map and not a struct with tags because package json would match the latter's names in any
 // case of letters.
@@ -306,7 +306,7 @@ func (o object) optionalText(key string) *string {
 }
 
 // operation reads what Zoom calls operation and scope. Its documentation knows all and single;
-// other words are about more than one date and less than the series, as far as can be told.
+// other words are taken to mean more than one date and less than the series.
 func (o object) operation(key string) string {
 	if o.raw(key) == nil {
 		return ""
@@ -321,8 +321,7 @@ func (o object) operation(key string) string {
 	return OperationOther
 }
 
-// status reads the status of an occurrence. What is neither of the two known ones says nothing of
-// whether it takes place.
+// status reads the status of an occurrence. An unknown one is treated as absent.
 func (o object) status(key string) string {
 	switch word := strings.ToLower(strings.TrimSpace(o.text(key))); word {
 	case "", OccurrenceAvailable, OccurrenceDeleted:
@@ -375,7 +374,7 @@ func (o object) sessionNumber(key string) string {
 	return o.alias(key, sessionPattern)
 }
 
-// A meeting number in groups, as Zoom's client shows it and people write it.
+// A meeting number in groups, as Zoom's client shows it and users write it.
 var (
 	inGroups  = regexp.MustCompile(`^[0-9]+(?:[\s\x{a0}-]+[0-9]+)*$`)
 	notDigits = regexp.MustCompile(`[^0-9]+`)
@@ -456,7 +455,7 @@ func (o object) time(key string) *time.Time {
 	return t
 }
 
-// zonedTime also says whether the time names its zone, without which it is taken for UTC.
+// zonedTime also reports whether the time names its zone, without which it is taken for UTC.
 func (o object) zonedTime(key string) (t *time.Time, zoned bool) {
 	text, quoted := o.literal(key)
 	if text == "" {

@@ -1,9 +1,15 @@
-// Package zoom speaks Zoom's wire protocol: it checks the signature of a webhook, decodes the
-// events this project acts on, answers the challenge with which Zoom validates an endpoint, and
-// obtains, renews and revokes the tokens of an OAuth app.
+// Package zoom speaks Zoom's wire protocol: webhooks, OAuth, and the one request to the REST API
+// that this project makes.
 //
-// The package decides nothing: it knows no Kubernetes, keeps no state and reads no clock of its
-// own. What it says of Zoom comes from Zoom's documentation unless a comment names another source.
+//   - signature: verifying that Zoom sent a webhook
+//   - decode: parsing the body of a webhook into an Event (event.go)
+//   - challenge: the answer by which Zoom validates an endpoint
+//   - oauth: obtaining, refreshing and revoking the tokens of an OAuth app
+//   - api: the REST API, for the user whom a token belongs to
+//   - ids: the form of account and user ids
+//
+// The package makes no decisions: it does not import Kubernetes, keeps no state and reads no clock.
+// What its comments say of Zoom comes from Zoom's documentation unless they name another source.
 //
 // Passcodes, join links, download tokens and the names, e-mails, phone numbers and customer keys of
 // people are not decoded into anything, so they cannot be stored or logged by accident.

@@ -61,12 +61,11 @@ type Event struct {
 	Name string
 
 	// Time is when the event happened at Zoom, with milliseconds. It is zero when Zoom sent no
-	// time, or none that can be understood; the timestamp of the signature is then the best one
-	// known.
+	// time, or none that can be parsed; the timestamp of the signature is then the best one known.
 	Time time.Time
 
-	// AccountID is the account of the user who owns the meeting. It is case-sensitive, and the only
-	// thing that tells the customers of one app apart.
+	// AccountID is the account of the user who owns the meeting. It is case-sensitive, and all that
+	// distinguishes the customers of one app.
 	AccountID string
 
 	// OperatorID is the user who caused the event, where Zoom says so.
@@ -91,9 +90,9 @@ type Event struct {
 	// Challenge belongs to endpoint.url_validation.
 	Challenge *Challenge
 
-	// Ignored are the paths of fields that could not be understood, each once, for instance
+	// Ignored are the paths of fields that could not be parsed, each once, for instance
 	// "payload.object.occurrences". They are absent above, and IDs are replaced. All are names that
-	// this package knows, and none is of the sender's making. Of an unknown event there are none.
+	// this package knows, and none comes from the sender. Of an unknown event there are none.
 	Ignored []string
 }
 
@@ -136,9 +135,9 @@ type Meeting struct {
 	// about.
 	Occurrences *[]Occurrence
 
-	// UsePMI tells whether the meeting runs in the host's personal room. Once started it then goes
-	// by the room's number (PMI) instead of ID, which one user of Zoom's API reports and Zoom does
-	// not document.
+	// UsePMI reports whether the meeting runs in the host's personal room. Once started it then
+	// goes by the room's number (PMI) instead of ID, which one user of Zoom's API reports and Zoom
+	// does not document.
 	UsePMI *bool
 
 	// PMI is the number of that room, in decimal without leading zeros.
@@ -160,10 +159,10 @@ type Occurrence struct {
 	Status string
 }
 
-// Participant is somebody in a meeting, its waiting room, or in front of its closed door. What
-// could tell who that is to a person is not decoded.
+// Participant is a participant of a meeting, in it, in its waiting room, or waiting for its host.
+// Names and addresses are not decoded.
 type Participant struct {
-	// UserID numbers a stay in the meeting; it changes with every re-join.
+	// UserID identifies a stay in the meeting; it changes with every re-join.
 	UserID string
 
 	// UUID identifies a stay as well, and is missing from some waiting room and all

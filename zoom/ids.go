@@ -8,8 +8,8 @@ var (
 	userIDPattern    = regexp.MustCompile(`^[A-Za-z0-9_.+/=-]{1,128}$`)
 )
 
-// IsAccountID says whether a text can be the id of an account.
+// IsAccountID reports whether a text can be the id of an account.
 func IsAccountID(id string) bool { return accountIDPattern.MatchString(id) }
 
-// IsUserID says whether a text can be the id of a user.
+// IsUserID reports whether a text can be the id of a user.
 func IsUserID(id string) bool { return userIDPattern.MatchString(id) }

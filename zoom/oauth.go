@@ -24,8 +24,8 @@ import (
 )
 
 // What a refusal by Zoom means for the caller. Every error of OAuth's methods wraps one of these,
-// is a *RateLimited or a *StatusError, or says that there was no usable answer; in the last case
-// nobody knows what Zoom did. Zoom's error codes and the HTTP status decide, never Zoom's texts.
+// is a *RateLimited or a *StatusError, or says that there was no usable answer; in the last case it
+// is unknown what Zoom did. Zoom's error codes and the HTTP status decide, never Zoom's texts.
 var (
 	// ErrGrant means the authorization code, or the token, will never be accepted again: spent,
 	// expired, revoked, or its owner is gone. Only a new consent helps.
@@ -41,8 +41,8 @@ var (
 	ErrScope = errors.New("the token lacks a scope that the request needs, such as user:read:user")
 
 	// ErrUnauthorized goes with ErrGrant where Zoom says unauthorized_client: the app has no grant
-	// any more. RFC 6749 has it said to a client that was authenticated; it is not documented that
-	// Zoom looks at the client secret before it says so.
+	// any more. By RFC 6749 it is the answer to a client that was authenticated; it is not
+	// documented that Zoom checks the client secret first.
 	ErrUnauthorized = errors.New("the app may not use the code or token")
 
 	// ErrToken means the access token is invalid or has expired.
@@ -66,7 +66,7 @@ type RateLimited struct {
 	Until time.Time
 }
 
-// maxWait is the longest that Zoom's limits can close the door: they count per second or per day.
+// maxWait is the longest that Zoom's limits can last: they count per second or per day.
 const maxWait = 24 * time.Hour
 
 // Wait is how long from now no request should be made, at most a day. It is 0 when Zoom did not
@@ -129,7 +129,7 @@ type Token struct {
 
 	// AnsweredAt is when Zoom gave the token, by Zoom's own clock and to the second: the Date
 	// header of the answer, whatever the difference to the clock here. Zero when there was none
-	// that can be understood.
+	// that can be parsed.
 	AnsweredAt time.Time `json:"-"`
 }
 
@@ -185,7 +185,8 @@ const (
 	// the installation.
 	refreshTimeout = 20 * time.Second
 
-	// dialTimeout is shorter than both, so that it can be told that nothing was sent.
+	// dialTimeout is shorter than both, so that a dial that times out is known to have sent
+	// nothing.
 	dialTimeout = 3 * time.Second
 
 	// maxAnswer bounds an answer. Zoom does not bound its tokens; they are 1 to 2 KB long.
@@ -215,7 +216,7 @@ func NewHTTPClient() *http.Client {
 	}
 }
 
-// proxyFromEnvironment says of a proxy's URL that cannot be one that nothing was sent.
+// proxyFromEnvironment wraps ErrNotSent when the URL of the proxy is invalid.
 func proxyFromEnvironment(r *http.Request) (*url.URL, error) {
 	proxy, err := http.ProxyFromEnvironment(r)
 	if err != nil {
@@ -224,8 +225,8 @@ func proxyFromEnvironment(r *http.Request) (*url.URL, error) {
 	return proxy, nil
 }
 
-// proxyAnswered says what a proxy's refusal of a CONNECT is, of which package net/http passes on
-// the proxy's words alone.
+// proxyAnswered makes a proxy's refusal of a CONNECT an ErrNotSent with the status; package
+// net/http has the proxy's text alone.
 func proxyAnswered(_ context.Context, _ *url.URL, _ *http.Request, resp *http.Response) error {
 	if resp.StatusCode == http.StatusOK {
 		return nil
@@ -347,8 +348,8 @@ func (o *OAuth) token(ctx context.Context, form url.Values) (*Token, error) {
 	return t, nil
 }
 
-// errTokenType says no more of what was spent than errUnusable does: whoever answered like that
-// gave no token that can be used, and may not be Zoom.
+// errTokenType leaves open, as errUnusable does, whether something was spent: such an answer has no
+// usable token, and may not be Zoom's.
 var errTokenType = errors.New("the answer of Zoom has another token_type than bearer, and such a token cannot be used")
 
 const (
@@ -421,7 +422,7 @@ func (o *OAuth) postWith(ctx context.Context, secret, path string, form url.Valu
 }
 
 // refusalAsSuccess is the refusal in an answer of status 200, as was seen of Zoom: with "status":
-// false in its body. Nil where the answer says of no cause that is known.
+// false in its body. It is nil where the answer has no known cause.
 func refusalAsSuccess(status int, body []byte) error {
 	codes := errorCodes(body)
 	code := slices.Concat(codes, []string{""})[0]
@@ -440,8 +441,8 @@ func refusalAsSuccess(status int, body []byte) error {
 // token of the request.
 var errUnusable = errors.New("the connection broke or Zoom's answer cannot be understood")
 
-// transportError says why there is no answer, without quoting one that is broken, as net/http does.
-// That nothing was sent is said even when time was up.
+// transportError is the reason for a missing answer. Unlike net/http it does not quote a broken
+// one. It wraps ErrNotSent also after a timeout.
 func transportError(ctx context.Context, err error, unsent bool) error {
 	timeout, isNet := errors.AsType[net.Error](err)
 	connection, isConnection := errors.AsType[*net.OpError](err)
@@ -497,8 +498,8 @@ var accessCodes = map[string]error{
 }
 
 // refusal classifies an answer that is no success, by the first of the classes that knows one of
-// its codes. A code counts only with a status of 400 to 499: behind anything else is a broken
-// server or a stranger, whose word must not end an installation.
+// its codes. A code counts only with a status of 400 to 499: with any other the answer is of a
+// broken server, or not of Zoom, and must not end an installation.
 func refusal(status int, header http.Header, body []byte, classes ...map[string]error) error {
 	if status == http.StatusTooManyRequests {
 		return rateLimited(header.Get("Retry-After"))
@@ -529,8 +530,8 @@ func classOf(codes []string, classes ...map[string]error) error {
 // documentation of OAuth errors.
 var deadReasons = []string{"invalid token", "invalid refresh token", "refresh token invalid"}
 
-// deadToken says whether a refusal with a code that leaves the cause open gives one of deadReasons
-// for it.
+// deadToken reports whether a refusal whose code leaves the cause open has one of deadReasons in
+// its text.
 func deadToken(code string, body []byte) bool {
 	if code != "" && code != "invalid_request" {
 		return false
@@ -546,8 +547,8 @@ var standardCodes = []string{
 }
 
 // errorCodes finds the codes in the body of a refusal, Zoom's number before the word of RFC 6749. A
-// code is quoted in errors, so only known words and short numbers count: in any other a server
-// could hide the token of the request.
+// code is quoted in errors, so only known words and short numbers count: any other may contain the
+// token of the request.
 func errorCodes(body []byte) (codes []string) {
 	fields := errorFields(body)
 	for _, key := range []string{"code", "errorCode", "error"} {
@@ -560,7 +561,7 @@ func errorCodes(body []byte) (codes []string) {
 }
 
 // errorFields are the strings and numbers in the body of a refusal: a flat object in JSON, or the
-// same in XML, in which Zoom was seen to answer those who do not ask for JSON.
+// same in XML, in which Zoom was seen to answer requests that do not accept JSON.
 func errorFields(body []byte) map[string]string {
 	texts := map[string]string{}
 	if fields, ok := parseObject(body); ok {
@@ -620,8 +621,8 @@ func (o *OAuth) do(req *http.Request) (status int, header http.Header, body []by
 	}
 	req.Header.Set("Accept", "application/json") // without, Zoom answers some errors in XML
 	req.Header.Set("User-Agent", userAgent)
-	// A connection is had only after the dial, the proxy's consent and TLS. Until then nothing of a
-	// request was written.
+	// There is a connection only after the dial, the proxy's CONNECT and TLS. Until then nothing of
+	// a request was written.
 	var wanted, had bool
 	resp, err := o.HTTP.Do(req.WithContext(httptrace.WithClientTrace(ctx, &httptrace.ClientTrace{
 		GetConn: func(string) { wanted = true },

@@ -22,7 +22,7 @@ const (
 	HeaderTimestamp = "X-Zm-Request-Timestamp"
 )
 
-// MaxClockSkew is how far ahead of our clock a signature's timestamp may be.
+// MaxClockSkew is how far a signature's timestamp may be ahead of the clock here.
 const MaxClockSkew = 5 * time.Minute
 
 // Why Verify refused a request. The texts are fixed: none holds a secret, a signature or a part of
@@ -71,8 +71,8 @@ func (v Verified) GoString() string { return v.String() }
 // LogValue hides the secret token.
 func (v Verified) LogValue() slog.Value { return slog.StringValue(v.String()) }
 
-// Verify tells whether Zoom sent body, which must be the raw bytes as received: re-encoded JSON has
-// another signature.
+// Verify reports whether Zoom sent body, which must be the raw bytes as received: re-encoded JSON
+// has another signature.
 //
 // It tries each secret token, so that an old and a new one can be in use at the same time; an empty
 // one is never used as a key. Digests are compared in constant time, and the age of the request
@@ -88,7 +88,7 @@ func Verify(h http.Header, body []byte, secrets []string, now time.Time, maxAge 
 	}
 	for _, secret := range secrets {
 		if secret == "" {
-			continue // anybody can compute a MAC with the empty key
+			continue // any sender can compute a MAC with the empty key
 		}
 		got := digest(secret, h.Get(HeaderTimestamp), body)
 		if !hmac.Equal(got[:], want[:]) {
@@ -102,9 +102,9 @@ func Verify(h http.Header, body []byte, secrets []string, now time.Time, maxAge 
 	return Verified{}, ErrSignature
 }
 
-// Signed tells whether a request carries exactly one well-formed signature and one well-formed
-// timestamp. Anybody can write such headers; what lacks them does not come from Zoom, which signs
-// every event whatever else it authenticates itself by.
+// Signed reports whether a request carries exactly one well-formed signature and one well-formed
+// timestamp. Any sender can write such headers; a request without them does not come from Zoom,
+// which signs every event whatever else it authenticates itself by.
 func Signed(h http.Header) bool {
 	_, _, ok := parseHeaders(h)
 	return ok
@@ -162,7 +162,7 @@ func parseTimestamp(value string) (time.Time, bool) {
 	return time.Unix(seconds, 0).UTC(), true
 }
 
-// decimal tells whether s consists of one to most ASCII digits: no sign, no space, no other
+// decimal reports whether s consists of one to most ASCII digits: no sign, no space, no other
 // alphabet.
 func decimal(s string, most int) bool {
 	if s == "" || len(s) > most {

@@ -10,14 +10,13 @@ import (
 	"slices"
 )
 
-// Consent is what a person does at the consent page: the user allows the app what it asks for. It
-// returns where Zoom sends the browser. An authorizeURL without a state is a flow that began at
-// Zoom.
+// Consent allows the app its scopes, as a user does at the consent page. It returns where Zoom
+// sends the browser. An authorizeURL without a state is a flow that began at Zoom.
 func (s *Server) Consent(authorizeURL, userID string) (callback string, err error) {
 	return s.answer(authorizeURL, userID, true)
 }
 
-// Refuse is a person who does not.
+// Refuse declines, as a user does at the consent page.
 func (s *Server) Refuse(authorizeURL string) (callback string, err error) {
 	return s.answer(authorizeURL, s.config.Users[0].User.ID, false)
 }
@@ -35,8 +34,8 @@ func (s *Server) answer(authorizeURL, userID string, accept bool) (callback stri
 	return s.callback(u.Query(), userID, accept)
 }
 
-// check finds the app of an authorization request. Zoom shows its errors to the person; the app
-// does not hear of them. s.mu is held.
+// check finds the app of an authorization request. Zoom shows its errors to the user, and does not
+// report them to the app. s.mu is held.
 func (s *Server) check(q url.Values) (App, error) {
 	app, known := s.apps[q.Get("client_id")]
 	switch {

@@ -23,7 +23,7 @@ var ErrDropped = errors.New("zoomtest: dropped by a fault")
 var ErrDisabled = errors.New("zoomtest: the event subscription is disabled")
 
 // ErrInstantRetry is the Err of a request that Zoom stopped waiting for at once, and sent again at
-// the same moment, by Faults.InstantRetry. What the endpoint answered to it is not heard.
+// the same moment, by Faults.InstantRetry. The endpoint's answer to it is ignored.
 var ErrInstantRetry = errors.New("zoomtest: sent again at once by a fault")
 
 // Delivery is one attempt to hand an event to the endpoint.
@@ -52,16 +52,17 @@ type Delivery struct {
 	// Latency is how long the answer took by the Clock.
 	Latency time.Duration
 
-	// Err tells why there was no answer.
+	// Err is why there was no answer.
 	Err error
 }
 
-// Acknowledged tells whether the endpoint took the event over, so that Zoom does not send it again.
+// Acknowledged reports whether the endpoint answered with a status of 200 to 299, so that Zoom does
+// not send the event again.
 func (d Delivery) Acknowledged() bool {
 	return d.Err == nil && 200 <= d.Status && d.Status <= 299
 }
 
-// GivenUp tells whether Zoom will never send the event again although it was not acknowledged: it
+// GivenUp reports whether Zoom will never send the event again although it was not acknowledged: it
 // is lost. Zoom's documentation of webhooks says that redirections and client errors (3xx and 4xx)
 // end a delivery, and that server errors (500 and more) and endpoints that do not answer are tried
 // again three times. Certificates that fail verification are missing from its list of what is tried
@@ -79,7 +80,7 @@ func (d Delivery) GivenUp() bool {
 	return !d.Acknowledged() && d.Attempt > len(retryWaits)
 }
 
-// over tells whether Zoom has no reason, or no intention, to send the event again.
+// over reports whether Zoom will not send the event again.
 func (d Delivery) over() bool {
 	return d.Acknowledged() || d.GivenUp() || errors.Is(d.Err, ErrDisabled)
 }
@@ -240,7 +241,7 @@ func (z *Zoom) log(d Delivery) {
 	}
 }
 
-// sleep waits for d of Zoom's time and tells whether it did; false means that ctx was cancelled.
+// sleep waits for d of Zoom's time and reports whether it did; false means that ctx was cancelled.
 func (z *Zoom) sleep(ctx context.Context, d time.Duration) bool {
 	if d == 0 {
 		return ctx.Err() == nil

@@ -41,7 +41,7 @@ type Account struct {
 	ID string
 }
 
-// User is somebody with a Zoom account.
+// User is a Zoom user.
 type User struct {
 	ID    string
 	Name  string
@@ -172,7 +172,7 @@ func (m Meeting) recurs() bool {
 	return m.Type == TypeRecurring || m.Type == TypeRecurringPlanned
 }
 
-// setOperation says whether a series or dates of it are meant.
+// setOperation sets whether the event is about a series or dates of it.
 func (m Meeting) setOperation(payload object, occurrences []string) {
 	switch {
 	case len(occurrences) > 0:
@@ -258,8 +258,8 @@ func (m Meeting) Instance(start time.Time) Instance {
 	return Instance{Meeting: m, UUID: base64.StdEncoding.EncodeToString(sum[:16]), Start: start}
 }
 
-// Participant is one stay of somebody in an Instance. Who comes back is a new Participant with the
-// same User.
+// Participant is one stay of a participant in an Instance. One who comes back is a new Participant
+// with the same User.
 type Participant struct {
 	// UserID numbers the stay, within one room: see Instance.ParticipantMoved.
 	UserID string
@@ -268,8 +268,8 @@ type Participant struct {
 	// leave and a return.
 	UUID string
 
-	// User is who it is. Its ID is empty for somebody who has not signed in, its Email for
-	// outsiders.
+	// User has no ID for a participant who has not signed in, and no Email for one outside of the
+	// account.
 	User User
 
 	// These exist for registrants, for SDK users and for those who dialled in.
@@ -476,7 +476,7 @@ func (i Instance) participantEvent(name string, at time.Time, participant object
 	return i.event(name, at, o)
 }
 
-// joinBeforeHostEvent knows next to nothing of the participant, and no start of the meeting.
+// joinBeforeHostEvent has almost nothing of the participant, and no start of the meeting.
 func (i Instance) joinBeforeHostEvent(name string, at time.Time, form idForm, p Participant) Event {
 	o := i.object(form)
 	delete(o, "start_time")

@@ -19,9 +19,9 @@ type Faults struct {
 	// Copies is how many times more such an event is sent, nearly at the same moment; 0 means 1.
 	Copies int
 
-	// InstantRetry is the share of events whose first request Zoom abandons at once, without
-	// hearing the answer, to send it again at the same moment under the same request ID: code -10,
-	// "need instant retry", of Zoom's webhook log. The three retries remain.
+	// InstantRetry is the share of events whose first request Zoom abandons at once, without the
+	// answer, to send it again at the same moment under the same request ID: code -10, "need
+	// instant retry", of Zoom's webhook log. The three retries remain.
 	InstantRetry float64
 
 	// Delay is the share of requests that are held back, so that later events overtake them.
@@ -59,8 +59,8 @@ type fate struct {
 	instant bool
 }
 
-// fate draws from a generator of the event's own, so that it does not depend on what else is
-// delivered when.
+// fate draws from a generator that is seeded by the event, so that it does not depend on what else
+// is delivered when.
 func (f Faults) fate(seed uint64, e Event) fate {
 	h := fnv.New64a()
 	_, _ = h.Write(e.Body) // a hash never fails to write

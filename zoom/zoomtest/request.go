@@ -90,8 +90,8 @@ func (z *Zoom) Request(ctx context.Context, body []byte, options ...RequestOptio
 	return req, nil
 }
 
-// Send posts an event once, as Zoom's first attempt, and logs the Delivery. The error tells why
-// there is no status.
+// Send posts an event once, as Zoom's first attempt, and logs the Delivery. The error is why there
+// is no status.
 func (z *Zoom) Send(ctx context.Context, e Event) (status int, err error) {
 	d := z.first(ctx, Delivery{Event: e}, false)
 	return d.Status, d.Err
@@ -152,15 +152,15 @@ func (z *Zoom) KeepValidating(ctx context.Context) {
 	}
 }
 
-// Disabled tells whether the event subscription is disabled.
+// Disabled reports whether the event subscription is disabled.
 func (z *Zoom) Disabled() bool {
 	z.mu.Lock()
 	defer z.mu.Unlock()
 	return z.disabled
 }
 
-// Enable is what a developer does at Zoom to have events again: it validates the endpoint and
-// enables the subscription. What happened in between is not sent.
+// Enable is what a developer does at Zoom to receive events again: it validates the endpoint and
+// enables the subscription. Events from in between are not sent.
 func (z *Zoom) Enable(ctx context.Context) error {
 	if err := z.Validate(ctx); err != nil {
 		return err

@@ -11,7 +11,7 @@ import (
 	"time"
 )
 
-// ServerConfig says whom a Server knows and how fast its tokens age.
+// ServerConfig is the users of a Server, and how fast its tokens expire.
 type ServerConfig struct {
 	// Users are those who can consent. The consent page offers all of them; the first is the one
 	// who is signed in.
@@ -29,7 +29,7 @@ type ServerConfig struct {
 	// APIURL is the api_url of token answers; they have none when it is empty.
 	APIURL string
 
-	// Lenient is a Zoom that lets pass what its documentation shows or does not forbid. Without it
+	// Lenient makes a Server accept what Zoom's documentation shows or does not forbid. Without it
 	// a Server is as strict as the RFCs of OAuth allow it to be: a code that is used twice ends
 	// what was given for it (RFC 6749, 4.1.2), a refresh token that is used twice ends its consent
 	// (RFC 9700, 4.14.2), the authorization server takes forms alone, with each known parameter
@@ -68,7 +68,7 @@ type App struct {
 	// the app's scopes leads to it.
 	RefuseOldScopes bool
 
-	// OneAccessToken makes a refresh end the access token of before. Zoom's staff said so in 2022;
+	// OneAccessToken makes a refresh end the previous access token. Zoom's staff said so in 2022;
 	// the documentation of today lets several live, of another kind of app.
 	OneAccessToken bool
 
@@ -78,7 +78,7 @@ type App struct {
 	QuietRevocation bool
 
 	// Callback is what callbacks carry besides code or error and state, for instance the iss of RFC
-	// 9207, or something that nobody has heard of yet.
+	// 9207, or an unknown parameter.
 	Callback map[string]string
 
 	// DeauthorizationForm is that of app_deauthorized.
@@ -150,7 +150,7 @@ func NewServer(config ServerConfig) (*Server, error) {
 	return s, nil
 }
 
-// ServeHTTP is Zoom. Its answers are dated by its Clock.
+// ServeHTTP implements http.Handler. The Date of answers is the Clock's.
 func (s *Server) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	w.Header().Set("Date", s.config.Clock.Now().UTC().Format(http.TimeFormat))
 	s.mux.ServeHTTP(w, r)
@@ -197,7 +197,7 @@ func (s *Server) Kill(clientID, accountID, userID string, code int) error {
 	return nil
 }
 
-// Installed tells whether there is a consent whose tokens live.
+// Installed reports whether there is a consent whose tokens live.
 func (s *Server) Installed(clientID, accountID, userID string) bool {
 	s.mu.Lock()
 	defer s.mu.Unlock()
@@ -219,8 +219,8 @@ func (s *Server) uninstall(ctx context.Context, removed installation) bool {
 	if app.Webhooks != nil {
 		account := Account{ID: removed.accountID}
 		e := account.AppDeauthorized(s.config.Clock.Now(), removed.clientID, removed.userID, app.DeauthorizationForm)
-		// In the background, and longer than the request: whoever asked for the removal may have to
-		// answer the webhook.
+		// In the background, and longer than the request: the client that asked for the removal may
+		// be the one that answers the webhook.
 		ctx = context.WithoutCancel(ctx)
 		app.Webhooks.background(func() { app.Webhooks.Deliver(ctx, e) })
 	}

@@ -143,7 +143,7 @@ func (w *world) refresh(token *zoom.Token) *zoom.Token {
 	return fresh
 }
 
-// lives tells whether an access token is accepted.
+// lives reports whether an access token is accepted.
 func (w *world) lives(token *zoom.Token) bool {
 	w.t.Helper()
 	_, err := w.client.Me(w.t.Context(), token.AccessToken, token.APIURL)

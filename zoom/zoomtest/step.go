@@ -35,12 +35,12 @@ const (
 // A test that has to act in the middle of a step, such as killing the client, brings its own.
 type Fault func(next http.Handler) http.Handler
 
-// Before answers without doing anything: no token is spent.
+// Before answers without running the handler: no token is spent.
 func Before(answer http.HandlerFunc) Fault {
 	return func(http.Handler) http.Handler { return answer }
 }
 
-// After does what was asked for, a token is spent, but another answer arrives.
+// After runs the handler, so that a token is spent, but another answer arrives.
 func After(answer http.HandlerFunc) Fault {
 	return func(next http.Handler) http.Handler {
 		return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
@@ -50,8 +50,7 @@ func After(answer http.HandlerFunc) Fault {
 	}
 }
 
-// Slow waits before it does what was asked for, and does it even if the client has gone in the
-// meantime.
+// Slow waits before it runs the handler, and runs it even if the client has gone in the meantime.
 func Slow(wait time.Duration) Fault {
 	return func(next http.Handler) http.Handler {
 		return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
@@ -134,7 +133,7 @@ func (s *Server) Inject(step Step, times int, fault Fault) {
 	s.faults[step] = append(s.faults[step], &injected{fault, times})
 }
 
-// Heal forgets all faults that have not happened.
+// Heal removes all faults that have not happened.
 func (s *Server) Heal() {
 	s.mu.Lock()
 	defer s.mu.Unlock()

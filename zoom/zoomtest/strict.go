@@ -17,14 +17,14 @@ var formParameters = map[string][]string{
 	"revoke":             {"token"},
 }
 
-// unnamed says whether a program does not say what it is: its User-Agent is missing, or that of Go.
+// unnamed reports whether the User-Agent of a request is missing, or Go's default.
 func unnamed(r *http.Request) bool {
 	agent := r.Header.Get("User-Agent")
 	return agent == "" || strings.HasPrefix(agent, "Go-http-client/")
 }
 
-// violation says what a request to the authorization server does that a strict one refuses, and is
-// empty for one that is as the RFCs want it. It quotes no value: they are codes and tokens.
+// violation is why a strict authorization server refuses a request, and empty for one that conforms
+// to the RFCs. It quotes no value: they are codes and tokens.
 func violation(r *http.Request, kind string) string {
 	mediaType, _, err := mime.ParseMediaType(r.Header.Get("Content-Type"))
 	switch {
@@ -53,7 +53,7 @@ func violation(r *http.Request, kind string) string {
 	return ""
 }
 
-// strictly refuses a request in the name of the RFCs, unless the Server is lenient, and keeps the
+// strictly refuses a request that violates the RFCs, unless the Server is lenient, and keeps the
 // reason for Stats.
 func (s *Server) strictly(kind string, handler http.HandlerFunc) http.HandlerFunc {
 	return func(w http.ResponseWriter, r *http.Request) {
@@ -72,8 +72,8 @@ func (s *Server) strictly(kind string, handler http.HandlerFunc) http.HandlerFun
 
 const noAgent = "no User-Agent of its own"
 
-// named refuses a request to the REST API by a program that does not say what it is, unless the
-// Server is lenient.
+// named refuses a request to the REST API without a User-Agent of its own, unless the Server is
+// lenient.
 func (s *Server) named(kind string, handler http.HandlerFunc) http.HandlerFunc {
 	return func(w http.ResponseWriter, r *http.Request) {
 		if s.config.Lenient || !unnamed(r) {
@@ -85,8 +85,8 @@ func (s *Server) named(kind string, handler http.HandlerFunc) http.HandlerFunc {
 	}
 }
 
-// restError is an error of the REST API. Who does not ask for JSON gets XML in the form that users
-// of client libraries report.
+// restError is an error of the REST API. A request that does not accept JSON gets XML in the form
+// that users of client libraries report.
 func restError(status, code int, message string) http.HandlerFunc {
 	return func(w http.ResponseWriter, r *http.Request) {
 		if strings.Contains(r.Header.Get("Accept"), "application/json") {

@@ -12,8 +12,8 @@ import (
 	"time"
 )
 
-// Mark is part of every code and token that a Server hands out, so that a test can look for them
-// where they must not be.
+// Mark is part of every code and token that a Server issues, so that a test can look for them where
+// they must not be.
 const Mark = "eyJ6b29tdGVzdCI"
 
 // newToken is as long as Zoom's, whose tokens are signed JSON in practice.
@@ -146,8 +146,8 @@ func (s *Server) redeem(app App, r *http.Request) (*code, *refusal) {
 	return c, nil
 }
 
-// proves is PKCE, RFC 7636 section 4.6. A verifier for a code that was asked for without a
-// challenge proves nothing: that is how a code of somebody else's flow would be slipped in.
+// proves is PKCE, RFC 7636 section 4.6. A verifier for a code that was requested without a
+// challenge proves nothing: an attacker's code would be injected that way.
 func proves(verifier, challenge, method string) bool {
 	switch {
 	case challenge == "" || verifier == "":
@@ -210,7 +210,7 @@ func sameScopes(a, b []string) bool {
 	return slices.Equal(slices.Sorted(slices.Values(a)), slices.Sorted(slices.Values(b)))
 }
 
-// issue makes a pair of tokens. Access tokens of before stay good until they expire, unless the app
+// issue makes a pair of tokens. Earlier access tokens stay good until they expire, unless the app
 // has one at most. s.mu is held.
 func (s *Server) issue(g *grant) object {
 	if s.apps[g.clientID].OneAccessToken {

@@ -18,7 +18,23 @@
 //
 // A Server is the other half: the consent page, single-use codes and rotating tokens, removal by
 // the customer, and on demand a Fault at each step. It counts what a client must never do, such as
-// to spend a refresh token twice.
+// spending a refresh token twice.
+//
+// Of webhooks:
+//
+//   - zoom: a Zoom and its Config
+//   - events: the events that it sends
+//   - request: a signed request, and the validation of an endpoint
+//   - delivery: the attempts to deliver an event, and their log
+//   - faults: losses, duplicates and delays on the way
+//
+// Of OAuth:
+//
+//   - server: a Server, its users, apps and installations, and its Stats
+//   - consent: the consent page
+//   - token: the token endpoint, revocation, and the REST API
+//   - step: the kinds of request, and a Fault at each
+//   - strict: requests that are refused by the RFCs
 package zoomtest
 
 import (
@@ -30,7 +46,7 @@ import (
 	"time"
 )
 
-// Config says where a Zoom sends events, as which app, and how badly.
+// Config is where a Zoom sends events, as which app, and with which faults.
 type Config struct {
 	// Endpoint is the URL of the app's event subscription.
 	Endpoint string
@@ -64,7 +80,7 @@ type Config struct {
 	// again, in whatever order events are delivered.
 	Seed uint64
 
-	// Faults is what goes wrong on the way; the zero value is nothing.
+	// Faults is what goes wrong between Zoom and the endpoint; the zero value is nothing.
 	Faults Faults
 
 	// Observe, when set, sees every Delivery as it is logged. Calls may be concurrent.
@@ -133,7 +149,7 @@ func (z *Zoom) secret() string {
 	return z.secretToken
 }
 
-// Clock is a source of time. A test whose endpoint has a clock of its own passes that one here.
+// Clock is a source of time. A test whose endpoint has a fake clock passes the same one here.
 type Clock interface {
 	Now() time.Time
 	After(d time.Duration) <-chan time.Time
@@ -144,8 +160,8 @@ type realClock struct{}
 func (realClock) Now() time.Time                         { return time.Now() }
 func (realClock) After(d time.Duration) <-chan time.Time { return time.After(d) }
 
-// Skewed is a clock that is ahead of another by that much, or behind. A Server and a Zoom that both
-// have one are a Zoom whose time is not that of the app.
+// Skewed is a clock that is ahead of another, or behind with a negative duration. A Server and a
+// Zoom that both have one are a Zoom whose clock differs from the app's.
 func Skewed(clock Clock, ahead time.Duration) Clock {
 	if clock == nil {
 		clock = realClock{}
