@@ -1,5 +1,5 @@
 // Package controllers runs the reconcilers of apps, installations and meetings. They turn what is
-// recorded into status, tell people about changes by Events, and take away what is no longer kept.
+// recorded into status, record Events about changes, and remove what is no longer kept.
 //
 // Each has a package of its own, app, installation and meeting, and none knows another. Every one
 // observes, decides, acts and reports; what it decides is a pure function of what was observed and
@@ -31,7 +31,7 @@ import (
 	"github.com/zoom-operator/zoom-operator/zoom"
 )
 
-// Options are what the controllers need to know of the world.
+// Options are the controllers' configuration.
 type Options struct {
 	// ExternalURL is what Zoom and browsers reach the webhook server by, without a slash at the
 	// end; empty when that is not known.
@@ -46,7 +46,7 @@ type Options struct {
 	// NamespaceDeletionTimeout is how long a namespace that is being deleted waits for Zoom to take
 	// the revocations of its installations; afterwards it goes without.
 	NamespaceDeletionTimeout time.Duration
-	// Refreshes is what the refreshes in flight are counted in. Who ends the process waits for it.
+	// Refreshes counts the refreshes in flight. The process waits for it before it ends.
 	Refreshes *sync.WaitGroup
 }
 
@@ -91,5 +91,5 @@ func SetupWithManager(mgr ctrl.Manager, o Options) error {
 	return nil
 }
 
-// Index adds what the controllers find objects by to a cache, which takes it only once.
+// Index adds the field indexes of the controllers to a cache, which takes each only once.
 func Index(indexer client.FieldIndexer) error { return index.Add(indexer) }

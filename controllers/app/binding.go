@@ -12,10 +12,10 @@ import (
 	"github.com/zoom-operator/zoom-operator/internal/installation"
 )
 
-// bind writes into an app of distribution Account that names no account the one that it is bound to
-// all the same: an app that was created again without it belongs to the customer whose installation
+// bind writes the account that an app of distribution Account is bound to into its spec, where that
+// names none: an app that was created again without it belongs to the customer whose installation
 // was retained, and one that an earlier version of the operator bound has it in its status. The
-// write holds only for the version that was read, and so never overrules a consent of this moment.
+// write is under optimistic concurrency, and so never overrules a concurrent consent.
 func (r *Reconciler) bind(ctx context.Context, app *v1alpha1.ZoomApp) error {
 	if app.Spec.Distribution == v1alpha1.DistributionAccount && app.Spec.AccountID == "" {
 		account, err := r.boundAccount(ctx, app)
@@ -40,8 +40,8 @@ func (r *Reconciler) bind(ctx context.Context, app *v1alpha1.ZoomApp) error {
 }
 
 // boundAccount is the account that the app is bound to although its spec does not name it; empty
-// when there is none. The API server is asked, as a cache that is behind may not know who was
-// first.
+// when there is none. Installations are read from the API server, as a cache that is behind may
+// lack the first one.
 func (r *Reconciler) boundAccount(ctx context.Context, app *v1alpha1.ZoomApp) (string, error) {
 	var all v1alpha1.ZoomInstallationList
 	err := r.Live.List(ctx, &all, client.InNamespace(app.Namespace), client.MatchingFields{index.App: app.Name})

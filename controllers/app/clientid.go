@@ -22,9 +22,9 @@ import (
 	"github.com/zoom-operator/zoom-operator/internal/refusal"
 )
 
-// contend finds out whether another app has the client ID with a better claim. While others have it
-// too, Zoom is asked about the credentials of each one with customers, and of the one with the best
-// claim, unless that is known.
+// contend decides whether another app has the client ID with a better claim. While others have it
+// too, the credentials of each app with customers, and of the one with the best claim, are checked
+// with Zoom, unless there is an answer already.
 func (r *Reconciler) contend(ctx context.Context, app *v1alpha1.ZoomApp, seen *facts) error {
 	others, err := clientids.Others(ctx, r.Client, app, clientids.Indexed(app))
 	others = slices.DeleteFunc(others, gone)
@@ -55,19 +55,19 @@ func (r *Reconciler) contend(ctx context.Context, app *v1alpha1.ZoomApp, seen *f
 	return nil
 }
 
-// gone says whether an app is only kept by somebody else's finalizer. It is not looked at any more.
+// gone reports whether a deleted app is kept only by finalizers other than the operator's. It is
+// not reconciled any more.
 func gone(app v1alpha1.ZoomApp) bool {
 	return !app.DeletionTimestamp.IsZero() && !controllerutil.ContainsFinalizer(&app, v1alpha1.AppFinalizer)
 }
 
-// prove has Zoom asked about an app's credentials, and a refusal kept in its status.
+// prove asks Zoom about an app's credentials, and records a refusal in its status.
 func (r *Reconciler) prove(ctx context.Context, app *v1alpha1.ZoomApp, seen *facts) (clientids.Standing, error) {
 	standing := r.Proofs.Ask(ctx, app, seen.clientSecrets)
 	if standing != clientids.Refused {
 		return standing, nil
 	}
-	// The status that was read is not the one that stands any more, so the app is looked at again
-	// at once.
+	// This write makes the status that was read outdated, so the app is reconciled again at once.
 	return standing, refusal.Update(ctx, r.Live, r.Client, client.ObjectKeyFromObject(app), func(stands *v1alpha1.AppRefusal) *v1alpha1.AppRefusal {
 		return refusal.Next(stands, refusal.ClientRejected, seen.credentials, r.Now())
 	})
@@ -89,7 +89,8 @@ func (r *Reconciler) customers(ctx context.Context, app *v1alpha1.ZoomApp) (all,
 	return all, authorized, nil
 }
 
-// sameClientID are the other apps of the client ID of one that came, went or changed.
+// sameClientID are the requests for the other apps with the client ID of one that was created,
+// deleted or changed.
 func (r *Reconciler) sameClientID(ctx context.Context, obj client.Object) []reconcile.Request {
 	app, ok := obj.(*v1alpha1.ZoomApp)
 	if !ok {
@@ -107,7 +108,7 @@ func (r *Reconciler) sameClientID(ctx context.Context, obj client.Object) []reco
 	return requests
 }
 
-// claimChanged lets through what may change which app has a client ID.
+// claimChanged lets through changes that may decide which app has a client ID.
 var claimChanged = predicate.Or(predicate.GenerationChangedPredicate{}, predicate.Funcs{
 	CreateFunc: func(event.CreateEvent) bool { return false },
 	DeleteFunc: func(event.DeleteEvent) bool { return false },
@@ -128,7 +129,7 @@ var claimChanged = predicate.Or(predicate.GenerationChangedPredicate{}, predicat
 	GenericFunc: func(event.GenericEvent) bool { return false },
 })
 
-// claimCondition says whether an app has the use of its client ID.
+// claimCondition is ClientIDHeld.
 func claimCondition(f facts) metav1.Condition {
 	c := metav1.Condition{Type: v1alpha1.ConditionClientIDHeld, Status: metav1.ConditionTrue, Reason: v1alpha1.ReasonHeld}
 	c.Message = "No other ZoomApp has a better claim to the client ID."

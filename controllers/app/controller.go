@@ -1,9 +1,14 @@
-// Package app says whether a ZoomApp is wired up.
+// Package app is the controller of ZoomApps. The conditions that it writes say whether an app is
+// ready, and if not, what an admin has to do.
 //
-// Reconcile observes the app's Secret, its namespace and what Zoom says of its credentials, decides
-// its conditions from that, and writes them. It binds an app of one account to that account,
-// decides which of several apps has a client ID, and holds the removal of an app until its
-// installations are gone, where deletionPolicy Revoke wants that.
+// Reconcile (controller.go) observes the app's Secret, its namespace and Zoom's answers about its
+// credentials, decides the status from that, and writes it.
+//
+//   - status: the conditions, and the Events of their transitions
+//   - verification: the condition about the events that arrive
+//   - client ID: which of several apps has a client ID
+//   - binding: the account that an app for one account is bound to
+//   - removal: with deletionPolicy Revoke, an app is deleted after its installations
 package app
 
 import (
@@ -41,16 +46,16 @@ import (
 )
 
 // Secrets are not watched, so that the operator need not be allowed to list them. Each app's is
-// read again within recheckEvery, as the listener does, and within recheckWrong while somebody is
-// probably about to put something right in it. That is one read by name at a time: a hundred apps
-// cost the API server four reads a second, and ten while all of them are wrong.
+// read again within recheckEvery, as the webhook server does, and within recheckWrong while an
+// admin is probably about to correct it. That is one read by name at a time: a hundred apps cost
+// the API server four reads a second, and ten while all of them are wrong.
 const (
 	recheckEvery  = 30 * time.Second
 	recheckWrong  = 10 * time.Second
 	recheckJitter = 0.2
 )
 
-// Reconciler says whether an app is wired up.
+// Reconciler reconciles ZoomApps.
 type Reconciler struct {
 	Client client.Client
 	// Live reads Secrets from the API server.
@@ -63,9 +68,9 @@ type Reconciler struct {
 	Clouds clouds.Others
 	Now    func() time.Time
 
-	// Proofs are what Zoom says of credentials, which the controller of installations minds too.
+	// Proofs are Zoom's answers about credentials, shared with the installation controller.
 	Proofs *proof.Proofs
-	// Gates are those that the controller of installations minds.
+	// Gates are the circuit breakers, shared with the installation controller.
 	Gates *gate.Gates
 	// Served are the namespaces whose apps are served.
 	Served *selected.Namespaces
@@ -78,7 +83,8 @@ type Reconciler struct {
 // +kubebuilder:rbac:groups="",resources=namespaces,verbs=list;watch
 // +kubebuilder:rbac:groups=events.k8s.io,resources=events,verbs=create;patch
 
-// SetupWithManager adds the controller to a manager. It needs the indexes of the package.
+// SetupWithManager adds the controller to a manager, whose cache needs the indexes of
+// controllers.Index.
 func (r *Reconciler) SetupWithManager(mgr ctrl.Manager) error {
 	return ctrl.NewControllerManagedBy(mgr).
 		For(&v1alpha1.ZoomApp{}, builder.WithPredicates(predicate.Or(predicate.GenerationChangedPredicate{}, Reported, predicates.RetryAsked))).
@@ -88,8 +94,8 @@ func (r *Reconciler) SetupWithManager(mgr ctrl.Manager) error {
 		Complete(reconcile.AsReconciler(mgr.GetClient(), r))
 }
 
-// Reported lets through what is reported of Zoom's validations and refusals, and of events that
-// are refused, and not that events arrive.
+// Reported lets through status updates by the webhook server about Zoom's validations and refusals,
+// and about events that are refused, and not those about events that arrive.
 var Reported = predicate.Funcs{
 	CreateFunc: func(event.CreateEvent) bool { return false },
 	DeleteFunc: func(event.DeleteEvent) bool { return false },
@@ -129,7 +135,7 @@ func (r *Reconciler) Reconcile(ctx context.Context, app *v1alpha1.ZoomApp) (ctrl
 	}
 	if err := r.bind(ctx, app); err != nil {
 		if apierrors.IsConflict(err) {
-			return ctrl.Result{RequeueAfter: queue.AfterConflict}, nil // somebody consents at this moment
+			return ctrl.Result{RequeueAfter: queue.AfterConflict}, nil // the app was written since it was read, as by a consent
 		}
 		return ctrl.Result{}, err
 	}
@@ -148,8 +154,8 @@ func (r *Reconciler) Reconcile(ctx context.Context, app *v1alpha1.ZoomApp) (ctrl
 	return ctrl.Result{RequeueAfter: recheck(now, app, seen)}, nil
 }
 
-// retry forgets what Zoom refused, so that it is tried again at once, and takes off the annotation
-// that asks for it. The Secret is read again whenever an app is looked at.
+// retry drops the refusal that is recorded, so that Zoom is asked again at once, and removes the
+// annotation. The Secret is read in every reconciliation anyway.
 func (r *Reconciler) retry(ctx context.Context, app *v1alpha1.ZoomApp) error {
 	key := client.ObjectKeyFromObject(app)
 	forgotten := func(*v1alpha1.AppRefusal) *v1alpha1.AppRefusal { return nil }
@@ -166,8 +172,9 @@ func (r *Reconciler) retry(ctx context.Context, app *v1alpha1.ZoomApp) error {
 	return nil
 }
 
-// outdated forgets a refusal of what is not configured any more. Whoever reported it had read the
-// Secret before, and the app was read after that, so the Secret that was read last is newer.
+// outdated drops a refusal of credentials that are not configured any more. Its reporter had read
+// the Secret before it wrote the app, which was read here before the Secret, so the Secret here is
+// newer.
 func (r *Reconciler) outdated(ctx context.Context, app *v1alpha1.ZoomApp, credentials string) error {
 	former := app.Status.Refusal.Credentials
 	return refusal.Update(ctx, r.Live, r.Client, client.ObjectKeyFromObject(app), func(stands *v1alpha1.AppRefusal) *v1alpha1.AppRefusal {
@@ -178,7 +185,7 @@ func (r *Reconciler) outdated(ctx context.Context, app *v1alpha1.ZoomApp, creden
 	})
 }
 
-// recheck is how long until an app is looked at again although nothing happens to it.
+// recheck is after how long an app is requeued, with jitter, although nothing happens to it.
 func recheck(now time.Time, app *v1alpha1.ZoomApp, seen facts) time.Duration {
 	latest := recheckEvery
 	if len(seen.missing()) > 0 || seen.refusalOf(app) != nil {
@@ -218,8 +225,8 @@ func (r *Reconciler) observe(ctx context.Context, app *v1alpha1.ZoomApp) (facts,
 	return facts, r.contend(ctx, app, &facts)
 }
 
-// report writes a status if it differs from the one that stands, and tells what changed. The write
-// holds only for the version that was read, so that nothing is told twice.
+// report writes a status if it differs from the present one, and records Events of what changed.
+// The write carries the resourceVersion that was read, so that no Event is recorded twice.
 func (r *Reconciler) report(ctx context.Context, app *v1alpha1.ZoomApp, status v1alpha1.ZoomAppStatus) error {
 	if equality.Semantic.DeepEqual(app.Status, status) {
 		return nil
@@ -228,7 +235,8 @@ func (r *Reconciler) report(ctx context.Context, app *v1alpha1.ZoomApp, status v
 	if err != nil {
 		return err
 	}
-	// These are the webhook server's, or, of the refusal, whose who asked Zoom.
+	// These fields are the webhook server's; the refusal is written by any component that asked
+	// Zoom.
 	configuration.EndpointValidatedAt, configuration.LastEventAt, configuration.AccountID, configuration.Refusal = nil, nil, nil, nil
 	configuration.RefusedEvents = nil
 	err = r.Client.Status().Apply(ctx, applyv1alpha1.ZoomApp(app.Name, app.Namespace).WithUID(app.UID).WithResourceVersion(app.ResourceVersion).WithStatus(configuration), apply.Owner, client.ForceOwnership)
@@ -239,7 +247,8 @@ func (r *Reconciler) report(ctx context.Context, app *v1alpha1.ZoomApp, status v
 	return nil
 }
 
-// anotherClientFound lets through that an installation was found to be such a one, or no longer is.
+// anotherClientFound lets through changes of installation.OfAnotherClient, by which customers are
+// counted.
 var anotherClientFound = predicate.Funcs{
 	CreateFunc: func(event.CreateEvent) bool { return false },
 	DeleteFunc: func(event.DeleteEvent) bool { return false },

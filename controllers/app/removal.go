@@ -18,14 +18,14 @@ import (
 	"github.com/zoom-operator/zoom-operator/controllers/internal/queue"
 )
 
-// recheckRemoval is how soon an app that waits for its installations to go is looked at again,
-// besides whenever one of them changes.
+// recheckRemoval is after how long an app that waits for the deletion of its installations is
+// requeued, besides whenever one of them changes.
 const recheckRemoval = 10 * time.Second
 
 // +kubebuilder:rbac:groups=zoom-operator.io,resources=zoominstallations,verbs=list;delete
 
-// ensureFinalizer keeps an app of deletionPolicy Revoke from going before its installations, and
-// lets any other go at once.
+// ensureFinalizer adds the finalizer to an app of deletionPolicy Revoke, so that it is not deleted
+// before its installations, and removes it from any other.
 func (r *Reconciler) ensureFinalizer(ctx context.Context, app *v1alpha1.ZoomApp) error {
 	before := client.MergeFromWithOptions(app.DeepCopy(), client.MergeFromWithOptimisticLock{})
 	changed := controllerutil.RemoveFinalizer
@@ -42,8 +42,8 @@ func (r *Reconciler) ensureFinalizer(ctx context.Context, app *v1alpha1.ZoomApp)
 }
 
 // remove deletes the installations of a deleted app, each of which is then revoked at Zoom, and
-// lets the app go after the last. No deletion can be taken back, so a policy that becomes Retain
-// after that spares none of them: the app goes before they do.
+// removes the app's finalizer after the last. No deletion can be taken back, so when the policy
+// becomes Retain afterwards none of them is spared: the app is deleted before they are.
 func (r *Reconciler) remove(ctx context.Context, app *v1alpha1.ZoomApp) (ctrl.Result, error) {
 	if !controllerutil.ContainsFinalizer(app, v1alpha1.AppFinalizer) {
 		return ctrl.Result{}, nil
@@ -60,7 +60,7 @@ func (r *Reconciler) remove(ctx context.Context, app *v1alpha1.ZoomApp) (ctrl.Re
 		}
 		return ctrl.Result{}, nil
 	}
-	// Until it is known who has the client ID now, the installations wait, see clientids.Of.
+	// Until it is known which app has the client ID now, the installations wait, see clientids.Of.
 	seen, err := r.observe(ctx, app)
 	if err != nil {
 		return ctrl.Result{}, err
@@ -76,8 +76,8 @@ func (r *Reconciler) remove(ctx context.Context, app *v1alpha1.ZoomApp) (ctrl.Re
 }
 
 // removeInstallations deletes those that are not being deleted yet, and returns how many there
-// still are. They are read from the API server: a cache that is behind could let the app go before
-// the last of them.
+// still are. They are read from the API server: with a cache that is behind the app could be
+// deleted before the last of them.
 func (r *Reconciler) removeInstallations(ctx context.Context, app *v1alpha1.ZoomApp) (left int, err error) {
 	if app.Spec.DeletionPolicy != v1alpha1.DeletionPolicyRevoke {
 		return 0, nil
@@ -99,7 +99,7 @@ func (r *Reconciler) removeInstallations(ctx context.Context, app *v1alpha1.Zoom
 	return len(all.Items), nil
 }
 
-// removalStatus is what a deleted app says while installations of it are left.
+// removalStatus is the status of a deleted app while it has installations.
 func removalStatus(now time.Time, app *v1alpha1.ZoomApp, claim metav1.Condition, left int) v1alpha1.ZoomAppStatus {
 	status := *app.Status.DeepCopy()
 	claim.ObservedGeneration, claim.LastTransitionTime = app.Generation, *v1alpha1.Seconds(now)

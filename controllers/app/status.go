@@ -22,21 +22,20 @@ import (
 // the subscription after six rounds that failed, so twelve days are left to act.
 const validationOverdue = 6 * 24 * time.Hour
 
-// facts is what was observed of an app. Of its secrets, clientSecrets are for asking Zoom alone.
+// facts is what was observed of an app. clientSecrets are for requests to Zoom alone.
 type facts struct {
 	secret                    credentials.State
 	needed, present           []string // keys of the Secret
 	placeholders              []string // keys that hold nothing else
 	installations, authorized int32
-	credentials               string // identifies what the app asks Zoom with
+	credentials               string // a digest, by which a refusal is matched
 	cloudUnknown              bool
 	clientSecrets             []string
 	claim                     clientids.Verdict // on the app's client ID
 	notSelectedBy             string            // the selector that the labels of the app's namespace do not fit
 }
 
-// refusalOf is that Zoom refuses what the app asks with now; nil when it does not, as far as is
-// known.
+// refusalOf is Zoom's refusal of the app's present credentials; nil when none is known.
 func (f facts) refusalOf(app *v1alpha1.ZoomApp) *v1alpha1.AppRefusal {
 	if stands := app.Status.Refusal; stands != nil && stands.Credentials == f.credentials {
 		return stands
@@ -60,7 +59,7 @@ func presentKeys(secret credentials.Values) []string {
 	return keys
 }
 
-// statusOf is what follows from what was observed of an app.
+// statusOf is the status that follows from what was observed of an app.
 func statusOf(now time.Time, app *v1alpha1.ZoomApp, f facts, externalURL string) v1alpha1.ZoomAppStatus {
 	status := *app.Status.DeepCopy()
 	status.Installations, status.AuthorizedInstallations = &f.installations, &f.authorized
@@ -140,7 +139,7 @@ func endpointCondition(now time.Time, status *v1alpha1.ZoomAppStatus) metav1.Con
 	return c
 }
 
-// enterURL says how to have the URL validated.
+// enterURL is the sentence about how to have the URL validated.
 func enterURL(status *v1alpha1.ZoomAppStatus) string {
 	if status.WebhookURL == "" {
 		return "The operator does not know the URL: it runs without --external-url."
@@ -177,7 +176,7 @@ func readyCondition(app *v1alpha1.ZoomApp, f facts, available, endpoint metav1.C
 	return c
 }
 
-// refusalMessage says what Zoom refuses an app for, and what to do.
+// refusalMessage is the sentences about why Zoom refuses an app, and what to do.
 func refusalMessage(app *v1alpha1.ZoomApp, authorized int32, refused *v1alpha1.AppRefusal) string {
 	since := " It did so first at " + messages.Instant(&refused.At) + ". "
 	if refused.Reason == v1alpha1.AppRefusalScopeMissing {
@@ -197,9 +196,9 @@ func refusalMessage(app *v1alpha1.ZoomApp, authorized int32, refused *v1alpha1.A
 		"in Zoom's build flow, and put the current client secret into Secret " + app.Spec.CredentialsSecretRef.Name + "; no consent is lost. " + again
 }
 
-// eventsOf is what happened to an app since the status that it has, for Events: that it became, or
-// ceased to be, what a condition says. What a new app merely does not have yet is nothing new, and
-// what Ready repeats is said once.
+// eventsOf are the Events about the transition of an app's conditions from its present status to
+// the next. What a new app merely does not have yet is no transition, and a reason that Ready
+// repeats is recorded once.
 func eventsOf(app *v1alpha1.ZoomApp, after v1alpha1.ZoomAppStatus) []events.Event {
 	var out []events.Event
 	said := map[string]bool{}

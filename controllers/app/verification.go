@@ -16,17 +16,17 @@ import (
 )
 
 const (
-	// doubtFor is how long events may be refused before the app is said to be wrong, once events of
-	// it have verified. A secret that is changed at Zoom first is wrong here until it is changed
-	// here, and what is still refused when Zoom sends it again, after five minutes, will probably
-	// be refused for good.
+	// doubtFor is how long events may be refused before EventsVerified becomes False, once events
+	// of the app have verified. A secret that is changed at Zoom first is wrong here until it is
+	// changed here, too, and an event that is still refused when Zoom sends it again, after five
+	// minutes, will probably be refused for good.
 	doubtFor = 4 * time.Minute
 	// mentionFor is how long refused events are mentioned although others verify.
 	mentionFor = time.Hour
 )
 
-// telling are the reasons for which events are refused, the most telling first: what is Zoom's
-// beyond doubt comes before what anybody can send.
+// telling are the reasons for which events are refused, the most conclusive first: those of
+// requests that are certainly Zoom's come before those that any sender can cause.
 var telling = []v1alpha1.RefusalReason{
 	v1alpha1.RefusalNoCredentials, v1alpha1.RefusalStale, v1alpha1.RefusalFuture, v1alpha1.RefusalWrongSignature, v1alpha1.RefusalWrongVerificationToken,
 }
@@ -40,11 +40,11 @@ var refusalCondition = map[v1alpha1.RefusalReason]string{
 	v1alpha1.RefusalWrongVerificationToken: v1alpha1.ReasonVerificationTokenWrong,
 }
 
-// eventsCondition says whether the events that arrive are verified. What cannot be told apart by
-// its content is told apart by what else arrives: a request that fits no secret is Zoom's when the
-// secret here is wrong, and a stranger's when it is right, and then Zoom's own events verify, its
-// validation every 72 hours among them. So whatever verified since the refusals began speaks for
-// the app; see docs/decisions/0009-who-is-wrong-about-a-signature.md.
+// eventsCondition is EventsVerified. A request that matches no secret is Zoom's when the secret
+// here is wrong, and a stranger's when it is right. Its content does not distinguish the two, but
+// when the secret is right, Zoom's own events verify, its validation every 72 hours among them. So
+// anything that verified since the refusals began is evidence for the secret; see
+// docs/decisions/0009-who-is-wrong-about-a-signature.md.
 func eventsCondition(now time.Time, app *v1alpha1.ZoomApp, available metav1.Condition) metav1.Condition {
 	verified := app.Status.LastEventAt
 	var doubt, besides *v1alpha1.RefusedEvents
@@ -82,8 +82,8 @@ func eventsCondition(now time.Time, app *v1alpha1.ZoomApp, available metav1.Cond
 	return c
 }
 
-// refusedFor are the events that were refused for a reason; nil when there are none, or that reason
-// is no longer one.
+// refusedFor is the record of the events that were refused for a reason; nil when there is none, or
+// when the reason cannot apply any more.
 func refusedFor(app *v1alpha1.ZoomApp, reason v1alpha1.RefusalReason, available metav1.Condition) *v1alpha1.RefusedEvents {
 	i := slices.IndexFunc(app.Status.RefusedEvents, func(e v1alpha1.RefusedEvents) bool { return e.Reason == reason })
 	switch {
@@ -95,7 +95,7 @@ func refusedFor(app *v1alpha1.ZoomApp, reason v1alpha1.RefusalReason, available 
 	return &app.Status.RefusedEvents[i]
 }
 
-// refused says how many events were refused, and why.
+// refused is the sentence about how many events were refused, and why.
 func refused(app *v1alpha1.ZoomApp, e *v1alpha1.RefusedEvents) string {
 	text := "Since " + messages.Instant(&e.Since) + ", " + roughly(e.Count)
 	secret, were := "Secret "+app.Spec.CredentialsSecretRef.Name, " were"
@@ -116,7 +116,7 @@ func refused(app *v1alpha1.ZoomApp, e *v1alpha1.RefusedEvents) string {
 	}
 }
 
-// remedy says what to do about events that are refused.
+// remedy is the sentence about what to do about refused events.
 func remedy(app *v1alpha1.ZoomApp, e *v1alpha1.RefusedEvents) string {
 	secret := "Secret " + app.Spec.CredentialsSecretRef.Name
 	const check = " Then press Validate at Zoom, in the app's event subscription, which shows at once whether it is right. If it was right before, " +
@@ -159,8 +159,8 @@ func roughly(n int64) string {
 	return text
 }
 
-// doubted is Ready in the light of EventsVerified. Strangers alone must not be able to make an app
-// not ready, so refused events make it Unknown at most; nor must it say that all is well.
+// doubted is Ready with EventsVerified taken into account. Strangers must not be able to make Ready
+// False, so refused events make it Unknown at most; it must not hide them either.
 func doubted(ready, events metav1.Condition) metav1.Condition {
 	if ready.Status != metav1.ConditionTrue {
 		return ready
@@ -174,9 +174,8 @@ func doubted(ready, events metav1.Condition) metav1.Condition {
 	return ready
 }
 
-// eventsReported says whether the webhook server reported something of an app's events that may
-// change EventsVerified: that events arrive is new only as long as it is not known that they
-// verify.
+// eventsReported reports whether the webhook server wrote something about an app's events that may
+// change EventsVerified: the time of the last event matters only until EventsVerified is True.
 func eventsReported(before, after *v1alpha1.ZoomApp) bool {
 	return !equality.Semantic.DeepEqual(before.Status.RefusedEvents, after.Status.RefusedEvents) ||
 		!before.Status.LastEventAt.Equal(after.Status.LastEventAt) &&

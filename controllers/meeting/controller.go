@@ -1,8 +1,10 @@
-// Package meeting says what a ZoomMeeting is now, and takes away what is no longer kept of the
-// past.
+// Package meeting is the controller of ZoomMeetings: it writes the status that follows from their
+// spec, and removes what the retention no longer keeps.
 //
-// What follows from the spec of a meeting, and until when, is decided in internal/meeting; here it
-// is written, told of by Events, and looked at again when it changes.
+// What follows from the spec of a meeting, and until when, is decided in internal/meeting. The
+// controller (controller.go) writes it, records Events about transitions (events.go), and requeues
+// the meeting for its next change. A meeting that is planned in the host's personal room (room.go)
+// is reconciled together with the ZoomMeeting of that room.
 package meeting
 
 import (
@@ -35,11 +37,11 @@ import (
 	"github.com/zoom-operator/zoom-operator/internal/meeting"
 )
 
-// concurrentMeetings is how many meetings are worked on at once. Nearly all of the time goes into
+// concurrentMeetings is how many meetings are reconciled at once. Nearly all of the time is spent
 // waiting for the API server.
 const concurrentMeetings = 8
 
-// Reconciler says what a meeting is now, and takes away what is no longer kept of the past.
+// Reconciler reconciles ZoomMeetings.
 type Reconciler struct {
 	Client client.Client
 	Events recorder.EventRecorder
@@ -55,15 +57,16 @@ type Reconciler struct {
 // +kubebuilder:rbac:groups=zoom-operator.io,resources=zoominstallations,verbs=get;list;watch
 // +kubebuilder:rbac:groups=events.k8s.io,resources=events,verbs=create;patch
 
-// SetupWithManager adds the controller to a manager. It needs the indexes of the package.
+// SetupWithManager adds the controller to a manager, whose cache needs the indexes of
+// controllers.Index.
 func (r *Reconciler) SetupWithManager(mgr ctrl.Manager) error {
 	return ctrl.NewControllerManagedBy(mgr).
 		Named("zoommeeting").
 		Watches(&v1alpha1.ZoomMeeting{}, r.itself(), builder.WithPredicates(predicate.GenerationChangedPredicate{})).
 		Watches(&v1alpha1.ZoomMeeting{}, handler.EnqueueRequestsFromMapFunc(r.plannedInRoom), builder.WithPredicates(predicate.GenerationChangedPredicate{})).
-		// What an app wants kept decides about all of its meetings.
+		// The retention of an app concerns all of its meetings.
 		Watches(&v1alpha1.ZoomApp{}, handler.EnqueueRequestsFromMapFunc(r.meetingsOf), builder.WithPredicates(predicate.GenerationChangedPredicate{})).
-		// A meeting says when its installation is not there.
+		// A meeting has a condition while its installation does not exist.
 		Watches(&v1alpha1.ZoomInstallation{}, handler.EnqueueRequestsFromMapFunc(r.meetingsOfInstallation), builder.WithPredicates(predicates.CameOrWent)).
 		WithOptions(queue.Options(concurrentMeetings)).
 		Complete(reconcile.AsReconciler(mgr.GetClient(), r))
@@ -101,7 +104,8 @@ func (r *Reconciler) meetingsOf(ctx context.Context, app client.Object) []reconc
 	return requests
 }
 
-// meetingsOfInstallation are the meetings of an installation that came or went.
+// meetingsOfInstallation are the requests for the meetings of an installation that was created or
+// deleted.
 func (r *Reconciler) meetingsOfInstallation(ctx context.Context, in client.Object) []reconcile.Request {
 	var meetings v1alpha1.ZoomMeetingList
 	err := r.Client.List(ctx, &meetings, client.InNamespace(in.GetNamespace()), client.MatchingFields{index.Installation: in.GetName()}, client.UnsafeDisableDeepCopy)
@@ -137,8 +141,8 @@ func (r *Reconciler) Reconcile(ctx context.Context, m *v1alpha1.ZoomMeeting) (ct
 	}
 	switch at, changes := meeting.NextChange(now, seen, p); {
 	case apierrors.IsConflict(err):
-		// An event was stored since the meeting was read, or this is our own status coming back. In
-		// a burst the next event is near.
+		// The meeting was written since it was read: by an event, or by this controller, whose own
+		// status write is not in the cache yet. In a burst the next event is near.
 		return ctrl.Result{RequeueAfter: max(queue.AfterConflict, r.CountDelay)}, nil
 	case err != nil || !changes:
 		return ctrl.Result{}, err
@@ -147,7 +151,7 @@ func (r *Reconciler) Reconcile(ctx context.Context, m *v1alpha1.ZoomMeeting) (ct
 	}
 }
 
-// policy is what the app of a meeting wants, and whether its installation is there.
+// policy is the retention of a meeting's app, and whether the meeting's installation exists.
 func (r *Reconciler) policy(ctx context.Context, m *v1alpha1.ZoomMeeting) (meeting.Retention, error) {
 	p, err := r.appPolicy(ctx, m)
 	if err != nil {
@@ -175,9 +179,8 @@ func (r *Reconciler) appPolicy(ctx context.Context, m *v1alpha1.ZoomMeeting) (me
 	}
 }
 
-// follow brings a meeting's status up to date with what is seen of it, its spec when something in
-// it is no longer kept, and its metadata when it would go with its installation without the
-// operator.
+// follow writes a meeting's status, its spec when something in it is no longer kept, and its
+// metadata when an owner reference would have it garbage collected with its installation.
 func (r *Reconciler) follow(ctx context.Context, now time.Time, m, seen *v1alpha1.ZoomMeeting, p meeting.Retention) error {
 	tidied := m.DeepCopy()
 	if owned := meeting.RemoveOwner(tidied); !meeting.Compact(now, &tidied.Spec, p) && !owned {
@@ -191,9 +194,9 @@ func (r *Reconciler) follow(ctx context.Context, now time.Time, m, seen *v1alpha
 	return r.report(ctx, tidied, meeting.Status(now, seen, p))
 }
 
-// report writes a status if it differs from the one that stands, and tells what happened in
-// between. The write holds only for the version that was read: otherwise a cache that is behind
-// would let the same be told twice.
+// report writes a status if it differs from the present one, and records Events of what happened in
+// between. The write carries the resourceVersion that was read: otherwise, with a cache that is
+// behind, an Event would be recorded twice.
 func (r *Reconciler) report(ctx context.Context, m *v1alpha1.ZoomMeeting, status v1alpha1.ZoomMeetingStatus) error {
 	if equality.Semantic.DeepEqual(m.Status, status) {
 		return nil

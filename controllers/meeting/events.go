@@ -13,41 +13,41 @@ import (
 	"github.com/zoom-operator/zoom-operator/internal/messages"
 )
 
-// transitions are what happened to a meeting between two statuses, in the order in which it
-// happened. A status that is computed again, by whatever run of the operator, is the same and tells
-// nothing.
+// transitions are the Events of what happened to a meeting between two statuses, in the order in
+// which it happened. A status that is computed again, as after a restart, is the same, and yields
+// none.
 func transitions(before, after *v1alpha1.ZoomMeetingStatus, removal *v1alpha1.MeetingRemoval) []events.Event {
-	var told []events.Event
+	var happened []events.Event
 	if after.Last != nil && (before.Last == nil || !sameInstance(before.Last.UUID, before.Last.StartedAt, after.Last.UUID, after.Last.StartedAt)) {
-		told = append(told, events.Normal("MeetingEnded", "End", endNote(after.Last)))
+		happened = append(happened, events.Normal("MeetingEnded", "End", endNote(after.Last)))
 	}
 	if deletedSince(before, after, removal) {
-		told = append(told, events.Normal("MeetingDeleted", "Delete", "Deleted at Zoom at "+messages.Instant(&removal.At)))
+		happened = append(happened, events.Normal("MeetingDeleted", "Delete", "Deleted at Zoom at "+messages.Instant(&removal.At)))
 	}
 	if before.State == v1alpha1.MeetingDeleted && removal != nil && removal.Action == v1alpha1.RemovalRecovered {
-		told = append(told, events.Normal("MeetingRecovered", "Recover", "Recovered from Zoom's trash at "+messages.Instant(&removal.At)))
+		happened = append(happened, events.Normal("MeetingRecovered", "Recover", "Recovered from Zoom's trash at "+messages.Instant(&removal.At)))
 	}
 	if after.Live != nil && !knew(before, after.Live) {
-		told = append(told, events.Normal("MeetingStarted", "Start", "Started at "+messages.Instant(after.Live.StartedAt)))
+		happened = append(happened, events.Normal("MeetingStarted", "Start", "Started at "+messages.Instant(after.Live.StartedAt)))
 	}
-	return told
+	return happened
 }
 
-// knew says whether the status tells of an instance that is live now, live or over.
+// knew reports whether a status already had an instance that is live now, as live or as over.
 func knew(status *v1alpha1.ZoomMeetingStatus, now *v1alpha1.LiveInstance) bool {
 	live, last := status.Live, status.Last
 	return live != nil && sameInstance(live.UUID, live.StartedAt, now.UUID, now.StartedAt) ||
 		last != nil && sameInstance(last.UUID, last.StartedAt, now.UUID, now.StartedAt)
 }
 
-// sameInstance says whether two statuses speak of one instance, perhaps under two uuids. A start
-// that is only guessed gets earlier, so where it is another one the uuid decides.
+// sameInstance reports whether two statuses are about one instance, perhaps under two uuids. An
+// inferred start gets earlier, so where the starts differ the uuid decides.
 func sameInstance(uuid string, started *metav1.Time, otherUUID string, otherStarted *metav1.Time) bool {
 	return meeting.SameInstance(&v1alpha1.MeetingInstance{UUID: uuid, StartedAt: started}, &v1alpha1.MeetingInstance{UUID: otherUUID, StartedAt: otherStarted})
 }
 
-// deletedSince says whether the meeting was deleted since the status before. One that was held in
-// spite of an earlier deletion returns to Deleted when it ends, which is nothing new.
+// deletedSince reports whether the meeting was deleted since the previous status. One that was held
+// in spite of an earlier deletion returns to Deleted when it ends, which is no new deletion.
 func deletedSince(before, after *v1alpha1.ZoomMeetingStatus, removal *v1alpha1.MeetingRemoval) bool {
 	if after.State != v1alpha1.MeetingDeleted || before.State == v1alpha1.MeetingDeleted {
 		return false

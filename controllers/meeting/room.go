@@ -17,11 +17,11 @@ import (
 )
 
 // A meeting that is planned in the host's personal room is reported under the room's number once it
-// starts, with another type and another topic. What is planned and what is held are then two
-// ZoomMeetings; the first one looks into the second.
+// starts, with another type and another topic. The plan and its instances are then in two
+// ZoomMeetings; the status of the first one is derived from both.
 
-// plannedInRoom are the meetings of the same app and account that are planned in this one, if it is
-// a personal room.
+// plannedInRoom are the requests for the meetings of the same app and account that are planned in
+// this one, if it is a personal room.
 func (r *Reconciler) plannedInRoom(ctx context.Context, obj client.Object) []reconcile.Request {
 	room := obj.(*v1alpha1.ZoomMeeting) //nolint:forcetypeassert // it is what is watched
 	var meetings v1alpha1.ZoomMeetingList

@@ -1,4 +1,4 @@
-// Package apply is server-side apply as the controllers do it.
+// Package apply helps the controllers with server-side apply.
 package apply
 
 import (
@@ -8,11 +8,11 @@ import (
 	"sigs.k8s.io/controller-runtime/pkg/client"
 )
 
-// Owner owns what controllers write, in status and elsewhere.
+// Owner is the field owner of what controllers write, in status and elsewhere.
 const Owner = client.FieldOwner("zoom-operator")
 
-// Fill states a whole status in the form that server-side apply takes. The two are the same JSON,
-// so no field of a status can be forgotten here, and thereby given up.
+// Fill converts a whole status to the apply configuration that server-side apply takes. The two are
+// the same JSON, so no field of a status can be missing, and thereby be given up.
 func Fill[T any](configuration *T, status any) (*T, error) {
 	raw, err := json.Marshal(status)
 	if err != nil {

@@ -1,4 +1,4 @@
-// Package deletion deletes meetings and counts those that it deleted.
+// Package deletion deletes meetings, and counts them by the reason.
 package deletion
 
 import (

@@ -1,4 +1,4 @@
-// Package events tells of objects by Kubernetes' Events.
+// Package events records Kubernetes' Events about objects.
 package events
 
 import (
@@ -7,22 +7,22 @@ import (
 	"sigs.k8s.io/controller-runtime/pkg/recorder"
 )
 
-// Event is something that happened to an object.
+// Event is an Event of Kubernetes before it is recorded.
 type Event struct {
 	Type, Reason, Action, Note string
 }
 
-// Normal is an event that nobody has to do anything about.
+// Normal is an Event that needs no action.
 func Normal(reason, action, note string) Event {
 	return Event{corev1.EventTypeNormal, reason, action, note}
 }
 
-// Warning is one that somebody should look at.
+// Warning is an Event that an admin should look at.
 func Warning(reason, action, note string) Event {
 	return Event{corev1.EventTypeWarning, reason, action, note}
 }
 
-// Record tells of an object what happened to it.
+// Record records Events about an object.
 func Record(to recorder.EventRecorder, about runtime.Object, all ...Event) {
 	for _, e := range all {
 		to.Eventf(about, nil, e.Type, e.Reason, e.Action, "%s", e.Note)

@@ -1,4 +1,8 @@
-// Package gate is a circuit breaker for each app.
+// Package gate is a circuit breaker for each app: while Zoom refuses an app, one of its
+// installations probes, and the others wait. The circuit breaker is closed while Zoom accepts the
+// app's credentials, open while it refuses them, and half-open while an installation probes. The
+// names in this package are those of a gate, which is open when the circuit breaker is closed: then
+// every installation passes.
 package gate
 
 import (
@@ -16,59 +20,61 @@ import (
 )
 
 const (
-	// An app that Zoom refuses is tried again by one of its installations, after as long as it has
-	// been refused, within these bounds. Credentials that were corrected here are tried at once.
+	// The backoff of probes: as long as the app has been refused, within these bounds. Credentials
+	// that were corrected in the Secret are probed at once.
 	probeSoonest = 30 * time.Second
 	probeLatest  = 5 * time.Minute
-	// recoverWithin is the time over which the installations that waited ask Zoom when it accepts
-	// the app again.
+	// recoverWithin is the jitter of the installations that waited, from when Zoom accepts the app
+	// again.
 	recoverWithin = 10 * time.Second
-	// standInWithin is the time over which the others look whether there is still one that tries,
-	// after it should have.
+	// standInWithin is the jitter with which the others are requeued to take the probe over, from
+	// when its installation should have been answered.
 	standInWithin = 2 * time.Minute
 )
 
 // Gates are a circuit breaker for each app. Zoom's refusal of an app concerns all its
-// installations, so while it stands, one of them probes and the others wait. The first to ask with
-// credentials that nobody has asked with yet is a probe too: after a change of the Secret, and
-// after a start. What is known is kept in memory, for only the leader asks.
+// installations, so while it stands, one of them probes and the others wait. The first request with
+// new credentials is a probe too: after a change of the Secret, and after a start of the process.
+// The state is kept in memory, for only the leader makes requests.
 type Gates struct {
 	mu   sync.Mutex
 	apps map[types.NamespacedName]*gate
-	// queue is the installations' controller's.
+	// queue is the work queue of the installation controller.
 	queue workqueue.TypedRateLimitingInterface[reconcile.Request]
 }
 
-// gate is what is known of one version of an app's credentials.
+// gate is the state of the circuit breaker for one version of an app's credentials.
 type gate struct {
 	credentials string
-	// open says that Zoom did not refuse them when it was last asked.
-	open bool
-	// reopenedAt is when it opened for those who waited; zero when nobody did.
-	reopenedAt time.Time
-	// refusedAt is when Zoom first refused them since they were accepted; zero when it did not.
+	// passing means that the circuit breaker is closed: Zoom did not refuse the credentials when it
+	// was last asked. It is false before the first answer.
+	passing bool
+	// recoveredAt is when passing last became true after a refusal, or while installations waited;
+	// zero when it has not.
+	recoveredAt time.Time
+	// refusedAt is when Zoom first refused them since it last accepted them; zero when it did not.
 	refusedAt time.Time
-	// probeAt is when they may be tried again.
+	// probeAt is when the next probe may be made.
 	probeAt time.Time
-	// prober is the installation that tries, or tried last; probing says that it is waiting for an
-	// answer.
+	// prober is the installation that probes, or probed last; probing means that its request is in
+	// flight.
 	prober  types.NamespacedName
 	probing bool
-	// waiting are the installations that were turned away.
+	// waiting are the installations that have to wait, and are woken when the state changes.
 	waiting map[types.NamespacedName]bool
 }
 
 // Opening is what a gate means for one installation.
 type Opening struct {
-	// At is when it may ask Zoom in the app's name, or when to look again whether it may; zero when
-	// it may now.
+	// At is when to requeue the installation, for it to make its request or to check again; zero
+	// when it may make its request now.
 	At time.Time
-	// Refused says that Zoom refuses the app.
+	// Refused means that Zoom refuses the app.
 	Refused bool
 }
 
-// newGate is a gate for credentials that nobody has asked with. What is known of them from before
-// this process is that the status says since when Zoom refuses them.
+// newGate is a gate for credentials with which no request was made by this process. The app's
+// status has since when Zoom refuses them, if it does.
 func newGate(credentials string, stands *v1alpha1.AppRefusal) *gate {
 	g := &gate{credentials: credentials}
 	if stands != nil && stands.Reason == v1alpha1.AppRefusalClientRejected && stands.Credentials == credentials {
@@ -77,16 +83,16 @@ func newGate(credentials string, stands *v1alpha1.AppRefusal) *gate {
 	return g
 }
 
-// opens is when an installation may pass.
+// opens is when an installation may make its request.
 func (g *gate) opens(now time.Time, who types.NamespacedName, uid types.UID) Opening {
 	refused := !g.refusedAt.IsZero()
 	switch {
-	case g.open && (g.reopenedAt.IsZero() || who == g.prober):
+	case g.passing && (g.recoveredAt.IsZero() || who == g.prober):
 		return Opening{}
-	case g.open:
-		return Opening{At: g.reopenedAt.Add(jitter.Of(uid, recoverWithin))}
+	case g.passing:
+		return Opening{At: g.recoveredAt.Add(jitter.Of(uid, recoverWithin))}
 	case g.probing && who != g.prober:
-		return Opening{At: now.Add(probeSoonest + jitter.Of(uid, standInWithin)), Refused: refused} // the answer wakes it before
+		return Opening{At: now.Add(probeSoonest + jitter.Of(uid, standInWithin)), Refused: refused} // the answer to the probe wakes it before
 	case refused && g.prober != (types.NamespacedName{}) && who != g.prober:
 		return Opening{At: g.probeAt.Add(probeSoonest + jitter.Of(uid, standInWithin)), Refused: true}
 	default:
@@ -94,29 +100,30 @@ func (g *gate) opens(now time.Time, who types.NamespacedName, uid types.UID) Ope
 	}
 }
 
-// answered takes in what Zoom's answer says of the app. It returns whether those who wait may go
-// on.
+// answered records what Zoom's answer says of the app, and reports whether the installations that
+// wait are to be woken.
 func (g *gate) answered(now time.Time, answer refusal.Answer) bool {
 	switch {
 	case answer == refusal.ClientRejected:
 		if g.refusedAt.IsZero() {
 			g.refusedAt = now
 		}
-		g.open = false
+		g.passing = false
 		g.probeAt = now.Add(min(max(now.Sub(g.refusedAt), probeSoonest), probeLatest))
 		return false
 	case answer == refusal.Nothing && !g.refusedAt.IsZero():
-		g.probeAt = now.Add(probeSoonest) // it says nothing of the app; what was known holds
+		g.probeAt = now.Add(probeSoonest) // it says nothing of the app, so the state stays
 		return false
 	}
-	if !g.open && (!g.refusedAt.IsZero() || len(g.waiting) > 0) {
-		g.reopenedAt = now
+	if !g.passing && (!g.refusedAt.IsZero() || len(g.waiting) > 0) {
+		g.recoveredAt = now
 	}
-	g.open, g.refusedAt, g.probeAt = true, time.Time{}, time.Time{}
+	g.passing, g.refusedAt, g.probeAt = true, time.Time{}, time.Time{}
 	return true
 }
 
-// of is the gate of these credentials. Others begin anew.
+// of is the gate of these credentials. New ones get a new gate, with the installations that waited
+// at the former one.
 func (s *Gates) of(app *v1alpha1.ZoomApp, credentials string) *gate {
 	key := types.NamespacedName{Namespace: app.Namespace, Name: app.Name}
 	g := s.apps[key]
@@ -134,14 +141,14 @@ func (s *Gates) of(app *v1alpha1.ZoomApp, credentials string) *gate {
 	return g
 }
 
-// Look is when an installation may ask Zoom in the name of its app. One that may not is looked at
-// again when it may.
+// Look is when an installation may make a request in the name of its app. One that waits for a
+// probe is added to the work queue when that was answered.
 func (s *Gates) Look(now time.Time, app *v1alpha1.ZoomApp, credentials string, in *v1alpha1.ZoomInstallation) Opening {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	g := s.of(app, credentials)
 	o := g.opens(now, client.ObjectKeyFromObject(in), in.UID)
-	if !g.open && now.Before(o.At) {
+	if !g.passing && now.Before(o.At) {
 		if g.waiting == nil {
 			g.waiting = map[types.NamespacedName]bool{}
 		}
@@ -150,9 +157,10 @@ func (s *Gates) Look(now time.Time, app *v1alpha1.ZoomApp, credentials string, i
 	return o
 }
 
-// Enter is the right to ask Zoom in the name of an app, to be handed back; nil when it is not the
-// time, unless somebody has to ask regardless. Who gets it while the gate is not open holds up the
-// others.
+// Enter returns a Pass to make a request to Zoom in the name of an app, which has to be handed
+// back; nil when the installation has to wait. While the credentials are not known to be accepted,
+// the one that gets a Pass is the prober, and the others wait for its answer. With regardless a
+// Pass is returned at any time, and its holder is no prober.
 func (s *Gates) Enter(now time.Time, app *v1alpha1.ZoomApp, credentials string, in *v1alpha1.ZoomInstallation, regardless bool) *Pass {
 	s.mu.Lock()
 	defer s.mu.Unlock()
@@ -163,22 +171,22 @@ func (s *Gates) Enter(now time.Time, app *v1alpha1.ZoomApp, credentials string, 
 	case regardless:
 	case now.Before(g.opens(now, who, in.UID).At):
 		return nil
-	case !g.open:
+	case !g.passing:
 		p.probes = true
 		g.prober, g.probing = who, true
 	}
 	return p
 }
 
-// WakeBy gives the queue in which those are put that were turned away.
+// WakeBy sets the work queue to which waiting installations are added when they are woken.
 func (s *Gates) WakeBy(queue workqueue.TypedRateLimitingInterface[reconcile.Request]) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	s.queue = queue
 }
 
-// Reopen lets credentials that Zoom refused be tried at once: somebody asked for it, or Zoom
-// accepted them elsewhere.
+// Reopen has credentials that Zoom refused probed at once: an admin asked for it, or Zoom accepted
+// them in another request.
 func (s *Gates) Reopen(app types.NamespacedName) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
@@ -198,7 +206,7 @@ func (s *Gates) Forget(app types.NamespacedName) {
 	delete(s.apps, app)
 }
 
-// wake has everybody looked at who was turned away.
+// wake adds all waiting installations to the work queue.
 func (s *Gates) wake(g *gate) {
 	for who := range g.waiting {
 		if s.queue != nil {
@@ -208,7 +216,7 @@ func (s *Gates) wake(g *gate) {
 	g.waiting = nil
 }
 
-// Pass is the right to ask Zoom in the name of an app.
+// Pass is the right to make a request to Zoom in the name of an app.
 type Pass struct {
 	gates  *Gates
 	gate   *gate
@@ -218,7 +226,7 @@ type Pass struct {
 	heard  bool
 }
 
-// Answered hands in what Zoom's answer says of the app.
+// Answered records what Zoom's answer says of the app.
 func (p *Pass) Answered(now time.Time, answer refusal.Answer) {
 	p.gates.mu.Lock()
 	defer p.gates.mu.Unlock()
@@ -230,15 +238,15 @@ func (p *Pass) Answered(now time.Time, answer refusal.Answer) {
 		p.gate.probing = false
 	case answer == refusal.Nothing:
 		return
-	case answer == refusal.ClientRejected && p.gate.open:
-		p.gate.prober = p.who // of whoever is refused first
+	case answer == refusal.ClientRejected && p.gate.passing:
+		p.gate.prober = p.who // the first one that is refused
 	}
 	if p.gate.answered(now, answer) {
 		p.gates.wake(p.gate)
 	}
 }
 
-// HandBack ends a pass. When nothing was asked with it, somebody else may.
+// HandBack ends a pass. When no request was made with it, another installation may probe.
 func (p *Pass) HandBack() {
 	p.gates.mu.Lock()
 	defer p.gates.mu.Unlock()

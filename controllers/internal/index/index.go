@@ -1,4 +1,4 @@
-// Package index is what the controllers find objects by in the cache.
+// Package index has the field indexes by which the controllers list objects from the cache.
 package index
 
 import (
@@ -25,7 +25,7 @@ const (
 	PersonalRoom = "spec.schedule.personalRoom"
 )
 
-// Add adds what the controllers find objects by to a cache, which takes it only once.
+// Add adds the indexes to a cache, which takes each only once.
 func Add(indexer client.FieldIndexer) error {
 	installation := func(obj client.Object) []string {
 		return []string{obj.(*v1alpha1.ZoomInstallation).Spec.AppRef.Name} //nolint:forcetypeassert // the indexer passes the type it was asked to index

@@ -1,4 +1,4 @@
-// Package jitter spreads what many installations do over time.
+// Package jitter spreads what many installations do over time, by their UIDs.
 package jitter
 
 import (
@@ -9,7 +9,8 @@ import (
 	"k8s.io/apimachinery/pkg/types"
 )
 
-// Of is an installation's own in a period: any number of them are spread evenly over it.
+// Of is an installation's jitter within a period, the same each time: any number of installations
+// are spread evenly over it.
 func Of(uid types.UID, period time.Duration) time.Duration {
 	sum := sha256.Sum256([]byte(uid))
 	return time.Duration(binary.BigEndian.Uint64(sum[:]) % uint64(period)) //nolint:gosec // less than period, and period is positive

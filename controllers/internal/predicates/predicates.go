@@ -1,4 +1,4 @@
-// Package predicates are the changes that several controllers look at an object for.
+// Package predicates has the predicates of watches that several controllers have.
 package predicates
 
 import (
@@ -9,18 +9,18 @@ import (
 	"github.com/zoom-operator/zoom-operator/api/v1alpha1"
 )
 
-// CameOrWent lets through that something is there, or is not any more.
+// CameOrWent lets through the creation and the deletion of an object.
 var CameOrWent = predicate.Funcs{
 	UpdateFunc:  func(event.UpdateEvent) bool { return false },
 	GenericFunc: func(event.GenericEvent) bool { return false },
 }
 
-// RetryRequested says whether an object has RetryAnnotation.
+// RetryRequested reports whether an object has RetryAnnotation.
 func RetryRequested(obj client.Object) bool {
 	return obj.GetAnnotations()[v1alpha1.RetryAnnotation] == v1alpha1.RetryNow
 }
 
-// RetryAsked lets through that somebody asks for what is to be done again to be done at once.
+// RetryAsked lets through that RetryAnnotation was set.
 var RetryAsked = predicate.Funcs{
 	CreateFunc:  func(event.CreateEvent) bool { return false },
 	DeleteFunc:  func(event.DeleteEvent) bool { return false },

@@ -1,4 +1,5 @@
-// Package proof is what Zoom says of the credentials of apps whose client ID others have too.
+// Package proof checks with Zoom the credentials of apps that share their client ID with others,
+// and keeps the answers.
 package proof
 
 import (
@@ -22,22 +23,23 @@ import (
 const (
 	// madeUp is a refresh token that Zoom never gave out.
 	madeUp = "made-up-to-ask-about-the-client"
-	// acceptedLasts and refusedLasts are how long what Zoom said of an app's credentials is taken
-	// for what it would say. Afterwards it is asked again, where that matters: a client secret may
-	// have been replaced at Zoom, or a disabled app enabled.
+	// acceptedLasts and refusedLasts are how long an answer of Zoom about an app's credentials
+	// holds. Afterwards Zoom is asked again, where that matters: a client secret may have been
+	// replaced at Zoom, or a disabled app enabled.
 	acceptedLasts = time.Hour
 	refusedLasts  = 5 * time.Minute
-	// Zoom is asked about the apps of one client ID in one namespace so often, whatever somebody
-	// there changes: nobody finds a secret by having the operator try one after the other.
+	// The rate limit for questions about the apps of one client ID in one namespace, whatever a
+	// tenant changes there: a client secret cannot be guessed by having the operator try one after
+	// the other.
 	askEvery = time.Minute
 	askBurst = 5
-	// forgetAfter is how long what nobody needs is kept.
+	// forgetAfter is how long an answer or a limit is kept that is not used.
 	forgetAfter = 2 * acceptedLasts
 )
 
-// Proofs are what Zoom says of the credentials of apps whose client ID others have too. They are
-// kept in memory, where no tenant writes, so Zoom is asked again after a start; only the leader
-// asks.
+// Proofs are Zoom's answers about the credentials of apps that share their client ID with others.
+// They are kept in memory, where no tenant writes, so Zoom is asked again after a start; only the
+// leader asks.
 type Proofs struct {
 	clouds clouds.Others
 	zoom   *http.Client
@@ -46,12 +48,12 @@ type Proofs struct {
 	mu     sync.Mutex
 	known  map[types.UID]*proof
 	limits map[clientOfNamespace]*limit
-	// asking has one question asked at a time, so that nobody asks what somebody else is about to
-	// know.
+	// asking makes questions single-flight: a caller that waited for it uses the answer that
+	// another one got.
 	asking sync.Mutex
 }
 
-// New knows nothing yet.
+// New returns Proofs without answers.
 func New(others clouds.Others, http *http.Client, now func() time.Time) *Proofs {
 	return &Proofs{clouds: others, zoom: http, now: now}
 }
@@ -66,7 +68,7 @@ type proof struct {
 	usedAt      time.Time
 }
 
-// clientOfNamespace is what questions are counted by.
+// clientOfNamespace is the key of a rate limit.
 type clientOfNamespace struct{ namespace, clientID string }
 
 type limit struct {
@@ -83,8 +85,8 @@ func digest(app *v1alpha1.ZoomApp, clientSecrets []string) [sha256.Size]byte {
 	return sha256.Sum256(text)
 }
 
-// Standing is what Zoom said of the credentials that an app has now, and whether it is to be asked,
-// for the first time or again.
+// Standing is Zoom's answer about the credentials that an app has now, and whether Zoom is to be
+// asked, for the first time or again.
 func (p *Proofs) Standing(app *v1alpha1.ZoomApp, clientSecrets []string) (s clientids.Standing, open bool) {
 	p.mu.Lock()
 	defer p.mu.Unlock()
@@ -105,8 +107,8 @@ func (p *Proofs) Standing(app *v1alpha1.ZoomApp, clientSecrets []string) (s clie
 	return k.standing, age < 0 || age >= lasts
 }
 
-// Last is what Zoom said of the credentials that an app had when it was looked at last, with the
-// client ID that it has now.
+// Last is Zoom's answer about the credentials that an app had when it was last reconciled, if it
+// had its present client ID then.
 func (p *Proofs) Last(app *v1alpha1.ZoomApp) clientids.Standing {
 	p.mu.Lock()
 	defer p.mu.Unlock()
@@ -116,8 +118,8 @@ func (p *Proofs) Last(app *v1alpha1.ZoomApp) clientids.Standing {
 	return clientids.Unknown
 }
 
-// Refuse notes for others that an app's credentials are of no use now, by what is known without
-// asking. Zoom is asked when that changes.
+// Refuse records, without asking Zoom, that an app's credentials are of no use now, for the
+// judgement of other apps. Zoom is asked when the credentials change.
 func (p *Proofs) Refuse(app *v1alpha1.ZoomApp, clientSecrets []string) {
 	p.mu.Lock()
 	defer p.mu.Unlock()
@@ -132,7 +134,7 @@ func (p *Proofs) put(app *v1alpha1.ZoomApp, k *proof) {
 	p.known[app.UID] = k
 }
 
-// Forget has Zoom asked anew about an app.
+// Forget drops the answer about an app, so that Zoom is asked again.
 func (p *Proofs) Forget(app *v1alpha1.ZoomApp) {
 	p.mu.Lock()
 	defer p.mu.Unlock()
@@ -141,18 +143,19 @@ func (p *Proofs) Forget(app *v1alpha1.ZoomApp) {
 
 // Ask asks Zoom about an app's credentials, with a refresh token that does not exist: the
 // authorization server authenticates the client before it looks at anything else (RFC 6749, section
-// 5.2), so that its refusal says of what. Nothing is spent. Where there is no answer, or it was
-// asked too often, what it said before stands.
+// 5.2), so that the code of its refusal distinguishes a refused client from a refused token.
+// Nothing is spent. Where there is no answer, or Zoom was asked too often, the previous answer
+// stands.
 func (p *Proofs) Ask(ctx context.Context, app *v1alpha1.ZoomApp, clientSecrets []string) clientids.Standing {
 	p.asking.Lock()
 	defer p.asking.Unlock()
-	before, open := p.Standing(app, clientSecrets) // which somebody else may have found out meanwhile
+	before, open := p.Standing(app, clientSecrets) // again, as another caller may have asked meanwhile
 	cloud, known := p.clouds.Find(app.Spec.Cloud)
 	switch {
 	case !open || !known || len(clientSecrets) == 0:
 		return before
 	case !p.allow(app):
-		if before == clientids.Unknown { // whoever changes them all the time must not keep others waiting
+		if before == clientids.Unknown { // an app whose credentials change all the time must not keep others waiting
 			p.Refuse(app, clientSecrets)
 		}
 		return before
@@ -178,8 +181,8 @@ func (p *Proofs) Ask(ctx context.Context, app *v1alpha1.ZoomApp, clientSecrets [
 	return k.standing
 }
 
-// allow says whether Zoom may be asked about an app now, and counts it. What has not been needed
-// for long is forgotten.
+// allow reports whether Zoom may be asked about an app now, and counts the question. It also drops
+// answers and limits that were not used for long.
 func (p *Proofs) allow(app *v1alpha1.ZoomApp) bool {
 	p.mu.Lock()
 	defer p.mu.Unlock()

@@ -1,4 +1,4 @@
-// Package queue bounds the controllers' queues.
+// Package queue has the options of the controllers' work queues.
 package queue
 
 import (
@@ -7,8 +7,8 @@ import (
 	"sigs.k8s.io/controller-runtime/pkg/controller"
 )
 
-// AfterConflict is how soon an object is looked at again that somebody else has just written. By
-// then the cache has what they wrote.
+// AfterConflict is how soon an object is requeued after a conflict with another writer. By then the
+// cache has what that one wrote.
 const AfterConflict = 100 * time.Millisecond
 
 // Options are the bounds of a controller. Nothing here takes longer than a few requests to the API

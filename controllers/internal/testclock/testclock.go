@@ -1,4 +1,5 @@
-// Package testclock is the day on which everything in the controllers' tests happens.
+// Package testclock has a fake clock for the controllers' tests, and the day on which they take
+// place.
 package testclock
 
 import (
@@ -20,28 +21,28 @@ func At(offset string) *metav1.Time {
 	return &metav1.Time{Time: Noon.Add(d)}
 }
 
-// Clock is a clock that tests set.
+// Clock is a fake clock.
 type Clock struct {
 	mu  sync.Mutex
 	now time.Time
 }
 
-// New shows noon.
+// New returns a Clock that shows noon.
 func New() *Clock { return &Clock{now: Noon} }
 
-// Now is what it shows.
+// Now is the time that the clock shows.
 func (c *Clock) Now() time.Time {
 	c.mu.Lock()
 	defer c.mu.Unlock()
 	return c.now
 }
 
-// Set sets it.
+// Set sets the clock.
 func (c *Clock) Set(now time.Time) {
 	c.mu.Lock()
 	defer c.mu.Unlock()
 	c.now = now
 }
 
-// After lets it be a Zoom's too; nothing there waits for it.
+// After makes it a zoomtest.Clock, too. It waits in real time, which no test depends on.
 func (c *Clock) After(d time.Duration) <-chan time.Time { return time.After(d) }
