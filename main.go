@@ -17,7 +17,7 @@ import (
 	"strings"
 	"sync"
 	"time"
-	_ "time/tzdata" // the image has no time zones, and meetings are told in theirs
+	_ "time/tzdata" // the image has no time zones, and messages have meetings' times in theirs
 
 	"github.com/go-logr/logr"
 	corev1 "k8s.io/api/core/v1"
@@ -44,14 +44,14 @@ import (
 
 const (
 	// leaderElectionID is the name of the lease, which is in the operator's namespace; the Role of
-	// config/rbac names it, too. It does not follow from what a process watches: while that is
-	// changed, replicas of before and after must not both lead.
+	// config/rbac names it, too. It does not depend on the namespaces that a process watches:
+	// during a rollout that changes them, old and new replicas must not both lead.
 	leaderElectionID = "controllers.zoom-operator.io"
-	// off is the address of a listener that is not wanted.
+	// off is the address that disables a listener.
 	off = "0"
 	// stopWithin is how long a stopping process may take. A refresh in flight has an answer after
-	// 20 s, or gave up, and stores it within a minute: whoever ends it earlier may lose a refresh
-	// token. The grace period of the controller's Deployment is longer.
+	// 20 s, or gave up, and stores it within a minute: a process that is killed earlier may lose a
+	// refresh token. The grace period of the controller's Deployment is longer.
 	stopWithin = 90 * time.Second
 )
 
@@ -160,13 +160,14 @@ func (o *options) check() error {
 	return errors.Join(errs...)
 }
 
-// loopback says whether a host is this machine, by an address or by the one name that is always so.
+// loopback reports whether a host is this machine, by an address or by the one name that is always
+// so.
 func loopback(host string) bool {
 	ip := net.ParseIP(host)
 	return strings.EqualFold(host, "localhost") || ip != nil && ip.IsLoopback()
 }
 
-// listenable says whether an address is one that can be listened on.
+// listenable reports whether an address is one that can be listened on.
 func listenable(address string) bool {
 	_, port, err := net.SplitHostPort(address)
 	if err != nil {
@@ -267,18 +268,17 @@ func run(args []string) error {
 		return err
 	}
 	err = mgr.Start(ctrl.SetupSignalHandler())
-	// A manager that lost its lease waits for nothing, and the process ends with it. What Zoom has
-	// been asked must still be stored. The next leader does no harm meanwhile: the mark of the
-	// refresh fences it off.
+	// A manager that lost its lease waits for nothing, and the process ends with it. The answers to
+	// refreshes in flight must still be stored. The next leader cannot interfere meanwhile: the
+	// begun refresh in the token's Secret fences it off.
 	refreshes.Wait()
 	return err
 }
 
-// receives says whether this process has the public listener.
+// receives reports whether this process has the public listener.
 func (o *options) receives() bool { return o.webhooks.BindAddress != off }
 
-// control adds the controllers to the manager. They are also in refreshes while a token is being
-// refreshed.
+// control adds the controllers to the manager. They add each refresh in flight to refreshes.
 func (o *options) control(mgr ctrl.Manager, refreshes *sync.WaitGroup) error {
 	if err := controllers.Index(mgr.GetFieldIndexer()); err != nil {
 		return err
@@ -289,7 +289,7 @@ func (o *options) control(mgr ctrl.Manager, refreshes *sync.WaitGroup) error {
 	})
 }
 
-// kubernetes is how to reach the API server, and the namespace that this run is in.
+// kubernetes is the configuration for the API server, and the namespace that this process runs in.
 func kubernetes(kubeconfig string) (*rest.Config, string, error) {
 	rules := clientcmd.NewDefaultClientConfigLoadingRules()
 	rules.ExplicitPath = kubeconfig
@@ -302,8 +302,8 @@ func kubernetes(kubeconfig string) (*rest.Config, string, error) {
 	if err != nil {
 		return nil, "", fmt.Errorf("finding the namespace of this run: %w", err)
 	}
-	// The API server shares itself out among its clients by priority and fairness. A limit on this
-	// side would only hold up events that Zoom wants answered within three seconds.
+	// The API server limits its clients by API Priority and Fairness. A limit on this side would
+	// only delay events that Zoom wants answered within three seconds.
 	config.QPS = -1
 	return config, namespace, nil
 }
@@ -312,13 +312,13 @@ func (o *options) manager(namespace string) ctrl.Options {
 	scheme := runtime.NewScheme()
 	for _, add := range []func(*runtime.Scheme) error{clientgoscheme.AddToScheme, v1alpha1.AddToScheme} {
 		if err := add(scheme); err != nil {
-			panic(err) // two kinds of one name, which no run of this binary gets past
+			panic(err) // two kinds of one name, a mistake that every run finds
 		}
 	}
 	options := ctrl.Options{
 		Scheme:                 scheme,
 		HealthProbeBindAddress: o.probeAddress,
-		// Receivers take no part in the election: their listener needs no leader.
+		// Receivers take no part in leader election: their listener needs no leader.
 		LeaderElection:                o.leaderElect && o.controllers,
 		LeaderElectionID:              o.lease,
 		LeaderElectionNamespace:       namespace,

@@ -29,7 +29,7 @@ const (
 type writes struct {
 	record float64 // of meetings
 	status float64 // of meetings' status
-	events float64 // of Kubernetes' Events, by which transitions are told
+	events float64 // of Kubernetes' Events about transitions
 	health float64 // of the status of apps and installations: when the last event arrived, and what is judged by that
 }
 

@@ -4,6 +4,15 @@
 // control plane, and what is asserted are ratios, so that a slow or busy machine changes the
 // figures and not the verdict.
 //
+//   - throughput: stored events per second (throughput.go), beside plain writes (meetings.go)
+//   - isolated: the writes that one event costs
+//   - hot: many joins of one meeting at once
+//   - overload: more events than can be stored
+//   - bench: the operators that are measured, and their start with many meetings stored
+//   - zoom: the sender of events
+//   - API server: its counters of requests
+//   - table, stats: the result and its targets
+//
 // Run it from the repository's root, by make bench, which builds what it starts. The exit status is
 // 1 when a target is missed.
 package main
@@ -49,7 +58,7 @@ var errMissed = errors.New("a target is missed")
 func main() {
 	short := flag.Bool("quick", false, "measure less, in about a minute")
 	flag.Parse()
-	// What the libraries would say of a control plane that stops is of no use to anybody.
+	// The libraries' messages about a control plane that stops are of no use.
 	log.SetLogger(logr.Discard())
 	klog.SetLogger(logr.Discard())
 	if flag.NArg() > 0 {

@@ -34,8 +34,8 @@ func (b *bench) throughput(ctx context.Context) error {
 	all := []*series{floor, receiving, large, complete}
 	begin := time.Now()
 	for round := 0; round <= b.size.rounds && (round <= minRounds || time.Since(begin) < b.size.turns); round++ {
-		// Nobody always goes first. The first round opens connections and fills caches, and does
-		// not count.
+		// Each round begins with another one. The first round opens connections and fills caches,
+		// and does not count.
 		for i := range all {
 			if err := b.turn(ctx, all[(round+i)%len(all)], round > 0); err != nil {
 				return err

@@ -45,12 +45,12 @@ type answer struct {
 
 func (a answer) stored() bool { return a.err == nil && a.status == http.StatusNoContent }
 
-// refused says that the operator could not store it now, and wants it again.
+// refused reports whether the operator could not store the event now, and wants it again.
 func (a answer) refused() bool { return a.err == nil && a.status == http.StatusServiceUnavailable }
 
 func (a answer) answered() bool { return a.err == nil }
 
-// late says that Zoom may not have got an answer in time.
+// late reports whether Zoom may not have got an answer in time.
 func (a answer) late() bool { return a.err != nil || a.took > answerWithin }
 
 // newSender waits until the operator proves that it knows the app.
@@ -145,8 +145,8 @@ func (s *sender) pour(ctx context.Context, events []zoomtest.Event, rate float64
 	return sent, answers[:len(sent)], took
 }
 
-// starved returns by how much a timer of this program was late at most while do ran: what a machine
-// without time for its timers does to latencies is nobody's fault but its own.
+// starved returns by how much a timer of this program was late at most while do ran: latencies on a
+// machine that is too busy for its timers say nothing of the operator.
 func starved(do func()) (late time.Duration) {
 	const every = 10 * time.Millisecond
 	done, measured := make(chan struct{}), make(chan struct{})

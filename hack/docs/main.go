@@ -136,7 +136,7 @@ func declared(source []byte) (*declarations, error) {
 	return d, errors.Join(errs...)
 }
 
-// add takes down a constant of a group about the conditions of that kind.
+// add adds a constant of a group about the conditions of that kind.
 func (d *declarations) add(owner string, spec ast.Spec) error {
 	name, value, doc := constant(spec)
 	switch name {
@@ -212,7 +212,7 @@ func sentence(text string) string {
 	return strings.ToUpper(text[:1]) + text[1:]
 }
 
-// check finds reasons that no condition has, and conditions with reasons that nobody explains.
+// check finds reasons that no condition has, and conditions with reasons that have no comment.
 func (d *declarations) check() error {
 	var errs []error
 	used := map[string]bool{}

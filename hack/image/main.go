@@ -233,8 +233,8 @@ func copyFile(from, to string) error {
 	return os.WriteFile(to, content, 0o600)
 }
 
-// ignoreFile tells which paths, relative to the project and with slashes, a .dockerignore leaves
-// out. Without the file these are none.
+// ignoreFile returns a function that reports whether a .dockerignore excludes a path, which is
+// relative to the project and has slashes. Without the file none is excluded.
 func ignoreFile(name string) (ignored func(string) bool, err error) {
 	text, err := os.ReadFile(name)
 	if errors.Is(err, fs.ErrNotExist) {

@@ -48,7 +48,7 @@ func openSite(ctx context.Context) (*site, error) {
 	return s, nil
 }
 
-// register tells Zoom of the app, as its developer does in the build flow.
+// register registers the app at Zoom, as its developer does in the build flow.
 func (s *site) register(o *cluster.Operator, keys fixture.Credentials, webhooks *zoomtest.Zoom) error {
 	app := fixture.Registration(newApp(), keys, o.URL)
 	app.Scopes = []string{"meeting:read:meeting:admin", "meeting:read:participant:admin", "user:read:user:admin"}
@@ -61,8 +61,8 @@ func installURL(o *cluster.Operator) string {
 	return o.URL + urls.Install(community, appName)
 }
 
-// consent goes the way of a customer's browser: the page that says what will be shared, Zoom's
-// question, and back.
+// consent does what a customer's browser does: the install page, Zoom's consent page, and the
+// callback.
 func (s *site) consent(ctx context.Context, o *cluster.Operator, account zoomtest.Account) error {
 	jar, err := cookiejar.New(nil)
 	if err != nil {

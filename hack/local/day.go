@@ -53,7 +53,7 @@ func (d day) cancelledName() string {
 	return names.Meeting(appName, strconv.FormatInt(d.cancelled, 10))
 }
 
-// newDay tells the day. It is the same every time, apart from the date.
+// newDay returns the events of the day, which are the same every time, apart from the date.
 func newDay(begin time.Time) day {
 	begin = begin.Truncate(time.Minute)
 	at := func(hours, minutes int) time.Time {
@@ -110,7 +110,7 @@ func newDay(begin time.Time) day {
 	s.held(instant(workshop, 81000000502, "Help, my drill smokes"), at(8, 15), at(8, 40), 2)
 
 	return day{
-		events:        s.told(),
+		events:        s.sorted(),
 		evening:       moved.Number,
 		eveningStarts: eveningStarts,
 		eveningHeld:   eveningStarts.Add(eveningEnds.Sub(eveningStarts) / 3),
@@ -125,14 +125,14 @@ const (
 	visitBreak  = 4 * time.Second
 )
 
-// visit is the nth of them: somebody starts it, some come in, and soon all have left.
+// visit is the nth of them, with a few participants.
 func visit(n int, start time.Time) []zoomtest.Event {
 	topics := [...]string{"A cup of tea", "Can you hear me?", "Which key was it?", "Quick question", "Lost and found"}
 	accounts := [...]zoomtest.Account{library, school, choir, garden, workshop}
 	i := n % len(topics)
 	var s story
 	s.held(instant(accounts[i], 82000000000+int64(n), topics[i]), start, start.Add(visitLength), 2+n%4)
-	return s.told()
+	return s.sorted()
 }
 
 // story collects events.
@@ -144,15 +144,15 @@ func (s *story) add(events ...zoomtest.Event) {
 	s.events = append(s.events, events...)
 }
 
-// told is the story in the order of its times; what happens at one time keeps the order in which it
-// was added.
-func (s *story) told() []zoomtest.Event {
+// sorted is the events in the order of their times; those of the same time keep the order in which
+// they were added.
+func (s *story) sorted() []zoomtest.Event {
 	slices.SortStableFunc(s.events, func(a, b zoomtest.Event) int { return a.Time.Compare(b.Time) })
 	return s.events
 }
 
-// held has people come to a meeting, mostly in its first fifth, and go, mostly in its last. Every
-// fourth loses the connection in between and comes back.
+// held has participants join a meeting, in its first fifth, and leave in its last. Every fourth
+// loses the connection in between and comes back.
 func (s *story) held(m zoomtest.Meeting, start, end time.Time, people int) {
 	random := rand.New(rand.NewPCG(uint64(m.Number), 1))
 	length := end.Sub(start)
@@ -210,14 +210,14 @@ func dropIn(a zoomtest.Account, number int64, topic string) zoomtest.Meeting {
 	return m
 }
 
-// instant is a meeting that nobody planned.
+// instant is a meeting that was not scheduled.
 func instant(a zoomtest.Account, number int64, topic string) zoomtest.Meeting {
 	m := plan(a, number, topic, time.Time{}, 0)
 	m.Type = zoomtest.TypeInstant
 	return m
 }
 
-// guests are those of the people who come. The first is no better than the last.
+// guests are the names of the participants.
 var guests = [...]string{
 	"Tamsin Oakhollow", "Bertil Quillfeather", "Ngozi Amberlight", "Ignacio Velahermosa", "Mirela Stonebrook",
 	"Kenji Maplewood", "Odalys Fernwick", "Thaddeus Plumridge", "Saoirse Windermark", "Rashid Coppervale",

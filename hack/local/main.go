@@ -2,6 +2,14 @@
 // binary, a Zoom that is not Zoom's, and a small community whose day passes in fast-forward. With
 // --smoke it checks the result through kubectl and ends by itself.
 //
+//   - world: everything that runs, and the steps of starting it
+//   - community: what an admin creates in the cluster
+//   - consent: the customers' consents
+//   - day: the events of the day
+//   - play: the pace at which they are sent
+//   - watch: a line for each change of a meeting
+//   - smoke: the checks through kubectl
+//
 // Run it from the repository's root, by make run and make smoke, which build what it starts.
 package main
 
@@ -22,13 +30,13 @@ import (
 	"github.com/zoom-operator/zoom-operator/test/cluster"
 )
 
-// errInterrupted ends a run that somebody stopped.
+// errInterrupted ends a run after a signal.
 var errInterrupted = errors.New("interrupted")
 
 func main() {
 	smoke := flag.Bool("smoke", false, "check through kubectl that meetings pass through all states, then end")
 	flag.Parse()
-	// What the libraries would say of a control plane that stops is of no use to anybody.
+	// The libraries' messages about a control plane that stops are of no use.
 	log.SetLogger(logr.Discard())
 	klog.SetLogger(logr.Discard())
 	if flag.NArg() > 0 {
@@ -68,7 +76,7 @@ func run(smoke bool) error {
 	} else {
 		err = w.show(ctx)
 	}
-	// Why everything ends says more than what could not be done after that.
+	// The cause of the end says more than the errors that follow from it.
 	if ctx.Err() != nil {
 		err = context.Cause(ctx)
 	}

@@ -24,8 +24,8 @@ func newZoom(o *cluster.Operator, keys fixture.Credentials) (*zoomtest.Zoom, err
 	})
 }
 
-// validate has Zoom ask the operator whether it knows the secret token, until it does: the operator
-// may not have noticed the app yet.
+// validate has Zoom validate the endpoint until that succeeds: the app may not be in the operator's
+// cache yet.
 func validate(ctx context.Context, z *zoomtest.Zoom, o *cluster.Operator) error {
 	return cluster.Until(ctx, "the operator does not prove to Zoom that it knows the app's secret token; "+o.Log+" may say why", z.Validate)
 }
@@ -101,8 +101,8 @@ func sleepUntil(ctx context.Context, t time.Time) error {
 	}
 }
 
-// undelivered is an error that tells how many events the operator never took over, and nil when it
-// took all, be it at a retry.
+// undelivered is an error with the number of events that the operator never acknowledged, and nil
+// when it acknowledged all, be it at a retry.
 func undelivered(z *zoomtest.Zoom) error {
 	type event struct {
 		body string

@@ -23,8 +23,8 @@ const (
 	seenWithin = 20 * time.Second
 )
 
-// check starts everything and plays the day in chapters. After each it looks through kubectl at
-// what has become of it.
+// check starts everything, plays the day in chapters, and checks the outcome of each through
+// kubectl.
 func (w *world) check(ctx context.Context) error {
 	ctx, cancel := context.WithTimeoutCause(ctx, smokeWithin, fmt.Errorf("the check is not done within %s", smokeWithin))
 	defer cancel()
@@ -50,19 +50,19 @@ func (w *world) checks(ctx context.Context) error {
 	}{
 		{"the consents are installations that work", func() error { return w.ready(ctx) }},
 		{"meetings are Scheduled", func() error {
-			return errors.Join(w.tell(ctx, before), w.seen(ctx, v1alpha1.MeetingScheduled, evening))
+			return errors.Join(w.playAll(ctx, before), w.seen(ctx, v1alpha1.MeetingScheduled, evening))
 		}},
 		{"one goes Live while kubectl wait waits for it", func() error { return w.waitLive(ctx, evening, during) }},
 		{"--field-selector status.state=Live finds it", func() error { return w.seen(ctx, v1alpha1.MeetingLive, evening) }},
 		{"kubectl get shows people in it", func() error { return w.columns(ctx, evening) }},
 		{"it has Ended", func() error {
-			return errors.Join(w.tell(ctx, after), w.seen(ctx, v1alpha1.MeetingEnded, evening))
+			return errors.Join(w.playAll(ctx, after), w.seen(ctx, v1alpha1.MeetingEnded, evening))
 		}},
 		{"a cancelled one is Deleted", func() error { return w.seen(ctx, v1alpha1.MeetingDeleted, d.cancelledName()) }},
 		{"an account that never consented shows it", func() error { return w.neverAuthorized(ctx) }},
 		{"a customer who goes leaves nothing behind", func() error { return w.farewell(ctx, garden) }},
 		{"the operator is its service account, no more", func() error { return w.privileges(ctx) }},
-		{"nothing confidential is stored or logged", func() error { return w.confidence(ctx, confidential(d.events)) }},
+		{"nothing confidential is stored or logged", func() error { return w.confidentiality(ctx, confidential(d.events)) }},
 		{"every event was taken over", func() error { return undelivered(w.zoom) }},
 		{"the operator's log has no error", func() error { return checkLog(w.operator) }},
 	} {
@@ -74,8 +74,8 @@ func (w *world) checks(ctx context.Context) error {
 	return nil
 }
 
-// tell plays events without pauses, and returns when the operator has answered all of them.
-func (w *world) tell(ctx context.Context, events []zoomtest.Event) error {
+// playAll plays events without pauses, and returns when the operator has answered all of them.
+func (w *world) playAll(ctx context.Context, events []zoomtest.Event) error {
 	err := play(ctx, w.zoom, events, nil)
 	w.zoom.Wait()
 	return err
@@ -107,7 +107,7 @@ func (w *world) waitLive(ctx context.Context, meeting string, events []zoomtest.
 		_, err := w.Kubectl(ctx, "wait", "zm/"+meeting, "--for=condition=Live", "--timeout="+seenWithin.String())
 		waited <- err
 	}()
-	return errors.Join(w.tell(ctx, events), <-waited)
+	return errors.Join(w.playAll(ctx, events), <-waited)
 }
 
 // header is what kubectl get prints over the meetings.
@@ -132,7 +132,7 @@ func (w *world) columns(ctx context.Context, meeting string) error {
 	})
 }
 
-// neverAuthorized checks that the account whose consent nobody recorded says so.
+// neverAuthorized checks the condition of the account that never consented.
 func (w *world) neverAuthorized(ctx context.Context) error {
 	_, err := w.Kubectl(ctx, "wait", "zi", "--field-selector", "spec.accountID="+workshop.ID,
 		`--for=jsonpath={.status.conditions[?(@.type=="Authorized")].reason}=`+v1alpha1.ReasonNeverAuthorized, "--timeout="+seenWithin.String())
@@ -198,9 +198,9 @@ func (w *world) privileges(ctx context.Context) error {
 	return nil
 }
 
-// confidence looks for what must not be kept, in all Zoom resources and all logs. The error does
-// not repeat it.
-func (w *world) confidence(ctx context.Context, confidential []string) error {
+// confidentiality looks for values that must not be kept, in all Zoom resources and all logs. The
+// error does not repeat them.
+func (w *world) confidentiality(ctx context.Context, confidential []string) error {
 	confidential = append(confidential, w.credentials.ClientSecret, w.credentials.SecretToken, zoomtest.Mark)
 	out, err := w.Kubectl(ctx, "get", "zoom,events", "--all-namespaces", "-o", "yaml")
 	if err != nil {
@@ -232,7 +232,7 @@ func findings(text string, values []string) (n int) {
 	return n
 }
 
-// checkLog reads the operator's log, and returns its first line that tells of an error.
+// checkLog reads the operator's log, and returns its first line that is an error.
 func checkLog(o *cluster.Operator) error {
 	content, err := os.ReadFile(o.Log)
 	if err != nil {

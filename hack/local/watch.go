@@ -16,10 +16,10 @@ import (
 	"github.com/zoom-operator/zoom-operator/api/v1alpha1"
 )
 
-// crowdEvery is how often the number of people in one meeting is worth a line.
+// crowdEvery is how often a change of the number of participants of one meeting is printed.
 const crowdEvery = 4 * time.Second
 
-// watcher prints a line for every change of a meeting, as the API server tells it.
+// watcher prints a line for every change of a meeting, from an informer.
 type watcher struct {
 	out io.Writer
 	now func() time.Time // the community's
@@ -28,7 +28,7 @@ type watcher struct {
 	printed map[string]printed // by meeting
 }
 
-// printed is what was last said of a meeting.
+// printed is the last line about a meeting.
 type printed struct {
 	change string
 	at     time.Time // by our clock
@@ -88,8 +88,8 @@ func (w *watcher) changed(before *v1alpha1.ZoomMeeting, obj any) {
 // lineFormat is one line: time, account, topic, change.
 const lineFormat = "%5s  %-17s  %-31s  %s\n"
 
-// describe tells the change of a meeting in a few words, empty for one that people would not see.
-// An unimportant one is only the number of people in it.
+// describe is the change of a meeting in a few words, empty when a user would see none. Unimportant
+// is a change of the number of participants alone.
 func describe(before, after *v1alpha1.ZoomMeeting, at time.Time) (change string, important bool) {
 	old, now := before.Status, after.Status
 	switch {

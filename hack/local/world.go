@@ -14,8 +14,8 @@ import (
 	"github.com/zoom-operator/zoom-operator/zoom/zoomtest"
 )
 
-// catchUp is how long the community's day takes when somebody watches: three minutes of it pass in
-// a second.
+// catchUp is how long the community's day takes with make run: three minutes of it pass in a
+// second.
 const catchUp = 200 * time.Second
 
 // world is everything that runs.

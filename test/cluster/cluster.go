@@ -1,6 +1,13 @@
 // Package cluster runs a Kubernetes control plane and the operator as processes of this machine:
 // the API server, its storage and its controllers are the real ones, and the operator is its binary
 // under its own service account.
+//
+//   - cluster: the control plane, and kubectl
+//   - operator: a process of the operator
+//   - processes: the children, which do not outlive this program
+//   - folder: the files of a run, its logs among them
+//   - ports: free ports
+//   - binaries: the programs of the control plane
 package cluster
 
 import (
@@ -37,7 +44,7 @@ const (
 	// busy machine needs more.
 	startWithin = 2 * time.Minute
 	askEvery    = 100 * time.Millisecond
-	// kubectlCache is where kubectl remembers what the API server serves.
+	// kubectlCache is the folder of kubectl's discovery cache.
 	kubectlCache = "kubectl"
 )
 
@@ -53,7 +60,7 @@ type Cluster struct {
 	// Children are the processes of the cluster, and of the operator.
 	Children *Processes
 
-	// Audited says whether the API server keeps what the operator's accounts ask of it, in
+	// Audited makes the API server record the requests of the operator's service accounts in
 	// AuditLog.
 	Audited bool
 
@@ -64,7 +71,7 @@ type Cluster struct {
 	Config     *rest.Config
 	Client     client.Client
 
-	// Etcd and APIServer are the processes that run, or did last.
+	// Etcd and APIServer are the processes that run, or ran last.
 	Etcd, APIServer *Process
 
 	apiServerFlags []string
@@ -136,16 +143,16 @@ func (c *Cluster) Start(ctx context.Context) error {
 	return c.writeKubeconfig(c.Folder.File("kube-controller-manager.kubeconfig"), managerToken, "")
 }
 
-// Scheme knows Kubernetes' own kinds and those of this project.
+// Scheme has Kubernetes' own kinds and those of this project.
 func Scheme() *runtime.Scheme {
 	scheme := runtime.NewScheme()
 	if err := errors.Join(clientgoscheme.AddToScheme(scheme), v1alpha1.AddToScheme(scheme)); err != nil {
-		panic(err) // two kinds of one name, which nothing gets past
+		panic(err) // two kinds of one name, a mistake that every run finds
 	}
 	return scheme
 }
 
-// auditPolicy keeps who asked for what, without the contents.
+// auditPolicy records the metadata of requests, without their contents.
 const auditPolicy = `apiVersion: audit.k8s.io/v1
 kind: Policy
 omitStages: [RequestReceived]
@@ -156,7 +163,7 @@ rules:
 - level: None
 `
 
-// AuditLog is where the API server keeps what the operator's accounts ask of it, as lines of JSON.
+// AuditLog is the file with the requests of the operator's service accounts, as lines of JSON.
 func (c *Cluster) AuditLog() string { return c.Folder.File("audit.log") }
 
 func (c *Cluster) audit() error {
@@ -174,7 +181,7 @@ func (c *Cluster) StartAPIServer() (err error) {
 	return err
 }
 
-// StopAPIServer takes the API server away at once, as an outage does. Its data stays with etcd.
+// StopAPIServer kills the API server, as an outage does. Its data stays in etcd.
 func (c *Cluster) StopAPIServer() { c.APIServer.Kill() }
 
 // Ready waits until the API server serves.
@@ -249,8 +256,8 @@ func (c *Cluster) Serves(ctx context.Context) error {
 	}); err != nil {
 		return err
 	}
-	// kubectl remembers what was served before that, and kubectl explain does not ask again for a
-	// kind that it misses.
+	// kubectl's discovery cache is from before that, and kubectl explain does not refresh it for a
+	// kind that it lacks.
 	return os.RemoveAll(c.Folder.File(kubectlCache))
 }
 
@@ -259,7 +266,7 @@ func (c *Cluster) Kubectl(ctx context.Context, args ...string) (string, error) {
 	return c.KubectlAs(ctx, c.Kubeconfig, args...)
 }
 
-// KubectlAs is Kubectl as whom a kubeconfig says.
+// KubectlAs is Kubectl as the user of another kubeconfig.
 func (c *Cluster) KubectlAs(ctx context.Context, kubeconfig string, args ...string) (string, error) {
 	cmd := exec.CommandContext(ctx, c.Binary("kubectl"), append([]string{
 		"--kubeconfig=" + kubeconfig, "--cache-dir=" + c.Folder.File(kubectlCache),
@@ -289,8 +296,7 @@ func (c *Cluster) writeKubeconfig(path, token, namespace string) error {
 // Binary is the path of a program of the control plane.
 func (c *Cluster) Binary(name string) string { return filepath.Join(c.Binaries, name) }
 
-// Until asks again and again until ready says nil. The error says what was waited for and the last
-// reason.
+// Until polls ready until it returns nil. The error says what was waited for and the last reason.
 func Until(ctx context.Context, otherwise string, ready func(context.Context) error) error {
 	ctx, cancel := context.WithTimeout(ctx, startWithin)
 	defer cancel()

@@ -10,14 +10,14 @@ import (
 	"syscall"
 )
 
-// Folder is where everything lies that a run writes.
+// Folder is where everything is that a run writes.
 type Folder struct {
 	Path string
 	lock *os.File
 }
 
-// OpenFolder takes the folder for this run and clears away what an earlier one left there. The lock
-// goes when this program does, however that ends.
+// OpenFolder locks the folder for this run and removes what an earlier one left there. The lock
+// ends with this program, however that ends.
 func OpenFolder(path string) (*Folder, error) {
 	if err := os.MkdirAll(path, 0o700); err != nil {
 		return nil, fmt.Errorf("the folder for data and logs cannot be made: %w", err)
@@ -40,8 +40,8 @@ func OpenFolder(path string) (*Folder, error) {
 	return f, nil
 }
 
-// Close gives the folder back. Only the logs stay: the keys and the data are of a cluster that is
-// gone.
+// Close unlocks the folder. Only the logs stay: the keys and the data are of a cluster that has
+// ended.
 func (f *Folder) Close() error {
 	err := f.clear(func(name string) bool { return filepath.Ext(name) != ".log" })
 	return errors.Join(err, f.lock.Close())

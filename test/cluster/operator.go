@@ -37,13 +37,13 @@ var (
 	Single     = Kind{Account: "zoom-operator-single", flags: []string{"--leader-elect"}}
 )
 
-// Receives says whether a process of this kind has the public listener.
+// Receives reports whether a process of this kind has the public listener.
 func (k Kind) Receives() bool { return k.Account != Controller.Account }
 
-// Controls says whether a process of this kind runs controllers.
+// Controls reports whether a process of this kind runs controllers.
 func (k Kind) Controls() bool { return k.Account != Receiver.Account }
 
-// Operator is the binary in a process of its own, as its own service account.
+// Operator is the operator's binary in a process of its own, under its own service account.
 type Operator struct {
 	*Process
 	Kind

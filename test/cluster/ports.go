@@ -8,9 +8,9 @@ import (
 	"strconv"
 )
 
-// The ports that are given out. They are below those that Linux (from 32768) and the other systems
-// (from 49152) give to whoever asks for any port, each outgoing connection among them: one of those
-// could be taken between here and the program's start.
+// The range of the ports. It is below the ephemeral ports of Linux (from 32768) and of other
+// systems (from 49152): one of those could be taken, by an outgoing connection for instance, before
+// the program that gets it starts.
 const (
 	firstPort = 15000
 	lastPort  = 32000
@@ -19,8 +19,8 @@ const (
 // portAttempts is how many ports are tried before giving up.
 const portAttempts = 1000
 
-// FreePorts finds n different ports of the loopback interface that nobody listens on, as addresses
-// (host:port).
+// FreePorts finds n different ports of the loopback interface that no process listens on, as
+// addresses (host:port).
 func FreePorts(ctx context.Context, n int) ([]string, error) {
 	var addresses []string
 	var refused error

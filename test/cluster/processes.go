@@ -25,7 +25,7 @@ type Processes struct {
 	// Patience is how long a child may take to end once it was asked to, before it is killed.
 	Patience time.Duration
 
-	// Failed learns of a child that ends although nobody asked it to.
+	// Failed is called with a child that ends without having been stopped.
 	Failed context.CancelCauseFunc
 
 	mu      sync.Mutex
@@ -125,7 +125,7 @@ func (p *Processes) Stop() error {
 // Stop asks the child to end, and kills it when it has not after that time, which is an error.
 func (c *Process) Stop(patience time.Duration) error {
 	c.stopping.Store(true)
-	// Signals go to the whole group. An error means that nobody is left in it.
+	// Signals go to the whole group. An error means that no process is left in it.
 	group := -c.cmd.Process.Pid
 	_ = syscall.Kill(group, syscall.SIGTERM)
 	select {
@@ -137,8 +137,8 @@ func (c *Process) Stop(patience time.Duration) error {
 	return fmt.Errorf("%s did not end within %s and was killed", c.name, patience)
 }
 
-// MayEnd says that the child may end by itself, as whoever leads does when it loses its lease: that
-// is then no failure.
+// MayEnd allows the child to end by itself without a failure, as a leader does when it loses its
+// lease.
 func (c *Process) MayEnd() { c.stopping.Store(true) }
 
 // PID is the child's process id.
@@ -157,7 +157,7 @@ func (c *Process) Kill() {
 // Pause stops the child where it is, as when its machine hangs, until Resume.
 func (c *Process) Pause() { _ = syscall.Kill(-c.cmd.Process.Pid, syscall.SIGSTOP) }
 
-// Resume lets the child go on. It does not know that time has passed.
+// Resume lets a paused child continue.
 func (c *Process) Resume() { _ = syscall.Kill(-c.cmd.Process.Pid, syscall.SIGCONT) }
 
 func outcome(err error) string {
@@ -167,7 +167,7 @@ func outcome(err error) string {
 	return err.Error()
 }
 
-// lastLine is how a log ends, which is mostly where it says what went wrong.
+// lastLine is the last line of a log, which mostly has the error.
 func lastLine(log string) string {
 	content, err := os.ReadFile(log)
 	if err != nil {
@@ -176,8 +176,8 @@ func lastLine(log string) string {
 	return tail(string(content), 1)
 }
 
-// environment is what children inherit. Nothing in it leads them to another cluster, or to settings
-// of the developer.
+// environment is what children inherit, without a kubeconfig of another cluster or settings of the
+// developer.
 func environment() []string {
 	return append(os.Environ(), "KUBECONFIG=", "KUBERC=off")
 }

@@ -50,8 +50,7 @@ var running struct {
 	planes []*ControlPlane
 }
 
-// stop ends the processes of a control plane and forgets it. Nothing of it is of use to anybody, so
-// it is not asked but killed.
+// stop kills the processes of a control plane, whose data is of no use any more.
 func (p *ControlPlane) stop() error {
 	running.Lock()
 	running.planes = slices.DeleteFunc(running.planes, func(other *ControlPlane) bool { return other == p })
@@ -81,12 +80,12 @@ func Main(m *testing.M) {
 	logger := logr.FromSlogHandler(slog.NewTextHandler(os.Stderr, &slog.HandlerOptions{Level: slog.LevelError}))
 	log.SetLogger(logger)
 	klog.SetLogger(logger)
-	// What somebody interrupts leaves nothing behind.
+	// An interrupted run leaves no processes and files behind.
 	interrupted := make(chan os.Signal, 1)
 	signal.Notify(interrupted, os.Interrupt, syscall.SIGTERM)
 	go func() {
 		<-interrupted
-		_ = stopAll() // there is nobody left to tell
+		_ = stopAll() // the process ends either way
 		os.Exit(1)
 	}()
 	code := m.Run()
@@ -119,7 +118,7 @@ func reconcilePanics() float64 {
 	return panics
 }
 
-// Scheme knows Kubernetes' own kinds and those of this project.
+// Scheme has Kubernetes' own kinds and those of this project.
 func Scheme() *apiruntime.Scheme { return cluster.Scheme() }
 
 // Client returns a client with every right in the control plane of the package. It reads from the

@@ -13,7 +13,7 @@ import (
 	"github.com/zoom-operator/zoom-operator/api/v1alpha1"
 )
 
-// unread is what only machines read.
+// unread are the fields that scenarios leave out: the operator's bookkeeping, and references.
 var unread = []string{"appRef", "installationRef", "watermarks", "waiting", "attendance", "instances.alerts", "instances.sharing"}
 
 // Render writes the meetings as YAML: with the times as a scenario writes them, and of each
@@ -92,7 +92,7 @@ func (s *Scenario) decode(raw []byte) any {
 	return s.value(d, "")
 }
 
-// value is the next value, without what is not read.
+// value is the next value, without unread fields.
 func (s *Scenario) value(d *json.Decoder, key string) any {
 	token, err := d.Token()
 	if err != nil {

@@ -1,9 +1,10 @@
-// Package scenarios has the truth about meetings as text: what Zoom's events say, and the
+// Package scenarios has the expected behaviour of meetings as text files: Zoom's events, and the
 // ZoomMeeting objects that follow from them. The same files run in memory, against an API server
 // and through the operator's binary.
 //
-// A scenario is a line with the time at which the objects are looked at, a line for each event in
-// the order in which they arrive, and the objects as YAML, without what only machines read:
+// A scenario (scenario.go) is a line with the time at which the objects are compared, a line for
+// each event in the order in which they arrive, and the objects rendered as YAML (render.go),
+// without the operator's bookkeeping:
 //
 //	scenario now=21:00
 //	created number=81234567890 topic=(Book club) start=19:00 at=09:00
@@ -39,17 +40,18 @@ type Scenario struct {
 	Accounts []string
 	// Expected is how the objects are rendered in the end.
 	Expected string
-	// Day is the midnight that all times are counted from, and Now when the objects are looked at.
+	// Day is the midnight that all times are counted from, and Now when the objects are compared.
 	Day, Now time.Time
-	// Ordered says that the objects depend on the order of the events, as the names of two meetings
-	// with one number do.
+	// Ordered means that the objects depend on the order of the events, as the names of two
+	// meetings with one number do.
 	Ordered bool
 }
 
-// Run runs all scenarios, each in a test of its own. The outcome is what Render says.
+// Run runs all scenarios, each in a test of its own. outcome returns the objects as Render writes
+// them, to be compared with those in the file.
 //
-// Events get their times by day, which says of how long after midnight a scenario ends when that
-// day began.
+// day returns the midnight that the times of a scenario are counted from, by how long after it the
+// scenario ends.
 func Run(t *testing.T, day func(now time.Duration) time.Time, outcome func(t *testing.T, s *Scenario) string) {
 	t.Helper()
 	_, file, _, _ := runtime.Caller(0)
@@ -80,7 +82,7 @@ func parse(d *datadriven.TestData, day func(time.Duration) time.Time) (*Scenario
 	}
 	s := &Scenario{Expected: d.Expected, Day: day(end), Ordered: first.take("ordered") != ""}
 	s.Now = s.Day.Add(end)
-	teller := teller{scenario: s, meetings: map[string]zoomtest.Meeting{}, instances: map[string]zoomtest.Instance{}, stays: map[string]int{}}
+	p := parser{scenario: s, meetings: map[string]zoomtest.Meeting{}, instances: map[string]zoomtest.Instance{}, stays: map[string]int{}}
 	if err := first.unused(); err != nil {
 		return nil, err
 	}
@@ -88,14 +90,14 @@ func parse(d *datadriven.TestData, day func(time.Duration) time.Time) (*Scenario
 		if line = strings.TrimSpace(line); line == "" || strings.HasPrefix(line, "#") {
 			continue
 		}
-		if err := teller.tell(line); err != nil {
+		if err := p.line(line); err != nil {
 			return nil, fmt.Errorf("%s: %w", line, err)
 		}
 	}
 	return s, nil
 }
 
-// fields are what a line says, less what was taken of it.
+// fields are the arguments of a line that were not taken yet.
 type fields map[string]string
 
 func fieldsOf(command string, args []datadriven.CmdArg) (fields, error) {
@@ -146,23 +148,23 @@ func offset(s string) (time.Duration, error) {
 	return at.Sub(midnight) + time.Duration(days)*24*time.Hour, nil
 }
 
-// teller makes events of lines.
-type teller struct {
+// parser turns lines into events.
+type parser struct {
 	scenario  *Scenario
 	meetings  map[string]zoomtest.Meeting
 	instances map[string]zoomtest.Instance
 	stays     map[string]int
-	number    string // of the meeting that the line before was about
+	number    string // of the meeting that the previous line was about
 	uuid      string // of the instance that it was about
 	account   string
 }
 
-func (t *teller) time(s string) (time.Time, error) {
+func (p *parser) time(s string) (time.Time, error) {
 	d, err := offset(s)
-	return t.scenario.Day.Add(d), err
+	return p.scenario.Day.Add(d), err
 }
 
-func (t *teller) tell(line string) error {
+func (p *parser) line(line string) error {
 	name, args, err := datadriven.ParseLine(line)
 	if err != nil {
 		return err
@@ -171,47 +173,47 @@ func (t *teller) tell(line string) error {
 	if err != nil {
 		return err
 	}
-	at, err := t.time(f.take("at"))
+	at, err := p.time(f.take("at"))
 	if err != nil {
 		return err
 	}
-	before, m, err := t.meeting(f)
+	before, m, err := p.meeting(f)
 	if err != nil {
 		return err
 	}
 	var events []zoomtest.Event
 	if plan, ok := plans[name]; ok {
-		events = []zoomtest.Event{plan(before, m, at, f.take("date"), t)}
+		events = []zoomtest.Event{plan(before, m, at, f.take("date"), p)}
 	} else if held, ok := inInstances[name]; ok {
-		in, err := t.instance(f, m, at)
+		in, err := p.instance(f, m, at)
 		if err != nil {
 			return err
 		}
-		events = held(in, at, t.participant(name, f.take("who"), at))
+		events = held(in, at, p.participant(name, f.take("who"), at))
 	} else {
 		return fmt.Errorf("no event is called %s", name)
 	}
-	t.scenario.Events = append(t.scenario.Events, events...)
+	p.scenario.Events = append(p.scenario.Events, events...)
 	return f.unused()
 }
 
-// plans are the events about a plan, before and after what the line says of it.
-var plans = map[string]func(before, m zoomtest.Meeting, at time.Time, date string, t *teller) zoomtest.Event{
-	"created": func(_, m zoomtest.Meeting, at time.Time, _ string, _ *teller) zoomtest.Event { return m.Created(at) },
-	"updated": func(before, m zoomtest.Meeting, at time.Time, date string, t *teller) zoomtest.Event {
+// plans are the events about a plan, as it was before the line and as the line changes it.
+var plans = map[string]func(before, m zoomtest.Meeting, at time.Time, date string, p *parser) zoomtest.Event{
+	"created": func(_, m zoomtest.Meeting, at time.Time, _ string, _ *parser) zoomtest.Event { return m.Created(at) },
+	"updated": func(before, m zoomtest.Meeting, at time.Time, date string, p *parser) zoomtest.Event {
 		if date == "" {
 			return before.Updated(at, m, "")
 		}
-		return t.moved(before, m, at, date)
+		return p.moved(before, m, at, date)
 	},
-	"deleted": func(_, m zoomtest.Meeting, at time.Time, date string, t *teller) zoomtest.Event {
-		return m.Deleted(at, t.ids(date)...)
+	"deleted": func(_, m zoomtest.Meeting, at time.Time, date string, p *parser) zoomtest.Event {
+		return m.Deleted(at, p.ids(date)...)
 	},
-	"permanently_deleted": func(_, m zoomtest.Meeting, at time.Time, date string, t *teller) zoomtest.Event {
-		return m.PermanentlyDeleted(at, t.ids(date)...)
+	"permanently_deleted": func(_, m zoomtest.Meeting, at time.Time, date string, p *parser) zoomtest.Event {
+		return m.PermanentlyDeleted(at, p.ids(date)...)
 	},
-	"recovered": func(_, m zoomtest.Meeting, at time.Time, date string, t *teller) zoomtest.Event {
-		return m.Recovered(at, t.ids(date)...)
+	"recovered": func(_, m zoomtest.Meeting, at time.Time, date string, p *parser) zoomtest.Event {
+		return m.Recovered(at, p.ids(date)...)
 	},
 }
 
@@ -235,7 +237,7 @@ var inInstances = map[string]func(in zoomtest.Instance, at time.Time, p zoomtest
 	"participant_jbh_waiting":         one(zoomtest.Instance.ParticipantJBHWaiting),
 	"participant_jbh_waiting_left":    one(zoomtest.Instance.ParticipantJBHWaitingLeft),
 	"participant_jbh_joined":          one(zoomtest.Instance.ParticipantJBHJoined),
-	// What Zoom sends when somebody goes from one room of the meeting to another.
+	// What Zoom sends when a participant moves from one room of the meeting to another.
 	"moved": func(in zoomtest.Instance, at time.Time, p zoomtest.Participant) []zoomtest.Event {
 		left, joined, _ := in.ParticipantMoved(at, p, p.UserID+"1")
 		return []zoomtest.Event{left, joined}
@@ -254,49 +256,49 @@ var kinds = map[string]int{
 	"no-fixed-time": zoomtest.TypeRecurring, "personal-room": zoomtest.TypePersonalRoom,
 }
 
-// meeting is the meeting that a line is about, before and after what the line says of its plan.
-func (t *teller) meeting(f fields) (before, after zoomtest.Meeting, err error) {
+// meeting is the meeting that a line is about, before the line and as the line changes its plan.
+func (p *parser) meeting(f fields) (before, after zoomtest.Meeting, err error) {
 	if account := f.take("account"); account != "" {
-		t.account = account
+		p.account = account
 	}
-	if t.account == "" {
-		t.account = "club"
+	if p.account == "" {
+		p.account = "club"
 	}
 	if number := f.take("number"); number != "" {
-		t.number = number
+		p.number = number
 	}
-	key := t.account + " " + t.number
-	before, known := t.meetings[key]
+	key := p.account + " " + p.number
+	before, known := p.meetings[key]
 	if !known {
-		if before, err = t.another(); err != nil {
+		if before, err = p.another(); err != nil {
 			return before, after, err
 		}
 	}
 	after = before
-	if err := t.describe(&after, f); err != nil {
+	if err := p.describe(&after, f); err != nil {
 		return before, after, err
 	}
-	t.meetings[key] = after
+	p.meetings[key] = after
 	return before, after, nil
 }
 
-// another is a meeting of which no line told before.
-func (t *teller) another() (zoomtest.Meeting, error) {
-	number, err := strconv.ParseInt(t.number, 10, 64)
+// another is a meeting that no earlier line was about.
+func (p *parser) another() (zoomtest.Meeting, error) {
+	number, err := strconv.ParseInt(p.number, 10, 64)
 	if err != nil {
 		return zoomtest.Meeting{}, err
 	}
-	if !strings.Contains(strings.Join(t.scenario.Accounts, " ")+" ", t.account+" ") {
-		t.scenario.Accounts = append(t.scenario.Accounts, t.account)
+	if !strings.Contains(strings.Join(p.scenario.Accounts, " ")+" ", p.account+" ") {
+		p.scenario.Accounts = append(p.scenario.Accounts, p.account)
 	}
-	host := zoomtest.User{ID: "host-of-" + t.account, Name: "Ana", Email: "ana@example.org"}
+	host := zoomtest.User{ID: "host-of-" + p.account, Name: "Ana", Email: "ana@example.org"}
 	return zoomtest.Meeting{
-		Account: zoomtest.Account{ID: t.account}, Number: number, UUID: "plan", Host: host, Topic: "Book club",
+		Account: zoomtest.Account{ID: p.account}, Number: number, UUID: "plan", Host: host, Topic: "Book club",
 		Type: zoomtest.TypeScheduled, Duration: 60, Timezone: "Europe/Madrid", Passcode: "123456",
 	}, nil
 }
 
-func (t *teller) describe(m *zoomtest.Meeting, f fields) (err error) {
+func (p *parser) describe(m *zoomtest.Meeting, f fields) (err error) {
 	if topic := f.take("topic"); topic != "" {
 		m.Topic = topic
 	}
@@ -310,7 +312,7 @@ func (t *teller) describe(m *zoomtest.Meeting, f fields) (err error) {
 		m.Host.ID = host
 	}
 	if start := f.take("start"); start != "" {
-		if m.Start, err = t.time(start); err != nil {
+		if m.Start, err = p.time(start); err != nil {
 			return err
 		}
 	}
@@ -327,7 +329,7 @@ func (t *teller) describe(m *zoomtest.Meeting, f fields) (err error) {
 	if dates := f.take("dates"); dates != "" {
 		m.Type, m.Occurrences = zoomtest.TypeRecurringPlanned, nil
 		for s := range strings.SplitSeq(dates, ",") {
-			at, err := t.time(strings.TrimSpace(s))
+			at, err := p.time(strings.TrimSpace(s))
 			if err != nil {
 				return err
 			}
@@ -338,11 +340,11 @@ func (t *teller) describe(m *zoomtest.Meeting, f fields) (err error) {
 	return nil
 }
 
-// moved is the update of one date of a series: the line says when it now starts.
-func (t *teller) moved(before, m zoomtest.Meeting, at time.Time, date string) zoomtest.Event {
-	id := t.ids(date)[0]
+// moved is the update of one occurrence of a series to the start in the line.
+func (p *parser) moved(before, m zoomtest.Meeting, at time.Time, date string) zoomtest.Event {
+	id := p.ids(date)[0]
 	series := before
-	t.meetings[t.account+" "+t.number] = series // the series itself stays as it was
+	p.meetings[p.account+" "+p.number] = series // the series itself stays as it was
 	was, is := before, m
 	was.Type, is.Type = zoomtest.TypeRecurringPlanned, zoomtest.TypeRecurringPlanned
 	was.Occurrences, is.Occurrences = nil, nil
@@ -358,28 +360,28 @@ func (t *teller) moved(before, m zoomtest.Meeting, at time.Time, date string) zo
 
 // ids is the occurrence that began at that time when it was first planned; none when the line names
 // none.
-func (t *teller) ids(date string) []string {
+func (p *parser) ids(date string) []string {
 	if date == "" {
 		return nil
 	}
-	at, err := t.time(date)
+	at, err := p.time(date)
 	if err != nil {
 		return []string{date}
 	}
 	return []string{strconv.FormatInt(at.UnixMilli(), 10)}
 }
 
-// instance is the one that a line is about: of that uuid, or the one of the line before. A uuid
-// that is new starts at the time of the line, or when it says. Of a meeting that was never held,
+// instance is the one that a line is about: of that uuid, or the one of the previous line. A new
+// uuid starts at the time of the line, or at its argument since. Of a meeting that was never held,
 // the uuid is that of its plan.
-func (t *teller) instance(f fields, m zoomtest.Meeting, at time.Time) (zoomtest.Instance, error) {
+func (p *parser) instance(f fields, m zoomtest.Meeting, at time.Time) (zoomtest.Instance, error) {
 	if uuid := f.take("uuid"); uuid != "" {
-		t.uuid = uuid
+		p.uuid = uuid
 	}
-	key := t.account + " " + t.number + " " + t.uuid
-	in, known := t.instances[key]
+	key := p.account + " " + p.number + " " + p.uuid
+	in, known := p.instances[key]
 	if !known {
-		in = zoomtest.Instance{UUID: t.uuid, Start: at}
+		in = zoomtest.Instance{UUID: p.uuid, Start: at}
 		if in.UUID == "" {
 			in.UUID = m.UUID
 		}
@@ -387,30 +389,30 @@ func (t *teller) instance(f fields, m zoomtest.Meeting, at time.Time) (zoomtest.
 	in.Meeting = m
 	if since := f.take("since"); since != "" {
 		var err error
-		if in.Start, err = t.time(since); err != nil {
+		if in.Start, err = p.time(since); err != nil {
 			return in, err
 		}
 	}
-	t.instances[key] = in
+	p.instances[key] = in
 	return in, nil
 }
 
-// participant is somebody in one of their stays: the first leave ends the first one, and who comes
-// back is the same person with another one. A line that is there twice is about one stay.
-func (t *teller) participant(event, who string, at time.Time) zoomtest.Participant {
+// participant is a user in one of their stays: the first leave ends the first stay, and a join
+// after it begins another one of the same user. A repeated line is about the same stay.
+func (p *parser) participant(event, who string, at time.Time) zoomtest.Participant {
 	if who == "" {
 		return zoomtest.Participant{}
 	}
 	count, line := event+" "+who, fmt.Sprint(event, who, at)
 	switch event {
 	case "participant_joined", "participant_left":
-		if t.stays[line] == 0 {
-			t.stays[count]++
-			t.stays[line] = t.stays[count]
+		if p.stays[line] == 0 {
+			p.stays[count]++
+			p.stays[line] = p.stays[count]
 		}
 	default:
-		t.stays[line] = max(1, t.stays["participant_joined "+who])
+		p.stays[line] = max(1, p.stays["participant_joined "+who])
 	}
-	stay := fmt.Sprintf("%s-%d", who, t.stays[line])
+	stay := fmt.Sprintf("%s-%d", who, p.stays[line])
 	return zoomtest.Participant{UserID: "16778240" + stay, UUID: "67C1A429-" + stay, User: zoomtest.User{ID: who, Name: who}}
 }

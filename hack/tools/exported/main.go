@@ -68,7 +68,7 @@ func unused(pattern string) ([]string, error) {
 	return found, nil
 }
 
-// contracts notes which methods the interfaces of a package, and of those that it imports, ask for.
+// contracts records the methods of the interfaces of a package, and of those that it imports.
 func (n names) contracts(p *types.Package, seen map[*types.Package]bool) {
 	if seen[p] {
 		return
@@ -135,7 +135,7 @@ func (n names) members(p *packages.Package, of *types.TypeName) {
 	}
 }
 
-// mention notes that the types which a type is made of can be seen from outside.
+// mention records the types that an exported type is made of as visible from outside.
 func (n names) mention(t types.Type) {
 	switch t := t.(type) {
 	case *types.Named:
@@ -158,8 +158,8 @@ func (n names) mention(t types.Type) {
 	}
 }
 
-// uses notes what a package uses of others. A package's own tests are not another one, but where it
-// is there for tests itself.
+// uses records what a package uses of others. A package's own tests do not count as another
+// package, unless it is a package for tests itself.
 func (n names) uses(p *packages.Package) {
 	for _, object := range p.TypesInfo.Uses {
 		if object.Pkg() == nil || !object.Exported() {
