@@ -112,7 +112,7 @@ func (r *reader) check(ok bool, path string) bool {
 	return ok
 }
 
-// present tells the ways of leaving a field out from a value.
+// present reports whether a field has a value, and is not left out in one of Zoom's ways.
 func present(v any) bool { return v != nil && v != "" }
 
 func (r *reader) object(v any, path string) map[string]any {

@@ -580,8 +580,8 @@ func TestRefusalsOfTheAPI(t *testing.T) {
 }
 
 // TestRequestsSayWhatTheyAreAndWant has the two headers that every request carries: without the
-// first, Zoom answers some errors in XML, and without the second it cannot tell whose requests they
-// are.
+// first, Zoom answers some errors in XML, and without the second it cannot attribute the requests
+// to this software.
 func TestRequestsSayWhatTheyAreAndWant(t *testing.T) {
 	var version string
 	for _, overlay := range []string{"default", "namespaced"} {

@@ -150,8 +150,8 @@ func TestNothingWasSent(t *testing.T) {
 	})
 }
 
-// TestSomethingWasSent is the converse: whoever read the request may have acted on it, however it
-// answered.
+// TestSomethingWasSent is the converse: a server that read the request may have acted on it,
+// however it answered.
 func TestSomethingWasSent(t *testing.T) {
 	for name, handler := range map[string]http.HandlerFunc{
 		"the server dies when it has read all": func(_ http.ResponseWriter, r *http.Request) {

@@ -158,7 +158,7 @@ func TestAFloodChangesTheConditionSeldom(t *testing.T) {
 	}
 }
 
-// A wrong secret is told once, as a warning, and that it is right again.
+// A wrong secret is recorded in one Event, a warning, and that it is right again in another.
 func TestRefusedEventsAreNews(t *testing.T) {
 	facts := facts{secret: credentials.Found, needed: []string{"secretToken"}, present: []string{"secretToken"}}
 	app := &v1alpha1.ZoomApp{}

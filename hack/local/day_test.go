@@ -123,7 +123,7 @@ func TestConfidentialIsInTheEvents(t *testing.T) {
 		if strings.HasPrefix(v, "passcode-") {
 			passcodes++
 		}
-		// Somebody comes to no meeting, perhaps, but whoever does is found by name.
+		// A guest may be in no meeting; those who are in one are found by name.
 		if v == "" {
 			t.Error("an empty value is found in every text")
 		}
@@ -138,7 +138,7 @@ func TestConfidentialIsInTheEvents(t *testing.T) {
 	if n := findings(all.String(), values); n < len(values)/2 {
 		t.Errorf("only %d of %d confidential values are in the events", n, len(values))
 	}
-	// Started and ended events alone, without anybody's part in them, carry the host's address too.
+	// Started and ended events, which have no participant, carry the host's address.
 	for _, e := range d.events {
 		if (e.Name == zoom.EventMeetingStarted || e.Name == zoom.EventMeetingEnded) && findings(string(e.Body), values) == 0 {
 			t.Errorf("nothing confidential is in %s", e.Name)

@@ -26,7 +26,7 @@ import (
 )
 
 // server is an API server with a committer in front of it. The tests run in synctest's bubbles,
-// where time passes only when everybody waits.
+// where time passes only when all goroutines wait.
 type server struct {
 	client.WithWatch
 
@@ -494,7 +494,7 @@ func TestCommitAnswersAFoldErrorToItsCallerAlone(t *testing.T) {
 	})
 }
 
-// A write that fails is answered to everybody in it, and none of it turns up in a later one.
+// A write that fails is answered to every change in it, and none of them is in a later one.
 func TestCommitForgetsWhatCouldNotBeStored(t *testing.T) {
 	t.Parallel()
 	down := apierrors.NewInternalError(errors.New("etcd is away"))
@@ -611,7 +611,7 @@ func TestCommitWhoseCallerGivesUpIsStoredAllTheSame(t *testing.T) {
 	})
 }
 
-// An event that nobody thought of is refused, and takes no other with it.
+// An unforeseen event is refused, and no other with it.
 func TestCommitOutlivesAPanic(t *testing.T) {
 	t.Parallel()
 	synctest.Test(t, func(t *testing.T) {
@@ -696,7 +696,7 @@ func TestCommitShedsByClass(t *testing.T) {
 		synctest.Wait()
 
 		ctx, cancel := context.WithCancel(t.Context())
-		cancel() // so that nobody waits
+		cancel() // so that no caller waits
 		fill := func(priority Priority, upTo int) {
 			t.Helper()
 			for s.committer.admission.unanswered < upTo {

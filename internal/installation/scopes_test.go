@@ -57,8 +57,8 @@ func TestMissingScopes(t *testing.T) {
 	}
 }
 
-// Participants' events come with a scope of their own: whoever follows README or begins with the
-// sample must have it.
+// Participants' events come with a scope of their own: an admin who follows README or begins with
+// the sample must have it.
 func TestParticipantsScopeIsNamed(t *testing.T) {
 	for _, file := range []string{"../../README.md", "../../config/samples/zoomapp.yaml"} {
 		text, err := os.ReadFile(file)

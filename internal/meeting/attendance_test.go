@@ -54,14 +54,14 @@ func leaves(second, stay, room int) *zoom.Event {
 	return event(zoom.EventParticipantLeft, time.Duration(second)*time.Second, "u", inRoom(stay, room))
 }
 
-// moves is what is told of somebody who changes rooms: the leave and the join of one second, the
-// join first in every other case.
+// moves are the events of a participant who changes rooms: the leave and the join of one second,
+// the join first in every other case.
 func moves(second, stay, room int) []*zoom.Event {
-	told := []*zoom.Event{leaves(second, stay, room-1), enters(second, stay, room)}
+	events := []*zoom.Event{leaves(second, stay, room-1), enters(second, stay, room)}
 	if (stay+room)%2 == 0 {
-		slices.Reverse(told)
+		slices.Reverse(events)
 	}
-	return told
+	return events
 }
 
 func TestCountParticipants(t *testing.T) {
@@ -150,25 +150,25 @@ func TestMovesBetweenBreakoutRoomsAreOneStay(t *testing.T) {
 	}
 }
 
-// Of a crowd there is a sample of people, each with all their moves.
+// The sample of a large instance consists of persons, each with all their moves.
 func TestEstimatesOfPeopleWhoMove(t *testing.T) {
 	t.Parallel()
 	const people, gone = 1000, 250
 	for i := range 5 {
 		var spec v1alpha1.ZoomMeetingSpec
-		tell := func(events ...*zoom.Event) {
+		emit := func(events ...*zoom.Event) {
 			for _, ev := range events {
 				ev.Meeting.UUID = "uuid" + strconv.Itoa(i)
 			}
 			apply(&spec, events...)
 		}
 		for person := range people {
-			tell(enters(person, person, 0))
-			tell(moves(2000+person, person, 1)...)
-			tell(moves(4000+person, person, 2)...)
+			emit(enters(person, person, 0))
+			emit(moves(2000+person, person, 1)...)
+			emit(moves(4000+person, person, 2)...)
 		}
 		for person := range gone {
-			tell(leaves(6000, person, 2))
+			emit(leaves(6000, person, 2))
 		}
 		got, _ := countParticipants(spec.Instances[0].Attendance)
 		for what, n := range map[string]struct{ got, want int32 }{
@@ -181,8 +181,8 @@ func TestEstimatesOfPeopleWhoMove(t *testing.T) {
 	}
 }
 
-// What was written before moves were told from leaves is still counted, and what arrives since goes
-// with it.
+// Samples that were stored before moves were distinguished from leaves are still counted, together
+// with what arrives since.
 func TestSamplesOfTheVersionBefore(t *testing.T) {
 	t.Parallel()
 	// Three who joined at 1, 2 and 3 s, known by user_id alone; the first one left at 60 s.
@@ -338,7 +338,7 @@ func TestSealTallies(t *testing.T) {
 func TestHeadcountEqualsCountingBySecond(t *testing.T) {
 	t.Parallel()
 	type stay struct {
-		join, leave int   // -1: never told
+		join, leave int   // -1: never reported
 		moves       []int // the seconds of the moves from room to room, all in between
 	}
 	for range 10 {

@@ -29,14 +29,14 @@ const (
 // t0 is when the histories of these tests begin.
 var t0 = time.Date(2026, time.March, 2, 9, 0, 0, 0, time.UTC)
 
-// told is an event and the name of the installation through which it came.
-type told struct {
+// delivery is an event and the name of the installation through which it came.
+type delivery struct {
 	event        *zoom.Event
 	installation string
 }
 
 // mergeAll is what a sequence of events makes of an empty spec.
-func mergeAll(history []told, participants v1alpha1.ParticipantsPolicy) v1alpha1.ZoomMeetingSpec {
+func mergeAll(history []delivery, participants v1alpha1.ParticipantsPolicy) v1alpha1.ZoomMeetingSpec {
 	var spec v1alpha1.ZoomMeetingSpec
 	for _, h := range history {
 		Merge(&spec, h.event, h.installation, participants)
@@ -46,7 +46,7 @@ func mergeAll(history []told, participants v1alpha1.ParticipantsPolicy) v1alpha1
 
 // mergeAllStored is mergeAll, with the spec written and read again between the events, as over the
 // API server.
-func mergeAllStored(t testing.TB, history []told, participants v1alpha1.ParticipantsPolicy) v1alpha1.ZoomMeetingSpec {
+func mergeAllStored(t testing.TB, history []delivery, participants v1alpha1.ParticipantsPolicy) v1alpha1.ZoomMeetingSpec {
 	t.Helper()
 	var spec v1alpha1.ZoomMeetingSpec
 	for _, h := range history {
@@ -67,9 +67,9 @@ func diff(want, got v1alpha1.ZoomMeetingSpec) string {
 	return cmp.Diff(want, got, cmpopts.EquateEmpty())
 }
 
-// storyteller invents what may happen to one meeting, and tells of it as Zoom does: some events at
-// the same time, and all events of one instance with the same start_time or without one.
-type storyteller struct {
+// generator draws what may happen to one meeting, and emits the events as Zoom does: some at the
+// same time, and all events of one instance with the same start_time or without one.
+type generator struct {
 	*rapid.T
 
 	clock     time.Time
@@ -77,7 +77,7 @@ type storyteller struct {
 	instances []*staged
 	dates     []string
 	stays     int
-	history   []told
+	history   []delivery
 }
 
 // staged is one instance of the meeting on its way.
@@ -87,26 +87,26 @@ type staged struct {
 	present []zoom.Participant
 }
 
-// drawHistory invents the history of one meeting, in order. Some of what happens is never told.
-func drawHistory(t *rapid.T) []told {
-	s := &storyteller{T: t, clock: t0, hosts: []string{testHost}}
+// drawHistory draws the history of one meeting, in order. Some of its events are lost.
+func drawHistory(t *rapid.T) []delivery {
+	s := &generator{T: t, clock: t0, hosts: []string{testHost}}
 	acts := map[string]func(){
-		"plan":       s.plan,
-		"update":     s.update,
-		"occurrence": s.updateOccurrence,
-		"remove":     s.remove,
-		"start":      s.start,
-		"end":        s.end,
-		"join":       s.join,
-		"leave":      s.leave,
-		"move":       s.move,
-		"quality":    s.quality,
-		"door":       s.door,
-		"hand over":  s.handOver,
+		"plan":         s.plan,
+		"update":       s.update,
+		"occurrence":   s.updateOccurrence,
+		"remove":       s.remove,
+		"start":        s.start,
+		"end":          s.end,
+		"join":         s.join,
+		"leave":        s.leave,
+		"move":         s.move,
+		"quality":      s.quality,
+		"waiting room": s.waitingRoom,
+		"hand over":    s.handOver,
 	}
 	names := []string{
 		"plan", "update", "occurrence", "occurrence", "remove", "start", "start", "end",
-		"join", "join", "join", "join", "leave", "leave", "move", "move", "quality", "door", "door", "hand over",
+		"join", "join", "join", "join", "leave", "leave", "move", "move", "quality", "waiting room", "waiting room", "hand over",
 	}
 	for range s.number("acts", 1, 40) {
 		acts[rapid.SampledFrom(names).Draw(t, "act")]()
@@ -114,16 +114,16 @@ func drawHistory(t *rapid.T) []told {
 	return s.history
 }
 
-func (s *storyteller) number(label string, from, to int) int {
+func (s *generator) number(label string, from, to int) int {
 	return rapid.IntRange(from, to).Draw(s.T, label)
 }
 
-func (s *storyteller) chance(label string, in int) bool {
+func (s *generator) chance(label string, in int) bool {
 	return s.number(label, 1, in) == 1
 }
 
-// tell adds an event to the history, unless it is lost.
-func (s *storyteller) tell(name string, m *zoom.Meeting, p *zoom.Participant, with ...func(*zoom.Event)) {
+// emit adds an event to the history, unless it is lost.
+func (s *generator) emit(name string, m *zoom.Meeting, p *zoom.Participant, with ...func(*zoom.Event)) {
 	if !s.chance("at once", 8) {
 		s.clock = s.clock.Add(time.Duration(s.number("ms later", 1, 20*60*1000)) * time.Millisecond)
 	}
@@ -137,12 +137,12 @@ func (s *storyteller) tell(name string, m *zoom.Meeting, p *zoom.Participant, wi
 		w(ev)
 	}
 	if !s.chance("lost", 8) {
-		s.history = append(s.history, told{ev, names.Installation(testApp, testAccount, host)})
+		s.history = append(s.history, delivery{ev, names.Installation(testApp, testAccount, host)})
 	}
 }
 
 // described sets some of what an event may say of the meeting as a whole.
-func (s *storyteller) described(m *zoom.Meeting) *zoom.Meeting {
+func (s *generator) described(m *zoom.Meeting) *zoom.Meeting {
 	if s.chance("topic", 2) {
 		m.Topic = new(rapid.SampledFrom([]string{"Weekly sync", "Réunion 日本語 🚒", "a\x1bb", "\x00", "z"}).Draw(s.T, "topic"))
 	}
@@ -158,7 +158,7 @@ func (s *storyteller) described(m *zoom.Meeting) *zoom.Meeting {
 	return m
 }
 
-func (s *storyteller) planned(m *zoom.Meeting) *zoom.Meeting {
+func (s *generator) planned(m *zoom.Meeting) *zoom.Meeting {
 	if s.chance("start", 2) {
 		m.StartTime = new(s.clock.Add(time.Duration(s.number("hours ahead", 1, 100)) * time.Hour))
 	}
@@ -169,7 +169,7 @@ func (s *storyteller) planned(m *zoom.Meeting) *zoom.Meeting {
 	return s.described(m)
 }
 
-func (s *storyteller) date() zoom.Occurrence {
+func (s *generator) date() zoom.Occurrence {
 	o := zoom.Occurrence{ID: rapid.SampledFrom(s.dates).Draw(s.T, "date")}
 	if s.chance("moved", 2) {
 		o.StartTime = new(s.clock.Add(time.Duration(s.number("moved to", 1, 100)) * time.Hour))
@@ -181,7 +181,7 @@ func (s *storyteller) date() zoom.Occurrence {
 	return o
 }
 
-func (s *storyteller) series(m *zoom.Meeting) *zoom.Meeting {
+func (s *generator) series(m *zoom.Meeting) *zoom.Meeting {
 	if !s.chance("series", 2) {
 		return m
 	}
@@ -202,17 +202,17 @@ func (s *storyteller) series(m *zoom.Meeting) *zoom.Meeting {
 	return m
 }
 
-func (s *storyteller) plan() {
-	s.tell(zoom.EventMeetingCreated, s.series(s.planned(&zoom.Meeting{})), nil)
+func (s *generator) plan() {
+	s.emit(zoom.EventMeetingCreated, s.series(s.planned(&zoom.Meeting{})), nil)
 }
 
-func (s *storyteller) update() {
-	s.tell(zoom.EventMeetingUpdated, s.series(s.planned(&zoom.Meeting{})), nil, func(ev *zoom.Event) {
+func (s *generator) update() {
+	s.emit(zoom.EventMeetingUpdated, s.series(s.planned(&zoom.Meeting{})), nil, func(ev *zoom.Event) {
 		ev.Scope = rapid.SampledFrom([]string{"", zoom.OperationAll}).Draw(s.T, "scope")
 	})
 }
 
-func (s *storyteller) updateOccurrence() {
+func (s *generator) updateOccurrence() {
 	if len(s.dates) == 0 {
 		return
 	}
@@ -220,10 +220,10 @@ func (s *storyteller) updateOccurrence() {
 	if !s.chance("unnamed", 4) {
 		m.Occurrences = &[]zoom.Occurrence{s.date()}
 	}
-	s.tell(zoom.EventMeetingUpdated, m, nil, func(ev *zoom.Event) { ev.Scope = zoom.OperationSingle })
+	s.emit(zoom.EventMeetingUpdated, m, nil, func(ev *zoom.Event) { ev.Scope = zoom.OperationSingle })
 }
 
-func (s *storyteller) remove() {
+func (s *generator) remove() {
 	name := rapid.SampledFrom([]string{
 		zoom.EventMeetingDeleted, zoom.EventMeetingRecovered, zoom.EventMeetingPermanentlyDeleted,
 	}).Draw(s.T, "removal")
@@ -232,28 +232,28 @@ func (s *storyteller) remove() {
 		if !s.chance("unnamed", 4) {
 			m.Occurrences = &[]zoom.Occurrence{s.date()}
 		}
-		s.tell(name, m, nil, func(ev *zoom.Event) { ev.Operation = zoom.OperationSingle })
+		s.emit(name, m, nil, func(ev *zoom.Event) { ev.Operation = zoom.OperationSingle })
 		return
 	}
-	s.tell(name, s.planned(&zoom.Meeting{}), nil, func(ev *zoom.Event) { ev.Operation = zoom.OperationAll })
+	s.emit(name, s.planned(&zoom.Meeting{}), nil, func(ev *zoom.Event) { ev.Operation = zoom.OperationAll })
 }
 
-// start begins another instance, also while the one before goes on.
-func (s *storyteller) start() {
+// start begins another instance, also while the previous one is being held.
+func (s *generator) start() {
 	if len(s.instances) == maxInstances {
 		return
 	}
 	in := &staged{uuid: fmt.Sprintf("uuid/%d==", len(s.instances)), start: s.clock.Truncate(time.Second)}
 	s.instances = append(s.instances, in)
-	s.tell(zoom.EventMeetingStarted, s.in(in), nil)
+	s.emit(zoom.EventMeetingStarted, s.in(in), nil)
 }
 
 func (in *staged) meeting() *zoom.Meeting {
 	return &zoom.Meeting{UUID: in.uuid, StartTime: &in.start}
 }
 
-// in is the meeting as an event in that instance tells of it, now and then without its start.
-func (s *storyteller) in(in *staged) *zoom.Meeting {
+// in is the meeting as events in that instance have it, now and then without its start.
+func (s *generator) in(in *staged) *zoom.Meeting {
 	m := s.described(in.meeting())
 	if s.chance("startless", 6) {
 		m.StartTime = nil
@@ -265,7 +265,7 @@ func (s *storyteller) in(in *staged) *zoom.Meeting {
 }
 
 // some is one of the instances, most often the latest; nil when there is none.
-func (s *storyteller) some() *staged {
+func (s *generator) some() *staged {
 	if len(s.instances) == 0 {
 		return nil
 	}
@@ -275,17 +275,17 @@ func (s *storyteller) some() *staged {
 	return s.instances[len(s.instances)-1]
 }
 
-func (s *storyteller) end() {
+func (s *generator) end() {
 	if in := s.some(); in != nil {
 		m := s.in(in)
 		if !s.chance("no end", 4) {
 			m.EndTime = new(s.clock)
 		}
-		s.tell(zoom.EventMeetingEnded, m, nil)
+		s.emit(zoom.EventMeetingEnded, m, nil)
 	}
 }
 
-func (s *storyteller) somebody() zoom.Participant {
+func (s *generator) participant() zoom.Participant {
 	s.stays++
 	id := strconv.Itoa(16778240 + s.stays)
 	switch s.number("known by", 1, 6) {
@@ -298,8 +298,8 @@ func (s *storyteller) somebody() zoom.Participant {
 	}
 }
 
-// move is somebody's way into a breakout room, or back.
-func (s *storyteller) move() {
+// move is a participant's move into a breakout room, or back.
+func (s *generator) move() {
 	in := s.some()
 	if in == nil || len(in.present) == 0 {
 		return
@@ -310,16 +310,16 @@ func (s *storyteller) move() {
 	after.UserID = strconv.Itoa(16778240 + s.stays)
 	*p = after
 	before.LeaveTime, after.JoinTime = new(s.clock), new(s.clock)
-	s.tell(zoom.EventParticipantLeft, s.in(in), &before)
-	s.tell(zoom.EventParticipantJoined, s.in(in), &after)
+	s.emit(zoom.EventParticipantLeft, s.in(in), &before)
+	s.emit(zoom.EventParticipantJoined, s.in(in), &after)
 }
 
-func (s *storyteller) join() {
+func (s *generator) join() {
 	in := s.some()
 	if in == nil {
 		return
 	}
-	p := s.somebody()
+	p := s.participant()
 	if len(in.present) > 0 && s.chance("once more", 8) {
 		p = rapid.SampledFrom(in.present).Draw(s.T, "who") // Zoom says that it does not happen
 	} else {
@@ -328,10 +328,10 @@ func (s *storyteller) join() {
 	if !s.chance("untimed", 5) {
 		p.JoinTime = new(s.clock)
 	}
-	s.tell(zoom.EventParticipantJoined, s.in(in), &p)
+	s.emit(zoom.EventParticipantJoined, s.in(in), &p)
 }
 
-func (s *storyteller) leave() {
+func (s *generator) leave() {
 	in := s.some()
 	if in == nil || len(in.present) == 0 {
 		return
@@ -342,10 +342,10 @@ func (s *storyteller) leave() {
 	if !s.chance("untimed", 5) {
 		p.LeaveTime = new(s.clock)
 	}
-	s.tell(zoom.EventParticipantLeft, s.in(in), &p)
+	s.emit(zoom.EventParticipantLeft, s.in(in), &p)
 }
 
-func (s *storyteller) quality() {
+func (s *generator) quality() {
 	in := s.some()
 	if in == nil {
 		return
@@ -353,12 +353,12 @@ func (s *storyteller) quality() {
 	name := rapid.SampledFrom([]string{
 		zoom.EventMeetingAlert, zoom.EventMeetingSharingStarted, zoom.EventMeetingSharingEnded,
 	}).Draw(s.T, "quality")
-	s.tell(name, s.in(in), &zoom.Participant{DateTime: new(s.clock)})
+	s.emit(name, s.in(in), &zoom.Participant{DateTime: new(s.clock)})
 }
 
-// door tells of people in the waiting room, whom Zoom numbers, and of those who come before the
-// host, whom it does not.
-func (s *storyteller) door() {
+// waitingRoom emits events of participants in the waiting room, whom Zoom identifies, and of those
+// who come before the host, whom it does not.
+func (s *generator) waitingRoom() {
 	p, names := zoom.Participant{}, []string{
 		zoom.EventParticipantJBHWaiting, zoom.EventParticipantJBHWaitingLeft, zoom.EventParticipantJBHJoined,
 	}
@@ -369,21 +369,21 @@ func (s *storyteller) door() {
 			zoom.EventParticipantLeftWaitingRoom, zoom.EventParticipantAdmitted,
 		}
 	}
-	s.tell(rapid.SampledFrom(names).Draw(s.T, "door"), s.described(&zoom.Meeting{}), &p)
+	s.emit(rapid.SampledFrom(names).Draw(s.T, "waiting room"), s.described(&zoom.Meeting{}), &p)
 }
 
-func (s *storyteller) handOver() {
+func (s *generator) handOver() {
 	s.hosts = append(s.hosts, fmt.Sprintf("host%d", s.number("host", 1, 3)))
 }
 
 // disorder is the history as it may arrive: in any order, and some of it again.
-func disorder(t *rapid.T, history []told) []told {
+func disorder(t *rapid.T, history []delivery) []delivery {
 	again := rapid.SliceOfN(rapid.SampledFrom(history), 0, 10).Draw(t, "again")
 	return rapid.Permutation(slices.Concat(history, again)).Draw(t, "order")
 }
 
 // shuffled is disorder for long histories.
-func shuffled(rng *rand.Rand, history []told) []told {
+func shuffled(rng *rand.Rand, history []delivery) []delivery {
 	out := slices.Clone(history)
 	for range len(history) / 10 {
 		out = append(out, history[rng.IntN(len(history))])
@@ -392,19 +392,19 @@ func shuffled(rng *rand.Rand, history []told) []told {
 	return out
 }
 
-// crowd is a history that outgrows every bound: many instances with many people in them, more
-// changes to single dates than are kept, and more people at the waiting.
-func crowd(rng *rand.Rand, instances, joins int) []told {
+// crowd is a history that exceeds every bound: many instances with many participants, more changes
+// to single occurrences than are kept, and more waiting participants.
+func crowd(rng *rand.Rand, instances, joins int) []delivery {
 	at := t0
-	var history []told
-	tell := func(name string, m *zoom.Meeting, p *zoom.Participant, with ...func(*zoom.Event)) {
+	var history []delivery
+	emit := func(name string, m *zoom.Meeting, p *zoom.Participant, with ...func(*zoom.Event)) {
 		at = at.Add(time.Duration(1+rng.IntN(3000)) * time.Millisecond)
 		m.ID, m.HostID = testNumber, testHost
 		ev := &zoom.Event{Name: name, Time: at, AccountID: testAccount, Meeting: m, Participant: p}
 		for _, w := range with {
 			w(ev)
 		}
-		history = append(history, told{ev, "in"})
+		history = append(history, delivery{ev, "in"})
 	}
 	dates := func(n int) *[]zoom.Occurrence {
 		list := make([]zoom.Occurrence, 0, n)
@@ -420,33 +420,33 @@ func crowd(rng *rand.Rand, instances, joins int) []told {
 	single := func(ev *zoom.Event) { ev.Scope, ev.Operation = zoom.OperationSingle, zoom.OperationSingle }
 	for i := range instances {
 		if rng.IntN(2) == 0 {
-			tell(zoom.EventMeetingUpdated, &zoom.Meeting{Occurrences: dates(rng.IntN(90))}, nil)
+			emit(zoom.EventMeetingUpdated, &zoom.Meeting{Occurrences: dates(rng.IntN(90))}, nil)
 		}
 		for range rng.IntN(60) {
 			name := []string{zoom.EventMeetingUpdated, zoom.EventMeetingDeleted, zoom.EventMeetingRecovered}[rng.IntN(3)]
-			tell(name, &zoom.Meeting{Occurrences: dates(1 + rng.IntN(2))}, nil, single)
+			emit(name, &zoom.Meeting{Occurrences: dates(1 + rng.IntN(2))}, nil, single)
 		}
 		for j := range rng.IntN(120) {
-			tell(zoom.EventParticipantJBHWaiting, &zoom.Meeting{}, &zoom.Participant{})
+			emit(zoom.EventParticipantJBHWaiting, &zoom.Meeting{}, &zoom.Participant{})
 			guest := &zoom.Participant{UserID: strconv.Itoa(rng.IntN(j + 1))}
 			name := []string{zoom.EventParticipantJoinedWaitingRoom, zoom.EventParticipantAdmitted}[rng.IntN(2)]
-			tell(name, &zoom.Meeting{}, guest)
+			emit(name, &zoom.Meeting{}, guest)
 		}
 		in := staged{uuid: fmt.Sprintf("uuid/%d==", i), start: at.Truncate(time.Second)}
-		tell(zoom.EventMeetingStarted, in.meeting(), nil)
+		emit(zoom.EventMeetingStarted, in.meeting(), nil)
 		for j := range joins {
-			tell(zoom.EventParticipantJoined, in.meeting(), roomOf(j, 0))
+			emit(zoom.EventParticipantJoined, in.meeting(), roomOf(j, 0))
 			if rng.IntN(3) == 0 {
-				tell(zoom.EventParticipantLeft, in.meeting(), roomOf(rng.IntN(j+1), 0))
+				emit(zoom.EventParticipantLeft, in.meeting(), roomOf(rng.IntN(j+1), 0))
 			}
 			if rng.IntN(3) == 0 {
 				who, room := rng.IntN(j+1), 1+rng.IntN(5)
-				tell(zoom.EventParticipantJoined, in.meeting(), roomOf(who, room))
-				tell(zoom.EventParticipantLeft, in.meeting(), roomOf(who, room-1))
+				emit(zoom.EventParticipantJoined, in.meeting(), roomOf(who, room))
+				emit(zoom.EventParticipantLeft, in.meeting(), roomOf(who, room-1))
 			}
 			if rng.IntN(20) == 0 {
-				tell(zoom.EventMeetingAlert, in.meeting(), nil)
-				tell(zoom.EventMeetingSharingStarted, in.meeting(), &zoom.Participant{})
+				emit(zoom.EventMeetingAlert, in.meeting(), nil)
+				emit(zoom.EventMeetingSharingStarted, in.meeting(), &zoom.Participant{})
 			}
 		}
 		if rng.IntN(3) > 0 {
@@ -455,7 +455,7 @@ func crowd(rng *rand.Rand, instances, joins int) []told {
 			if rng.IntN(4) == 0 {
 				m.UUID = "another/" + m.UUID
 			}
-			tell(zoom.EventMeetingEnded, m, nil)
+			emit(zoom.EventMeetingEnded, m, nil)
 		}
 	}
 	return history

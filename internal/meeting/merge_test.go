@@ -169,7 +169,7 @@ func TestSchedule(t *testing.T) {
 			[]*zoom.Event{said(created, 0, personal(true, "5551112222")), said(updated, 1, personal(false, ""))},
 			&v1alpha1.MeetingSchedule{Room: v1alpha1.RoomOwn, PersonalRoom: "5551112222"},
 		},
-		"that it is held in the personal room is told again without the number": {
+		"a later event has use_pmi without the number of the room": {
 			[]*zoom.Event{said(created, 0, personal(true, "5551112222")), said(updated, 1, personal(true, ""))},
 			&v1alpha1.MeetingSchedule{Room: v1alpha1.RoomPersonal, PersonalRoom: "5551112222"},
 		},
@@ -344,7 +344,7 @@ func TestOccurrences(t *testing.T) {
 			[]*zoom.Event{long, said(deleted, 1, single, dates(zoom.Occurrence{ID: "20"})), said(updated, 2, single, dates(zoom.Occurrence{ID: "20", Duration: new(45)}))},
 			list{{ID: "20", StartTime: at(20), DurationMinutes: new(int32(45)), State: gone, Watermarks: v1alpha1.OccurrenceWatermarks{DurationMinutes: millis(2), State: millis(1)}}},
 		},
-		"what the only date of a change does not tell the event does": {
+		"what the only occurrence of a change lacks is taken from the event": {
 			[]*zoom.Event{long, said(updated, 1, single, starting(30), lasting(50), dates(zoom.Occurrence{ID: "20", Duration: new(45)}))},
 			list{{ID: "20", StartTime: at(30), DurationMinutes: new(int32(45)), Watermarks: changed(1, start, length)}},
 		},
@@ -426,7 +426,7 @@ func TestPersonalRoom(t *testing.T) {
 		"of a meeting that is planned in it": {&v1alpha1.MeetingSchedule{Room: v1alpha1.RoomPersonal, PersonalRoom: "5551112222"}, "5551112222"},
 		"of one that no longer is":           {&v1alpha1.MeetingSchedule{Room: v1alpha1.RoomOwn, PersonalRoom: "5551112222"}, ""},
 		"of one that may not be":             {&v1alpha1.MeetingSchedule{PersonalRoom: "5551112222"}, ""},
-		"whose number was not told":          {&v1alpha1.MeetingSchedule{Room: v1alpha1.RoomPersonal}, ""},
+		"whose number is not known":          {&v1alpha1.MeetingSchedule{Room: v1alpha1.RoomPersonal}, ""},
 		"of a meeting without a plan":        {nil, ""},
 	} {
 		if got := PersonalRoom(tt.schedule); got != tt.want {
@@ -496,23 +496,23 @@ func TestInstances(t *testing.T) {
 			[]*zoom.Event{said(started, 1, uuid("u"), starting(0)), said(ended, 30, uuid("u"), starting(0), ending(29))},
 			list{{UUID: "u", StartedAt: at(0), EndedAt: at(29)}},
 		},
-		"a start that was lost is told by the end": {
+		"a start that was lost is known from the end": {
 			[]*zoom.Event{said(ended, 30, uuid("u"), starting(0), ending(29))}, list{{UUID: "u", StartedAt: at(0), EndedAt: at(29)}},
 		},
-		"a start that was lost is told by who joins": {
+		"a start that was lost is known from a join": {
 			[]*zoom.Event{said(joined, 5, uuid("u"), starting(0), guest)}, list{{UUID: "u", StartedAt: at(0)}},
 		},
-		"an instance whose start nobody tells was seen when the earliest event happened": {
+		"an instance whose start no event has was seen at its earliest event": {
 			[]*zoom.Event{said(started, 1, uuid("u")), said(ended, 30, uuid("u"), ending(29))}, list{{UUID: "u", SeenAt: at(1), EndedAt: at(29)}},
 		},
-		"what happened earlier than it was told was seen then": {
+		"an event is seen when it happened, not when it was sent": {
 			[]*zoom.Event{said(joined, 9, uuid("u"), who(zoom.Participant{UserID: "1", JoinTime: new(minutes(4))}))}, list{{UUID: "u", SeenAt: at(4)}},
 		},
-		"a start that is told is told from what was only seen": {
+		"a reported start is kept apart from one that was only seen": {
 			[]*zoom.Event{said(ended, 30, uuid("u")), said(started, 1, uuid("u"), starting(0))},
 			list{{UUID: "u", StartedAt: at(0), SeenAt: at(30), EndedAt: at(30)}},
 		},
-		"an end without a date is when it was told": {
+		"an end without a time is at the time of the event": {
 			[]*zoom.Event{said(ended, 30, uuid("u"), starting(0))}, list{{UUID: "u", StartedAt: at(0), EndedAt: at(30)}},
 		},
 		"of two ends the later one holds": {
@@ -555,7 +555,7 @@ func TestStart(t *testing.T) {
 		in   v1alpha1.MeetingInstance
 		want *metav1.Time
 	}{
-		"as Zoom told it":          {v1alpha1.MeetingInstance{StartedAt: at(5), SeenAt: at(3)}, at(5)},
+		"as Zoom reported it":      {v1alpha1.MeetingInstance{StartedAt: at(5), SeenAt: at(3)}, at(5)},
 		"or when it was seen":      {v1alpha1.MeetingInstance{SeenAt: at(3)}, at(3)},
 		"of nothing there is none": {v1alpha1.MeetingInstance{}, nil},
 	} {
@@ -565,15 +565,15 @@ func TestStart(t *testing.T) {
 	}
 }
 
-// Only what was told decides which instances are held: one whose start is a guess makes way,
-// however late that is.
+// Only reported starts decide which instances are kept: one whose start is inferred is dropped
+// first, however late it is.
 func TestInstancesAreBounded(t *testing.T) {
 	t.Parallel()
 	name := func(i int) string { return fmt.Sprintf("u%03d", i) }
 	var events []*zoom.Event
 	for i := range maxInstances + 8 {
 		events = append(events, said(zoom.EventMeetingStarted, i, uuid(name(i)), starting(i)))
-		// Of instances that started long before it may be told at any time that they ended.
+		// The end of an instance that started long before may arrive at any time.
 		events = append(events, said(zoom.EventMeetingEnded, 500-i, uuid(name(i)), starting(i), ending(500-i)))
 	}
 	for i := range 5 {
@@ -591,7 +591,7 @@ func TestInstancesAreBounded(t *testing.T) {
 // A start that is only guessed lets nothing be forgotten that the real one would have kept.
 func TestEventsWithoutAStartForgetNothing(t *testing.T) {
 	t.Parallel()
-	t.Run("at the door", func(t *testing.T) {
+	t.Run("in the waiting room", func(t *testing.T) {
 		t.Parallel()
 		inEveryOrder(t, []*zoom.Event{
 			said(zoom.EventMeetingStarted, 0, uuid("a"), starting(0)),
@@ -716,29 +716,29 @@ func TestNothingOfParticipantsIsKeptUnlessAsked(t *testing.T) {
 func TestHost(t *testing.T) {
 	t.Parallel()
 	tests := map[string]struct {
-		events                 []told
+		events                 []delivery
 		wantHost, installation string
 	}{
 		"the host and the installation go together": {
-			[]told{{said("meeting.created", 1, host("a")), "in-a"}}, "a", "in-a",
+			[]delivery{{said("meeting.created", 1, host("a")), "in-a"}}, "a", "in-a",
 		},
 		"a meeting moves to another host": {
-			[]told{{said("meeting.created", 1, host("a")), "in-a"}, {said("meeting.started", 2, host("b"), uuid("u")), "in-b"}}, "b", "in-b",
+			[]delivery{{said("meeting.created", 1, host("a")), "in-a"}, {said("meeting.started", 2, host("b"), uuid("u")), "in-b"}}, "b", "in-b",
 		},
 		"an event without a host does not move it": {
-			[]told{{said("meeting.created", 1, host("b")), "in-b"}, {said("meeting.updated", 2, host("")), "in-a"}}, "b", "in-b",
+			[]delivery{{said("meeting.created", 1, host("b")), "in-b"}, {said("meeting.updated", 2, host("")), "in-a"}}, "b", "in-b",
 		},
 		"a host is newer than no host": {
-			[]told{{said("meeting.updated", 2, host("")), "in-a"}, {said("meeting.created", 1, host("b")), "in-b"}}, "b", "in-b",
+			[]delivery{{said("meeting.updated", 2, host("")), "in-a"}, {said("meeting.created", 1, host("b")), "in-b"}}, "b", "in-b",
 		},
 		"without any host one installation is as good as another, but always the same": {
-			[]told{{said("meeting.updated", 1, host("")), "in-b"}, {said("meeting.updated", 2, host("")), "in-a"}, {said("meeting.updated", 3, host("")), "in-c"}}, "", "in-a",
+			[]delivery{{said("meeting.updated", 1, host("")), "in-b"}, {said("meeting.updated", 2, host("")), "in-a"}, {said("meeting.updated", 3, host("")), "in-c"}}, "", "in-a",
 		},
 		"of one time, the larger host holds": {
-			[]told{{said("meeting.created", 1, host("b")), "in-a"}, {said("meeting.created", 1, host("a")), "in-b"}}, "b", "in-a",
+			[]delivery{{said("meeting.created", 1, host("b")), "in-a"}, {said("meeting.created", 1, host("a")), "in-b"}}, "b", "in-a",
 		},
 		"of one time and host, the larger installation holds": {
-			[]told{{said("meeting.created", 1, host("a")), "in-a"}, {said("meeting.created", 1, host("a")), "in-b"}}, "a", "in-b",
+			[]delivery{{said("meeting.created", 1, host("a")), "in-a"}, {said("meeting.created", 1, host("a")), "in-b"}}, "a", "in-b",
 		},
 	}
 	for name, tt := range tests {

@@ -274,8 +274,8 @@ func meetingOf(events ...*zoom.Event) *v1alpha1.ZoomMeeting {
 	return m
 }
 
-// told is an event of an instance that started an hour before noon.
-func tells(name, offset string, participant *zoom.Participant) *zoom.Event {
+// eventAt is an event of an instance that started an hour before noon.
+func eventAt(name, offset string, participant *zoom.Participant) *zoom.Event {
 	topic := "Weekly"
 	return &zoom.Event{
 		Name: name, Time: on(offset).Time, Participant: participant,
@@ -284,17 +284,17 @@ func tells(name, offset string, participant *zoom.Participant) *zoom.Event {
 }
 
 func ends(offset string) *zoom.Event {
-	ev := tells(zoom.EventMeetingEnded, offset, nil)
+	ev := eventAt(zoom.EventMeetingEnded, offset, nil)
 	ev.Meeting.EndTime = &on(offset).Time
 	return ev
 }
 
 func joins(user, offset string) *zoom.Event {
-	return tells(zoom.EventParticipantJoined, offset, &zoom.Participant{UserID: user, JoinTime: &on(offset).Time})
+	return eventAt(zoom.EventParticipantJoined, offset, &zoom.Participant{UserID: user, JoinTime: &on(offset).Time})
 }
 
 func goes(user, offset string) *zoom.Event {
-	return tells(zoom.EventParticipantLeft, offset, &zoom.Participant{UserID: user, LeaveTime: &on(offset).Time})
+	return eventAt(zoom.EventParticipantLeft, offset, &zoom.Participant{UserID: user, LeaveTime: &on(offset).Time})
 }
 
 // Zoom starts an instance under one uuid and may end it under another. The same follows from the
@@ -306,8 +306,8 @@ func TestAnEndUnderAnotherUUIDInAnyOrder(t *testing.T) {
 			return ev
 		}
 		events := []*zoom.Event{
-			tells(zoom.EventMeetingStarted, "-1h", nil), joins("1", "-50m"), joins("2", "-40m"), goes("1", "-30m"), other(joins("3", "-20m")),
-			tells(zoom.EventMeetingAlert, "-15m", nil), other(tells(zoom.EventMeetingAlert, "-14m", nil)), other(ends("-10m")),
+			eventAt(zoom.EventMeetingStarted, "-1h", nil), joins("1", "-50m"), joins("2", "-40m"), goes("1", "-30m"), other(joins("3", "-20m")),
+			eventAt(zoom.EventMeetingAlert, "-15m", nil), other(eventAt(zoom.EventMeetingAlert, "-14m", nil)), other(ends("-10m")),
 		}
 		want := Status(noon, meetingOf(events...), counting)
 		if want.State != v1alpha1.MeetingEnded || want.Live != nil {
@@ -337,7 +337,7 @@ func TestLiveInstance(t *testing.T) {
 			want: v1alpha1.LiveInstance{Participants: new(int32(2)), Precision: v1alpha1.PrecisionExact},
 		},
 		"nobody is in a meeting that nobody joined": {
-			meeting: meetingOf(tells(zoom.EventMeetingStarted, "-1h", nil)), Retention: counting,
+			meeting: meetingOf(eventAt(zoom.EventMeetingStarted, "-1h", nil)), Retention: counting,
 			want: v1alpha1.LiveInstance{Participants: new(int32(0)), Precision: v1alpha1.PrecisionExact},
 		},
 		"nothing is said of participants when the app does not want it": {
@@ -348,8 +348,8 @@ func TestLiveInstance(t *testing.T) {
 		},
 		"alerts and shared screens are counted": {
 			meeting: meetingOf(
-				tells(zoom.EventMeetingAlert, "-40m", nil), tells(zoom.EventMeetingAlert, "-30m", nil), tells(zoom.EventMeetingAlert, "-30m", nil),
-				tells(zoom.EventMeetingSharingStarted, "-20m", &zoom.Participant{UserID: "1", DateTime: &on("-20m").Time}),
+				eventAt(zoom.EventMeetingAlert, "-40m", nil), eventAt(zoom.EventMeetingAlert, "-30m", nil), eventAt(zoom.EventMeetingAlert, "-30m", nil),
+				eventAt(zoom.EventMeetingSharingStarted, "-20m", &zoom.Participant{UserID: "1", DateTime: &on("-20m").Time}),
 			),
 			want: v1alpha1.LiveInstance{Alerts: new(int32(2)), ScreenShares: new(int32(1))},
 		},
@@ -402,18 +402,18 @@ func TestLastInstance(t *testing.T) {
 
 func TestMeetingConditions(t *testing.T) {
 	arrived := &zoom.Participant{UserID: "7", DateTime: &on("-1h20m").Time}
-	waits := tells(zoom.EventParticipantJoinedWaitingRoom, "-1h20m", arrived)
+	waits := eventAt(zoom.EventParticipantJoinedWaitingRoom, "-1h20m", arrived)
 	for name, tc := range map[string]struct {
 		now     time.Time
 		meeting *v1alpha1.ZoomMeeting
 		want    map[string]string // reason by type
 	}{
-		"somebody at the door of a meeting that has not begun waits for the host": {
+		"a participant in the waiting room of a meeting that has not begun waits for the host": {
 			now: on("-1h10m").Time, meeting: meetingOf(waits),
 			want: map[string]string{"Live": "NotStarted", "WaitingForHost": "PeopleWaiting", "EndOverdue": "AsExpected"},
 		},
 		"nobody waits for the host of a live meeting": {
-			now: on("-50m").Time, meeting: meetingOf(tells(zoom.EventMeetingStarted, "-1h", nil), tells(zoom.EventParticipantJoinedWaitingRoom, "-55m",
+			now: on("-50m").Time, meeting: meetingOf(eventAt(zoom.EventMeetingStarted, "-1h", nil), eventAt(zoom.EventParticipantJoinedWaitingRoom, "-55m",
 				&zoom.Participant{UserID: "7", DateTime: &on("-55m").Time})),
 			want: map[string]string{"Live": "Started", "WaitingForHost": "NobodyWaiting", "EndOverdue": "AsExpected"},
 		},
@@ -422,11 +422,11 @@ func TestMeetingConditions(t *testing.T) {
 			want: map[string]string{"Live": "NotStarted", "WaitingForHost": "NobodyWaiting", "EndOverdue": "AsExpected"},
 		},
 		"a live meeting was heard of within a day": {
-			now: on("23h29m").Time, meeting: meetingOf(tells(zoom.EventMeetingStarted, "-1h", nil), joins("1", "-30m")),
+			now: on("23h29m").Time, meeting: meetingOf(eventAt(zoom.EventMeetingStarted, "-1h", nil), joins("1", "-30m")),
 			want: map[string]string{"Live": "Started", "WaitingForHost": "NobodyWaiting", "EndOverdue": "AsExpected"},
 		},
 		"the end of a live meeting is overdue after a day of silence": {
-			now: on("23h30m").Time, meeting: meetingOf(tells(zoom.EventMeetingStarted, "-1h", nil), joins("1", "-30m")),
+			now: on("23h30m").Time, meeting: meetingOf(eventAt(zoom.EventMeetingStarted, "-1h", nil), joins("1", "-30m")),
 			want: map[string]string{"Live": "Started", "WaitingForHost": "NobodyWaiting", "EndOverdue": "NoEventForLong"},
 		},
 		"a meeting that ended is not overdue": {
@@ -476,7 +476,7 @@ func TestAMeetingWithoutItsInstallationSaysSo(t *testing.T) {
 }
 
 func TestConditionsKeepTheirTransitionTime(t *testing.T) {
-	m := meetingOf(tells(zoom.EventMeetingStarted, "-1h", nil))
+	m := meetingOf(eventAt(zoom.EventMeetingStarted, "-1h", nil))
 	m.Status = Status(noon, m, counting)
 	before := m.Status.DeepCopy()
 
@@ -621,7 +621,7 @@ func TestAnInstanceWhoseStartWasNotTold(t *testing.T) {
 }
 
 func TestNothingIsKeptOfParticipantsWhenTheAppWantsNothing(t *testing.T) {
-	m := meetingOf(tells(zoom.EventMeetingStarted, "-3h", nil), joins("1", "-50m"), ends("-10m"))
+	m := meetingOf(eventAt(zoom.EventMeetingStarted, "-3h", nil), joins("1", "-50m"), ends("-10m"))
 	m.Spec.Waiting = []byte{1}
 	p := Retention{Keep: time.Hour, Instances: 10}
 	if last := Status(noon, m, p).Last; last == nil || last.PeakParticipants != nil || last.Joins != nil {
@@ -651,10 +651,10 @@ func TestNextChange(t *testing.T) {
 			meeting: &v1alpha1.ZoomMeeting{Spec: v1alpha1.ZoomMeetingSpec{Schedule: planned(on("-2h"), 60)}}, want: on("23h"),
 		},
 		"a day of silence of a live meeting": {
-			meeting: meetingOf(tells(zoom.EventMeetingStarted, "-1h", nil)), want: on("23h"),
+			meeting: meetingOf(eventAt(zoom.EventMeetingStarted, "-1h", nil)), want: on("23h"),
 		},
 		"a day of waiting": {
-			meeting: meetingOf(tells(zoom.EventParticipantJoinedWaitingRoom, "-2h", &zoom.Participant{UserID: "7", DateTime: &on("-2h").Time})),
+			meeting: meetingOf(eventAt(zoom.EventParticipantJoinedWaitingRoom, "-2h", &zoom.Participant{UserID: "7", DateTime: &on("-2h").Time})),
 			want:    on("22h"),
 		},
 		"single stays are replaced by numbers": {
@@ -685,8 +685,8 @@ func TestNothingChangesBeforeNextChange(t *testing.T) {
 		"series": {Spec: v1alpha1.ZoomMeetingSpec{
 			Schedule: series(45, occurring(on("1h"), v1alpha1.OccurrencePlanned), occurring(on("25h"), v1alpha1.OccurrencePlanned)),
 		}},
-		"live":    meetingOf(tells(zoom.EventMeetingStarted, "-1h", nil), joins("1", "-30m")),
-		"waiting": meetingOf(tells(zoom.EventParticipantJoinedWaitingRoom, "-2h", &zoom.Participant{UserID: "7", DateTime: &on("-2h").Time})),
+		"live":    meetingOf(eventAt(zoom.EventMeetingStarted, "-1h", nil), joins("1", "-30m")),
+		"waiting": meetingOf(eventAt(zoom.EventParticipantJoinedWaitingRoom, "-2h", &zoom.Participant{UserID: "7", DateTime: &on("-2h").Time})),
 		"deleted": {Spec: v1alpha1.ZoomMeetingSpec{Removal: removed(v1alpha1.RemovalDeleted, on("-1h"))}},
 	}
 	type view struct {
@@ -812,7 +812,7 @@ func TestAMeetingIsKeptForLateReports(t *testing.T) {
 			if p.Keep != tc.want {
 				t.Fatalf("kept for %v, want %v", p.Keep, tc.want)
 			}
-			m := meetingOf(tells(zoom.EventMeetingStarted, "-1h", nil), ends("-10m"))
+			m := meetingOf(eventAt(zoom.EventMeetingStarted, "-1h", nil), ends("-10m"))
 			if until, over := Expiry(noon, m, p); !over || !until.Equal(on("-10m").Add(tc.want)) {
 				t.Errorf("kept until %v (%t), want %v after its end", until, over, tc.want)
 			}

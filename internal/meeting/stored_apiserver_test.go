@@ -59,7 +59,7 @@ func TestTwoCommittersStoreWhatOneWouldInOrder(t *testing.T) {
 				Writer: c, Live: c, Cache: cache, New: func() *v1alpha1.ZoomMeeting { return &v1alpha1.ZoomMeeting{} },
 			}
 		}
-		change := func(h told) func(*v1alpha1.ZoomMeeting) error {
+		change := func(h delivery) func(*v1alpha1.ZoomMeeting) error {
 			return Change(h.event, installationOf(h.installation, ""), v1alpha1.ParticipantsCount)
 		}
 		var wg sync.WaitGroup
@@ -102,14 +102,14 @@ func TestTwoCommittersStoreWhatOneWouldInOrder(t *testing.T) {
 
 // drawnHistory and disordered are drawHistory and disorder outside of rapid's loop, whose cases are
 // too many to store.
-func drawnHistory(t *testing.T) []told {
+func drawnHistory(t *testing.T) []delivery {
 	t.Helper()
 	return rapid.Custom(drawHistory).Example()
 }
 
-func disordered(t *testing.T, history []told) []told {
+func disordered(t *testing.T, history []delivery) []delivery {
 	t.Helper()
-	return rapid.Custom(func(t *rapid.T) []told { return disorder(t, history) }).Example()
+	return rapid.Custom(func(t *rapid.T) []delivery { return disorder(t, history) }).Example()
 }
 
 // hostileText is what an event may say that only its signature vouches for.
@@ -258,7 +258,7 @@ func TestStoredSize(t *testing.T) {
 		dates         int      // of the series
 		changed       bool     // each date by itself
 		noise         []string // in each instance, 20 times each
-		door          int
+		waiting       int
 		bounds        bool // everything is as long as the schema lets it be
 		estimated     bool
 	}{
@@ -272,15 +272,15 @@ func TestStoredSize(t *testing.T) {
 		"50, with screens shared and alerts in all 10 instances":       {joins: 50, leaves: 50, sealed: true, noise: noise},
 		"300, in a series of 50 dates":                                 {joins: 300, sealed: true, dates: 50, estimated: true},
 		"300, in a series of 50 dates, with screens shared and alerts": {joins: 300, sealed: true, dates: 50, noise: noise, estimated: true},
-		"300, with 60 more at the door":                                {joins: 300, sealed: true, door: 60},
+		"300, with 60 more in the waiting room":                        {joins: 300, sealed: true, waiting: 60},
 		"everything at once": {
-			joins: 5000, leaves: 5000, dates: 100, changed: true, noise: noise, door: 100, estimated: true,
+			joins: 5000, leaves: 5000, dates: 100, changed: true, noise: noise, waiting: 100, estimated: true,
 		},
 		"everything at every bound": {
-			joins: 5000, leaves: 5000, instances: 40, dates: 100, changed: true, noise: noise, door: 100, bounds: true, estimated: true,
+			joins: 5000, leaves: 5000, instances: 40, dates: 100, changed: true, noise: noise, waiting: 100, bounds: true, estimated: true,
 		},
 		"every bound, without a series": {
-			joins: 5000, leaves: 5000, instances: 40, noise: noise, door: 100, bounds: true, estimated: true,
+			joins: 5000, leaves: 5000, instances: 40, noise: noise, waiting: 100, bounds: true, estimated: true,
 		},
 	}
 	c, namespace := controlplane.Client(t), controlplane.Namespace(t)
@@ -337,7 +337,7 @@ func TestStoredSize(t *testing.T) {
 				}
 				take(held(fmt.Sprintf(uuid, i), t0.AddDate(0, 0, i), n, tt.moves, left, tt.noise)...)
 			}
-			for i := range tt.door {
+			for i := range tt.waiting {
 				take(said(zoom.EventParticipantJoinedWaitingRoom, 100*24*60+i, who(zoom.Participant{UserID: strconv.Itoa(i)})))
 			}
 			if tt.sealed {
@@ -383,8 +383,8 @@ func TestStoredSize(t *testing.T) {
 	}
 }
 
-// held is what is told of one instance that started then: who came and went, and the rest 20 times
-// each.
+// held are the events of one instance that started then: joins and leaves, and the other kinds 20
+// times each.
 func held(uuid string, start time.Time, joins, moves, leaves int, noise []string) []*zoom.Event {
 	var list []*zoom.Event
 	during := func(name string, later time.Duration, p *zoom.Participant) {

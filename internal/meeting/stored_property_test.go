@@ -24,7 +24,7 @@ import (
 // unsteady is an API server that holds one object. Writes take their time, and now and then the
 // answer to one is lost; caches are behind by any number of versions.
 type unsteady struct {
-	client.Writer // for what nobody calls
+	client.Writer // for the methods that are not called
 
 	mu       sync.Mutex
 	rng      *rand.Rand
@@ -104,7 +104,7 @@ var theMeeting = types.NamespacedName{Namespace: "team", Name: names.Meeting(tes
 
 // arrival is an event that reaches one of two replicas, some time after the first one did.
 type arrival struct {
-	told
+	delivery
 
 	replica int
 	after   time.Duration
@@ -160,9 +160,9 @@ func TestStoredSpecDoesNotDependOnTheReplicas(t *testing.T) {
 			arrivals := make([]arrival, 0, len(history))
 			for i, h := range disorder(rt, history) {
 				arrivals = append(arrivals, arrival{
-					told:    h,
-					replica: rapid.IntRange(0, 1).Draw(rt, fmt.Sprintf("replica of %d", i)),
-					after:   time.Duration(rapid.IntRange(0, 500).Draw(rt, fmt.Sprintf("ms until %d", i))) * time.Millisecond,
+					delivery: h,
+					replica:  rapid.IntRange(0, 1).Draw(rt, fmt.Sprintf("replica of %d", i)),
+					after:    time.Duration(rapid.IntRange(0, 500).Draw(rt, fmt.Sprintf("ms until %d", i))) * time.Millisecond,
 				})
 			}
 			var want v1alpha1.ZoomMeeting

@@ -24,7 +24,7 @@ func TestWaitingSince(t *testing.T) {
 	}
 	tests := map[string]struct {
 		events []*zoom.Event
-		want   int // minute; 0 for nobody
+		want   int // minute; 0 for none
 	}{
 		"nobody ever came":                            {[]*zoom.Event{said(zoom.EventMeetingCreated, 1)}, 0},
 		"somebody knocks":                             {[]*zoom.Event{said(knocks, 1, unknown)}, 1},
@@ -42,7 +42,7 @@ func TestWaitingSince(t *testing.T) {
 		"the meeting starts":                          {[]*zoom.Event{said(knocks, 1, unknown), said(arrives, 2, guest("1")), start(3)}, 0},
 		"somebody comes after it started":             {[]*zoom.Event{said(knocks, 1, unknown), start(3), said(arrives, 4, guest("1"))}, 4},
 		"who came before is admitted after the start": {[]*zoom.Event{said(arrives, 1, guest("1")), start(3), said(admitted, 4, guest("1"))}, 0},
-		"the meeting ends with somebody at the door": {
+		"the meeting ends with a participant in the waiting room": {
 			[]*zoom.Event{start(3), said(arrives, 4, guest("1")), said(zoom.EventMeetingEnded, 5, uuid("u"), starting(3), ending(5))}, 0,
 		},
 		"somebody comes after it ended": {
@@ -63,9 +63,9 @@ func TestWaitingSince(t *testing.T) {
 	}
 }
 
-// An instance that is no longer in the list when it ends must not close the door, since it would if
-// it ended earlier.
-func TestDoorDoesNotDependOnInstancesThatAreNotKept(t *testing.T) {
+// Waiting participants must not be dropped at the end of an instance: while the instance is kept
+// they would be, and after it was dropped they would not.
+func TestWaitingRoomDoesNotDependOnInstancesThatAreNotKept(t *testing.T) {
 	t.Parallel()
 	events := []*zoom.Event{said(zoom.EventMeetingStarted, 1, uuid("older"), starting(1))}
 	for i := range maxInstances {
@@ -83,7 +83,7 @@ func TestDoorDoesNotDependOnInstancesThatAreNotKept(t *testing.T) {
 	})
 }
 
-func TestDoorIsBounded(t *testing.T) {
+func TestWaitingRoomIsBounded(t *testing.T) {
 	t.Parallel()
 	var events []*zoom.Event
 	for i := range 3 * waitingSize {

@@ -51,16 +51,16 @@ func TestAPIServer(t *testing.T) {
 			if err != nil {
 				t.Fatal(err)
 			}
-			tell := func(replica int) {
+			send := func(replica int) {
 				if err := commitTo(t, replicas[replica], namespace, ev); err != nil {
 					t.Errorf("%s: %v", ev.Name, err)
 				}
 			}
 			if s.Ordered {
-				tell(i % 2)
+				send(i % 2)
 				continue
 			}
-			wg.Go(func() { tell(i % 2); tell((i + 1) % 2) })
+			wg.Go(func() { send(i % 2); send((i + 1) % 2) })
 		}
 		wg.Wait()
 		return reconciled(t, s, c, namespace)

@@ -41,7 +41,7 @@ var (
 	}
 )
 
-// handClock goes when it is told to.
+// handClock is a fake clock that a test advances.
 type handClock struct {
 	mu  sync.Mutex
 	now time.Time

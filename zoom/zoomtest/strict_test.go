@@ -283,8 +283,8 @@ func TestRefusedClientsAreChallenged(t *testing.T) {
 	}
 }
 
-// Errors of the REST API are in XML for whoever does not ask for JSON, and for programs without a
-// name there is nothing else.
+// Errors of the REST API are in XML for requests that do not accept JSON, and requests without a
+// User-Agent get nothing else.
 func TestRESTErrors(t *testing.T) {
 	const scopes = "Invalid access token, does not contain scopes:[user:read:user, user:read:user:admin]."
 	for name, tt := range map[string]struct {

@@ -253,7 +253,7 @@ func (f transport) RoundTrip(r *http.Request) (*http.Response, error) {
 	}, nil
 }
 
-// attempt is what a receiver can tell of one request.
+// attempt is what a receiver sees of one request.
 type attempt struct {
 	After     time.Duration // since the first one
 	Timestamp time.Duration // that was signed, since the first request
@@ -664,7 +664,7 @@ func (h handled) RoundTrip(r *http.Request) (*http.Response, error) {
 	return w.Result(), nil
 }
 
-// An endpoint that cannot be validated six times in a row gets no more events, until somebody
+// An endpoint that cannot be validated six times in a row gets no more events, until a developer
 // enables the subscription.
 func TestKeepValidating(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {

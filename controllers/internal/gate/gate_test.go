@@ -16,7 +16,7 @@ import (
 	"github.com/zoom-operator/zoom-operator/internal/refusal"
 )
 
-// gateRig is one app's gate, and the installations before it.
+// gateRig is one app's gate, and the installations that wait at it.
 type gateRig struct {
 	t   *testing.T
 	s   *Gates
@@ -38,7 +38,7 @@ func waiter(n int) *v1alpha1.ZoomInstallation {
 	return &v1alpha1.ZoomInstallation{ObjectMeta: metav1.ObjectMeta{Name: name, UID: types.UID(name)}}
 }
 
-// enter is a pass for an installation, or how long it has to wait for one.
+// enter returns a pass for an installation, or how long it has to wait for one.
 func (g *gateRig) enter(credentials string, n int) (*Pass, time.Duration) {
 	p := g.s.Enter(g.now, g.app, credentials, waiter(n), false)
 	return p, g.s.Look(g.now, g.app, credentials, waiter(n)).At.Sub(g.now)
@@ -60,7 +60,7 @@ func (g *gateRig) waits(credentials string, n int, from, to time.Duration) {
 	}
 }
 
-// woken are the installations that are to be looked at again.
+// woken are the installations in the work queue.
 func (g *gateRig) woken() []string {
 	var all []string
 	for g.s.queue.Len() > 0 {
@@ -81,13 +81,13 @@ func TestOneInstallationTriesForAll(t *testing.T) {
 	g := newGateRig(t)
 	first := g.passes("wrong", 0)
 	for n := 1; n < 4; n++ {
-		g.waits("wrong", n, probeSoonest, probeSoonest+standInWithin) // nobody knows yet
+		g.waits("wrong", n, probeSoonest, probeSoonest+standInWithin) // there is no answer yet
 	}
 	g.answer(first, refusal.ClientRejected)
 	g.waits("wrong", 0, probeSoonest, probeSoonest)
-	g.waits("wrong", 1, 2*probeSoonest, 2*probeSoonest+standInWithin) // who tried, tries again first
+	g.waits("wrong", 1, 2*probeSoonest, 2*probeSoonest+standInWithin) // the prober probes again first
 
-	// The times between double, up to five minutes.
+	// The backoff doubles, up to five minutes.
 	var delays []time.Duration
 	for range 6 {
 		_, wait := g.enter("wrong", 0)
@@ -101,7 +101,8 @@ func TestOneInstallationTriesForAll(t *testing.T) {
 	}
 	g.woken()
 
-	// The Secret is corrected: whoever comes first tries, and then all go, one after the other.
+	// The Secret is corrected: the first installation probes, and then all of them pass, with
+	// jitter.
 	probe := g.passes("right", 2)
 	g.waits("right", 0, probeSoonest, probeSoonest+standInWithin)
 	g.answer(probe, refusal.ClientAccepted)
@@ -116,16 +117,16 @@ func TestOneInstallationTriesForAll(t *testing.T) {
 
 func TestGateOfOneThatHearsNothingOfTheApp(t *testing.T) {
 	g := newGateRig(t)
-	// What is no verdict opens a gate that nobody knows anything of, or an outage would hold up
-	// all.
+	// An answer that says nothing of the app closes the circuit breaker before the first verdict,
+	// or an outage would hold up all.
 	g.answer(g.passes("c", 0), refusal.Nothing)
 	g.answer(g.passes("c", 1), refusal.ClientRejected)
 	g.waits("c", 1, probeSoonest-time.Second, probeSoonest+probeSoonest+standInWithin)
-	// And it does not open one at which Zoom refuses the app.
+	// And it does not while Zoom refuses the app.
 	g.now = g.now.Add(time.Hour)
 	g.answer(g.passes("c", 1), refusal.Nothing)
 	g.waits("c", 1, probeSoonest, probeSoonest)
-	// A pass that is not used holds nobody up.
+	// A pass that is not used holds no installation up.
 	g.now = g.now.Add(time.Hour)
 	g.passes("c", 1).HandBack()
 	g.now = g.now.Add(time.Hour)
@@ -133,8 +134,8 @@ func TestGateOfOneThatHearsNothingOfTheApp(t *testing.T) {
 	g.passes("c", 2)
 }
 
-// A success that was on its way when somebody else was refused speaks against that refusal, and one
-// with former credentials says nothing of the present ones.
+// A success that was in flight when another installation was refused overrides that refusal, and
+// one with former credentials says nothing of the present ones.
 func TestGateWithAnswersThatAreLate(t *testing.T) {
 	g := newGateRig(t)
 	g.answer(g.passes("c", 0), refusal.ClientAccepted)
@@ -153,7 +154,8 @@ func TestGateWithAnswersThatAreLate(t *testing.T) {
 	g.waits("now", 1, probeSoonest, probeSoonest)
 }
 
-// A new leader knows from the status that Zoom refuses the app, and lets one try at once.
+// A new leader knows from the status that Zoom refuses the app, and lets one installation probe at
+// once.
 func TestGateOfANewLeader(t *testing.T) {
 	g := newGateRig(t)
 	g.app.Status.Refusal = &v1alpha1.AppRefusal{Reason: v1alpha1.AppRefusalClientRejected, At: *testclock.At("-4m"), Credentials: "wrong"}
@@ -166,7 +168,7 @@ func TestGateOfANewLeader(t *testing.T) {
 	g.waits("wrong", 0, 4*time.Minute, 4*time.Minute) // as long as it has been refused
 }
 
-// Somebody asks for it, or Zoom accepted the app at a consent.
+// An admin asks for it, or Zoom accepted the app at a consent.
 func TestGateIsTriedAtOnceOnRequest(t *testing.T) {
 	g := newGateRig(t)
 	g.answer(g.passes("c", 0), refusal.ClientRejected)
@@ -181,7 +183,7 @@ func TestGateIsTriedAtOnceOnRequest(t *testing.T) {
 	g.waits("c", 1, probeSoonest, probeSoonest)
 }
 
-// Five hundred who waited do not come at once.
+// Five hundred installations that waited do not refresh at once.
 func TestRecoveryIsSpread(t *testing.T) {
 	g := newGateRig(t)
 	g.answer(g.passes("wrong", 0), refusal.ClientRejected)

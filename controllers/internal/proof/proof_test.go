@@ -15,7 +15,8 @@ import (
 )
 
 // What Zoom says of credentials is about these and no others, is asked again when it is old, and
-// stands while there is no answer. Whoever tries one secret after the other has few of them tried.
+// stands while there is no answer. A tenant that has one secret after the other tried is rate
+// limited.
 func TestProofs(t *testing.T) {
 	answer, asked := "", 0
 	site := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, _ *http.Request) {
