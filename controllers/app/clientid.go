@@ -2,12 +2,10 @@ package app
 
 import (
 	"context"
-	"fmt"
 	"slices"
 
 	"k8s.io/apimachinery/pkg/api/equality"
 	"k8s.io/apimachinery/pkg/api/meta"
-	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	"sigs.k8s.io/controller-runtime/pkg/client"
 	"sigs.k8s.io/controller-runtime/pkg/controller/controllerutil"
 	"sigs.k8s.io/controller-runtime/pkg/event"
@@ -16,9 +14,7 @@ import (
 	"sigs.k8s.io/controller-runtime/pkg/reconcile"
 
 	"github.com/zoom-operator/zoom-operator/api/v1alpha1"
-	"github.com/zoom-operator/zoom-operator/controllers/internal/index"
 	"github.com/zoom-operator/zoom-operator/internal/clientids"
-	"github.com/zoom-operator/zoom-operator/internal/installation"
 	"github.com/zoom-operator/zoom-operator/internal/refusal"
 )
 
@@ -73,22 +69,6 @@ func (r *Reconciler) prove(ctx context.Context, app *v1alpha1.ZoomApp, seen *fac
 	})
 }
 
-// customers counts the installations of an app, and those whose consent stands.
-func (r *Reconciler) customers(ctx context.Context, app *v1alpha1.ZoomApp) (all, authorized int32, err error) {
-	var installations v1alpha1.ZoomInstallationList
-	err = r.Client.List(ctx, &installations, client.InNamespace(app.Namespace), client.MatchingFields{index.App: app.Name}, client.UnsafeDisableDeepCopy)
-	if err != nil {
-		return 0, 0, fmt.Errorf("listing the installations of ZoomApp %s/%s: %w", app.Namespace, app.Name, err)
-	}
-	for i := range installations.Items {
-		all++
-		if in := &installations.Items[i]; in.Spec.Consent != nil && !installation.Removed(in) && !installation.OfAnotherClient(in) {
-			authorized++
-		}
-	}
-	return all, authorized, nil
-}
-
 // sameClientID are the requests for the other apps with the client ID of one that was created,
 // deleted or changed.
 func (r *Reconciler) sameClientID(ctx context.Context, obj client.Object) []reconcile.Request {
@@ -128,18 +108,3 @@ var claimChanged = predicate.Or(predicate.GenerationChangedPredicate{}, predicat
 	},
 	GenericFunc: func(event.GenericEvent) bool { return false },
 })
-
-// claimCondition is ClientIDHeld.
-func claimCondition(f facts) metav1.Condition {
-	c := metav1.Condition{Type: v1alpha1.ConditionClientIDHeld, Status: metav1.ConditionTrue, Reason: v1alpha1.ReasonHeld}
-	c.Message = "No other ZoomApp has a better claim to the client ID."
-	switch f.claim {
-	case clientids.Taken:
-		c.Status, c.Reason = metav1.ConditionFalse, v1alpha1.ReasonClientIDInUse
-		c.Message = "Another ZoomApp has the client ID with a better claim, so this one asks Zoom for nothing."
-	case clientids.Open:
-		c.Status, c.Reason = metav1.ConditionUnknown, v1alpha1.ReasonClientIDContested
-		c.Message = "Another ZoomApp has the client ID too, and Zoom has not said whose it is."
-	}
-	return c
-}

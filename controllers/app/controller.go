@@ -16,8 +16,6 @@ import (
 	"fmt"
 	"time"
 
-	"github.com/zoom-operator/zoom-operator/controllers/internal/events"
-
 	"k8s.io/apimachinery/pkg/api/equality"
 	apierrors "k8s.io/apimachinery/pkg/api/errors"
 	"k8s.io/apimachinery/pkg/types"
@@ -29,20 +27,13 @@ import (
 	"sigs.k8s.io/controller-runtime/pkg/handler"
 	"sigs.k8s.io/controller-runtime/pkg/predicate"
 	"sigs.k8s.io/controller-runtime/pkg/reconcile"
-	"sigs.k8s.io/controller-runtime/pkg/recorder"
 
 	"github.com/zoom-operator/zoom-operator/api/v1alpha1"
-	applyv1alpha1 "github.com/zoom-operator/zoom-operator/api/v1alpha1/applyconfiguration/api/v1alpha1"
 	"github.com/zoom-operator/zoom-operator/controllers/internal/apply"
-	"github.com/zoom-operator/zoom-operator/controllers/internal/gate"
 	"github.com/zoom-operator/zoom-operator/controllers/internal/predicates"
-	"github.com/zoom-operator/zoom-operator/controllers/internal/proof"
 	"github.com/zoom-operator/zoom-operator/controllers/internal/queue"
-	"github.com/zoom-operator/zoom-operator/internal/clouds"
-	"github.com/zoom-operator/zoom-operator/internal/credentials"
 	"github.com/zoom-operator/zoom-operator/internal/installation"
 	"github.com/zoom-operator/zoom-operator/internal/refusal"
-	"github.com/zoom-operator/zoom-operator/internal/selected"
 )
 
 // Secrets are not watched, so that the operator need not be allowed to list them. Each app's is
@@ -55,29 +46,8 @@ const (
 	recheckJitter = 0.2
 )
 
-// Reconciler reconciles ZoomApps.
-type Reconciler struct {
-	Client client.Client
-	// Live reads Secrets from the API server.
-	Live   client.Reader
-	Events recorder.EventRecorder
-	// ExternalURL is what Zoom and browsers reach the webhook server by; empty when that is not
-	// known.
-	ExternalURL string
-	// Clouds are those that apps can name besides Zoom's own.
-	Clouds clouds.Others
-	Now    func() time.Time
-
-	// Proofs are Zoom's answers about credentials, shared with the installation controller.
-	Proofs *proof.Proofs
-	// Gates are the circuit breakers, shared with the installation controller.
-	Gates *gate.Gates
-	// Served are the namespaces whose apps are served.
-	Served *selected.Namespaces
-}
-
 // +kubebuilder:rbac:groups=zoom-operator.io,resources=zoomapps,verbs=get;list;watch;patch
-// +kubebuilder:rbac:groups=zoom-operator.io,resources=zoomapps/status,verbs=patch
+// +kubebuilder:rbac:groups=zoom-operator.io,resources=zoomapps/status,verbs=patch;update
 // +kubebuilder:rbac:groups=zoom-operator.io,resources=zoominstallations,verbs=get;list;watch
 // +kubebuilder:rbac:groups="",resources=secrets,verbs=get
 // +kubebuilder:rbac:groups="",resources=namespaces,verbs=list;watch
@@ -198,53 +168,6 @@ func recheck(now time.Time, app *v1alpha1.ZoomApp, seen facts) time.Duration {
 		}
 	}
 	return after
-}
-
-func (r *Reconciler) observe(ctx context.Context, app *v1alpha1.ZoomApp) (facts, error) {
-	facts := facts{needed: credentials.Needed(app), credentials: refusal.Credentials(app, nil)}
-	_, known := r.Clouds.Find(app.Spec.Cloud)
-	facts.cloudUnknown = !known
-	switch allowed, err := r.Served.Have(ctx, app.Namespace); {
-	case err != nil:
-		return facts, fmt.Errorf("ZoomApp %s/%s: %w", app.Namespace, app.Name, err)
-	case !allowed:
-		facts.notSelectedBy = r.Served.String()
-	}
-	secret, err := credentials.Read(ctx, r.Live, credentials.Key(app))
-	if err != nil {
-		return facts, fmt.Errorf("ZoomApp %s/%s: %w", app.Namespace, app.Name, err)
-	}
-	facts.secret = secret.State
-	facts.placeholders = secret.Placeholders
-	facts.present = presentKeys(secret)
-	facts.credentials = refusal.Credentials(app, secret.ClientSecrets)
-	facts.clientSecrets = secret.ClientSecrets
-	if facts.installations, facts.authorized, err = r.customers(ctx, app); err != nil {
-		return facts, err
-	}
-	return facts, r.contend(ctx, app, &facts)
-}
-
-// report writes a status if it differs from the present one, and records Events of what changed.
-// The write carries the resourceVersion that was read, so that no Event is recorded twice.
-func (r *Reconciler) report(ctx context.Context, app *v1alpha1.ZoomApp, status v1alpha1.ZoomAppStatus) error {
-	if equality.Semantic.DeepEqual(app.Status, status) {
-		return nil
-	}
-	configuration, err := apply.Fill(applyv1alpha1.ZoomAppStatus(), status)
-	if err != nil {
-		return err
-	}
-	// These fields are the webhook server's; the refusal is written by any component that asked
-	// Zoom.
-	configuration.EndpointValidatedAt, configuration.LastEventAt, configuration.AccountID, configuration.Refusal = nil, nil, nil, nil
-	configuration.RefusedEvents = nil
-	err = r.Client.Status().Apply(ctx, applyv1alpha1.ZoomApp(app.Name, app.Namespace).WithUID(app.UID).WithResourceVersion(app.ResourceVersion).WithStatus(configuration), apply.Owner, client.ForceOwnership)
-	if err != nil {
-		return client.IgnoreNotFound(fmt.Errorf("writing the status of ZoomApp %s/%s: %w", app.Namespace, app.Name, err))
-	}
-	events.Record(r.Events, app, eventsOf(app, status)...)
-	return nil
 }
 
 // anotherClientFound lets through changes of installation.OfAnotherClient, by which customers are

@@ -22,43 +22,6 @@ import (
 // the subscription after six rounds that failed, so twelve days are left to act.
 const validationOverdue = 6 * 24 * time.Hour
 
-// facts is what was observed of an app. clientSecrets are for requests to Zoom alone.
-type facts struct {
-	secret                    credentials.State
-	needed, present           []string // keys of the Secret
-	placeholders              []string // keys that hold nothing else
-	installations, authorized int32
-	credentials               string // a digest, by which a refusal is matched
-	cloudUnknown              bool
-	clientSecrets             []string
-	claim                     clientids.Verdict // on the app's client ID
-	notSelectedBy             string            // the selector that the labels of the app's namespace do not fit
-}
-
-// refusalOf is Zoom's refusal of the app's present credentials; nil when none is known.
-func (f facts) refusalOf(app *v1alpha1.ZoomApp) *v1alpha1.AppRefusal {
-	if stands := app.Status.Refusal; stands != nil && stands.Credentials == f.credentials {
-		return stands
-	}
-	return nil
-}
-
-// missing are the keys that the Secret lacks.
-func (f facts) missing() []string {
-	return slices.DeleteFunc(slices.Clone(f.needed), func(key string) bool { return slices.Contains(f.present, key) })
-}
-
-// presentKeys are the keys that hold a value.
-func presentKeys(secret credentials.Values) []string {
-	var keys []string
-	for _, key := range []string{credentials.KeyClientSecret, credentials.KeySecretToken, credentials.KeyVerificationToken} {
-		if len(secret.Of(key)) > 0 {
-			keys = append(keys, key)
-		}
-	}
-	return keys
-}
-
 // statusOf is the status that follows from what was observed of an app.
 func statusOf(now time.Time, app *v1alpha1.ZoomApp, f facts, externalURL string) v1alpha1.ZoomAppStatus {
 	status := *app.Status.DeepCopy()
@@ -224,4 +187,19 @@ func eventsOf(app *v1alpha1.ZoomApp, after v1alpha1.ZoomAppStatus) []events.Even
 		out = append(out, n)
 	}
 	return out
+}
+
+// claimCondition is ClientIDHeld.
+func claimCondition(f facts) metav1.Condition {
+	c := metav1.Condition{Type: v1alpha1.ConditionClientIDHeld, Status: metav1.ConditionTrue, Reason: v1alpha1.ReasonHeld}
+	c.Message = "No other ZoomApp has a better claim to the client ID."
+	switch f.claim {
+	case clientids.Taken:
+		c.Status, c.Reason = metav1.ConditionFalse, v1alpha1.ReasonClientIDInUse
+		c.Message = "Another ZoomApp has the client ID with a better claim, so this one asks Zoom for nothing."
+	case clientids.Open:
+		c.Status, c.Reason = metav1.ConditionUnknown, v1alpha1.ReasonClientIDContested
+		c.Message = "Another ZoomApp has the client ID too, and Zoom has not said whose it is."
+	}
+	return c
 }
