@@ -11,7 +11,7 @@ import (
 	"strings"
 )
 
-// User is who consented. The names and e-mails in Zoom's answer are not decoded.
+// User is the user who consented. The names and e-mails in Zoom's answer are not decoded.
 type User struct {
 	ID        string
 	AccountID string
@@ -24,8 +24,8 @@ var restCodes = map[string]error{
 	"201":  ErrScope, // how the API of the Marketplace puts it
 }
 
-// Me asks whom accessToken belongs to. That needs the scope user:read:user, or user:read:user:admin
-// in an admin-managed app. apiURL is the one of the Token.
+// Me returns the user that accessToken belongs to. That needs the scope user:read:user, or
+// user:read:user:admin in an admin-managed app. apiURL is the one of the Token.
 func (o *OAuth) Me(ctx context.Context, accessToken, apiURL string) (*User, error) {
 	user, err := o.me(ctx, accessToken, apiURL)
 	if err != nil {

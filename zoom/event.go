@@ -187,7 +187,7 @@ type Deauthorization struct {
 	// ClientID is the app, or the development or production half of it, that was removed.
 	ClientID string
 
-	// UserID is who removed it.
+	// UserID is the user who removed it.
 	UserID string
 
 	// At is when. It is the Event's Time when Zoom left it out or garbled it, and may be zero like

@@ -330,7 +330,7 @@ func (i Instance) ParticipantLeft(at time.Time, p Participant) Event {
 // room, from one to another or back: a leave and a join of one second, with the same participant
 // UUID and a new user ID. The leave's reason is mostly that of a real one. Zoom does not document
 // this; in recorded events of 2026 the two arrive within a second of each other, the join first in
-// two cases of five. Who moved is returned with the new user ID.
+// two cases of five. The participant is returned with the new user ID.
 func (i Instance) ParticipantMoved(at time.Time, p Participant, userID string) (left, joined Event, moved Participant) {
 	moved = p
 	moved.UserID = userID
