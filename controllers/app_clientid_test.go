@@ -21,8 +21,7 @@ import (
 	"github.com/zoom-operator/zoom-operator/zoom/zoomtest"
 )
 
-// tenant is somebody else's namespace, where there is an app of the same client ID with that client
-// secret.
+// tenant is another tenant's namespace, with an app of the same client ID with that client secret.
 func (z *zoomWorld) tenant(t *testing.T, secret string) *zoomWorld {
 	t.Helper()
 	other := &zoomWorld{world: &world{Client: z.Client, namespace: controlplane.Namespace(t), clock: z.clock, clouds: z.clouds}, zoom: z.zoom, site: z.site}
@@ -142,8 +141,8 @@ func TestNothingElseHidesThatAClientIDIsInUse(t *testing.T) {
 	})
 }
 
-// A copy's namespace goes, and somebody takes the finalizer off an installation in it: the token
-// that is left is production's, too.
+// A copy's namespace is deleted, and an admin takes the finalizer off an installation in it: the
+// orphaned token is production's, too.
 func TestATokenThatWasLeftIsNotRevokedForAnotherApp(t *testing.T) {
 	z := newZoomWorld(t, nil)
 	z.clock.Set(time.Now())
@@ -225,9 +224,8 @@ func (z *zoomWorld) retry(t *testing.T) {
 	})
 }
 
-// What whoever may write a status writes there speaks for nobody, and neither do customers that
-// they make up: the victim's client secret is rotated, so that nobody knows of it whether Zoom
-// accepts it.
+// A forged status supports no claim, and neither do forged customers: the victim's client secret is
+// rotated, so that there is no answer of Zoom about it yet.
 func TestAForgedStatusTakesNoClientID(t *testing.T) {
 	z := newZoomWorld(t, nil)
 	z.clock.Set(time.Now())
@@ -270,7 +268,7 @@ func TestAForgedStatusTakesNoClientID(t *testing.T) {
 	}
 }
 
-// forged is a customer that somebody made up.
+// forged creates a customer that never consented.
 func (z *zoomWorld) forged(t *testing.T, userID string) {
 	t.Helper()
 	in := &v1alpha1.ZoomInstallation{ObjectMeta: metav1.ObjectMeta{Namespace: z.namespace, Name: "forged"}}
@@ -280,8 +278,8 @@ func (z *zoomWorld) forged(t *testing.T, userID string) {
 	}
 }
 
-// A customer that somebody made up, under an app of the client ID that Zoom refuses, keeps nobody's
-// customers from being revoked; as long as Zoom does not say that, they wait.
+// A forged customer of an app with the same client ID, which Zoom refuses, keeps no other app's
+// customers from being revoked; until Zoom has refused it, they wait.
 func TestAForgedCustomerKeepsNobodyFromRevoking(t *testing.T) {
 	z := newZoomWorld(t, nil)
 	z.clock.Set(time.Now())
@@ -324,8 +322,9 @@ func TestAForgedCustomerKeepsNobodyFromRevoking(t *testing.T) {
 	}
 }
 
-// The younger of two apps of one client ID asks Zoom for nothing and says so, in whatever namespace
-// it is; what somebody deletes of it ends no consent. When the older goes, it takes over.
+// The younger of two apps of one client ID makes no requests to Zoom and has a condition about it,
+// in whatever namespace it is; deleting its installations ends no consent. When the older one is
+// deleted, it takes over.
 func TestTheYoungerOfOneClientIDAsksNothing(t *testing.T) {
 	z := newZoomWorld(t, nil)
 	in := z.installed(t)
@@ -382,15 +381,15 @@ func TestTheYoungerOfOneClientIDAsksNothing(t *testing.T) {
 
 	z.deleteAll(t, z.app)
 	copied.judged(t, "Configured")
-	z.deleteAll(t, in) // a customer of nobody else, whose app is gone
+	z.deleteAll(t, in) // a customer of no other app, whose own app is gone
 	z.left(t, in)
 	if z.installedAtZoom() {
 		t.Error("the app is still installed")
 	}
 }
 
-// Who knows a client ID, which is public, and not its secret, takes it from nobody: not by coming
-// first, nor while the app that has it is being replaced.
+// A tenant that knows a client ID, which is public, and not its secret, cannot take it from another
+// app: not by coming first, nor while the app that has it is being replaced.
 func TestAClientIDIsNoHostage(t *testing.T) {
 	z := newZoomWorld(t, nil)
 	authenticated := z.app.DeepCopy()
@@ -400,7 +399,7 @@ func TestAClientIDIsNoHostage(t *testing.T) {
 		t.Fatal(err)
 	}
 	z.run(t, z.clock.Now)
-	squatter.judged(t, "Configured") // nobody else has it, and nobody was asked
+	squatter.judged(t, "Configured") // no other app has it, so Zoom was not asked
 
 	z.app = &v1alpha1.ZoomApp{ObjectMeta: metav1.ObjectMeta{Namespace: z.namespace, Name: authenticated.Name}, Spec: authenticated.Spec}
 	if err := z.Create(t.Context(), z.app); err != nil {

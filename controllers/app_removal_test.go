@@ -23,7 +23,7 @@ func (z *zoomWorld) again(t *testing.T) {
 	z.app = next
 }
 
-// installedAtZoom says whether the app is still installed in the account, as Zoom sees it.
+// installedAtZoom reports whether the app is still installed in the account, as Zoom sees it.
 func (z *zoomWorld) installedAtZoom() bool { return z.zoom.Installed("client", account, user) }
 
 func TestADeletedAppTouchesNoConsent(t *testing.T) {

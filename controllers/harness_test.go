@@ -47,7 +47,7 @@ const (
 	takeUpAfter   = 10 * time.Minute   // a token without its installation is looked after
 	probeSoonest  = 30 * time.Second   // an app that Zoom refuses is tried again
 	recoverWithin = 10 * time.Second   // and all its installations refresh when Zoom takes it again
-	recheckWrong  = 10 * time.Second   // an app with something wrong is looked at again
+	recheckWrong  = 10 * time.Second   // an app that is not ready is requeued
 	cacheLag      = time.Minute        // the cache may lack the installation of a new meeting
 )
 
@@ -169,7 +169,7 @@ func (w *world) get(t *testing.T, obj client.Object) error {
 	return w.Get(t.Context(), client.ObjectKeyFromObject(obj), obj)
 }
 
-// change reads an object, changes it and writes it, until nobody else wrote in between.
+// change reads an object, changes it and writes it, until there is no conflict.
 func change[T client.Object](t *testing.T, w *world, obj T, f func(T)) {
 	t.Helper()
 	for {
@@ -280,7 +280,7 @@ func (w *world) events(t *testing.T, obj client.Object) []eventsv1.Event {
 	return about
 }
 
-// count is how often each reason was told of an object.
+// count is how many Events with each reason an object has.
 func (w *world) count(t *testing.T, obj client.Object) map[string]int {
 	t.Helper()
 	told := map[string]int{}

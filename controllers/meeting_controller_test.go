@@ -70,8 +70,8 @@ func TestMeetingIsFollowed(t *testing.T) {
 		}
 	}
 
-	// Another run finds everything as it is. What it tells next is the last of what it has to tell,
-	// so nothing was told again.
+	// After a restart no Event is recorded again: the Events of the next transition are recorded
+	// after any others, and they are the only ones.
 	stop()
 	w.run(t, w.clock.Now)
 	change(t, w, m, func(m *v1alpha1.ZoomMeeting) { m.Spec.Schedule.Topic = "Weekly" })

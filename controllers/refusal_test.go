@@ -40,7 +40,7 @@ type scheduled struct {
 	installations *installation.Reconciler
 	queue         workqueue.TypedRateLimitingInterface[reconcile.Request]
 	told          *events.FakeRecorder
-	// due is when each is looked at; the app has the empty name.
+	// due is when each object is to be reconciled; the app has the empty name.
 	due map[types.NamespacedName]time.Time
 	// seen is the app as the watches saw it last.
 	seen *v1alpha1.ZoomApp
@@ -129,7 +129,7 @@ func (s *scheduled) reconcile(ctx context.Context, key types.NamespacedName) (ti
 	return result.RequeueAfter, err
 }
 
-// watch has those looked at whom a change of the app, or the app's gate, concerns.
+// watch makes the objects due that a change of the app, or the app's gate, concerns.
 func (s *scheduled) watch(t *testing.T) {
 	t.Helper()
 	if err := s.get(t, s.app); err != nil {
@@ -184,7 +184,7 @@ func (s *scheduled) correct(t *testing.T, secret string) {
 	change(t, s.world, credentials, func(c *corev1.Secret) { c.Data["clientSecret"] = []byte(secret) })
 }
 
-// The secret is regenerated at Zoom, and somebody notices four minutes later.
+// The secret is regenerated at Zoom, and an admin notices four minutes later.
 func TestAWrongClientSecretIsTriedByOneAndCorrectedForAll(t *testing.T) {
 	s := newScheduled(t, nil)
 	s.join(t, fleet)
@@ -244,8 +244,8 @@ func TestAWrongClientSecretIsTriedByOneAndCorrectedForAll(t *testing.T) {
 	s.betrays(t)
 }
 
-// The app was disabled at Zoom and is enabled again, of which nothing here tells: somebody says
-// that it is to be tried.
+// The app was disabled at Zoom and is enabled again, which Zoom does not report: an admin sets the
+// annotation.
 func TestRetryOfAnApp(t *testing.T) {
 	s := newScheduled(t, nil)
 	s.join(t, 3)

@@ -126,7 +126,7 @@ func TestARestoreKeepsEverything(t *testing.T) {
 				})
 			}
 			z.isReady(t, in, "Consented")
-			z.asked(t, 1) // at once: nobody knows how old a backup is
+			z.asked(t, 1) // at once: the age of a backup is unknown
 			eventually(t, func() error {
 				now := z.token(t, in)
 				if now == nil || now.RefreshToken == before.RefreshToken || now.MaybeSpent() {
@@ -155,7 +155,7 @@ func TestARestoreKeepsEverything(t *testing.T) {
 	}
 }
 
-// A backup may be older than the last refresh, or than a removal. Zoom's refusal does not tell
+// A backup may be older than the last refresh, or than a removal. Zoom's refusal does not say
 // which, so nothing is deleted for it.
 func TestAnOldBackupSaysSo(t *testing.T) {
 	for name, since := range map[string]func(*testing.T, *zoomWorld, *v1alpha1.ZoomInstallation){

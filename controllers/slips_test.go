@@ -34,7 +34,7 @@ func TestASecondInstallationOfAnAccountSaysSo(t *testing.T) {
 	z.isReady(t, second, v1alpha1.ReasonInvited)
 }
 
-// A meeting that somebody made by hand says that its installation is not there, until it is.
+// A meeting that an admin created by hand has a condition while its installation does not exist.
 func TestAMeetingOfNoInstallationSaysSo(t *testing.T) {
 	w := newWorld(t)
 	w.app(t, nil)
