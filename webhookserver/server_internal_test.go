@@ -10,7 +10,7 @@ import (
 	"github.com/zoom-operator/zoom-operator/webhookserver/limits"
 )
 
-// Whoever stalls on a path that nothing serves is let go like everybody else.
+// A client that stalls on a path that nothing serves is let go like any other.
 func TestEveryPathHasADeadline(t *testing.T) {
 	s := &listener{options: Options{BindAddress: fixture.FreeAddress(t)}, handler: http.NotFoundHandler()}
 	ctx, stop := context.WithCancel(t.Context())

@@ -143,7 +143,8 @@ func TestWrongTLSFilesAreRefusedByASentence(t *testing.T) {
 	}
 }
 
-// What cannot be looked up cannot be answered, so nobody is let in before the caches are filled.
+// What cannot be looked up cannot be answered, so no request is let in before the caches are
+// filled.
 func TestListensWhenTheCachesAreFilled(t *testing.T) {
 	c, namespace := controlplane.Client(t), controlplane.Namespace(t)
 	servertest.CreateApp(t, c, namespace)
@@ -163,7 +164,7 @@ func TestListensWhenTheCachesAreFilled(t *testing.T) {
 	if status, err := r.Readiness(t.Context()); err != nil || status == http.StatusOK {
 		t.Errorf("before the caches are filled, readyz says %d, %v", status, err)
 	}
-	if err := nobodyListens(t.Context(), r.Address); err != nil {
+	if err := notListening(t.Context(), r.Address); err != nil {
 		t.Errorf("before the caches are filled: %v", err)
 	}
 	n.Works()
@@ -171,8 +172,8 @@ func TestListensWhenTheCachesAreFilled(t *testing.T) {
 	fixture.Send(t, r.Zoom(t, namespace), fixture.Weekly("AccT", "hOsT", 85000000004).Created(fixture.MinutesAgo(1)), 204)
 }
 
-// nobodyListens returns an error when somebody does.
-func nobodyListens(ctx context.Context, address string) error {
+// notListening returns an error when the address has a listener.
+func notListening(ctx context.Context, address string) error {
 	conn, err := (&net.Dialer{}).DialContext(ctx, "tcp", address)
 	if err != nil {
 		return nil //nolint:nilerr // this is what is wanted
@@ -205,7 +206,7 @@ func TestStoppingAnswersWhatIsUnderWay(t *testing.T) {
 	}()
 	<-arrived
 	r.Stop()
-	fixture.Eventually(t, "nobody new is let in", func() error { return nobodyListens(t.Context(), r.Address) })
+	fixture.Eventually(t, "nobody new is let in", func() error { return notListening(t.Context(), r.Address) })
 	select {
 	case err := <-r.Ended:
 		t.Fatalf("the manager ended with %v while a request was under way", err)

@@ -58,7 +58,7 @@ func read(t *testing.T, kind corev1.SecretType, data map[string]string) Values {
 	return v
 }
 
-// Nothing of a Secret that belongs to somebody else is even looked at.
+// Nothing of a Secret of another type is even looked at.
 func TestOnlyASecretForCredentialsIsRead(t *testing.T) {
 	data := map[string]string{"clientSecret": secret, "secretToken": token, "verificationToken": token}
 	for _, kind := range []corev1.SecretType{"", corev1.SecretTypeOpaque, corev1.SecretTypeServiceAccountToken, "zoom-operator.io/token", "zoom-operator.io/App"} {

@@ -19,7 +19,7 @@ import (
 	"github.com/zoom-operator/zoom-operator/test/controlplane"
 )
 
-// Reads are few, whoever sends whatever, and what is known outlives an API server that cannot be
+// Reads are few, whatever clients send, and what is known outlives an API server that cannot be
 // reached.
 func TestSecretsAreReadSeldom(t *testing.T) {
 	var reads int

@@ -92,7 +92,7 @@ func TestOfConsent(t *testing.T) {
 	}
 }
 
-// What is told of the credentials changes with them, with nothing else, and holds nothing of them.
+// What identifies the credentials changes with them, with nothing else, and holds nothing of them.
 func TestCredentials(t *testing.T) {
 	app := func(change func(*v1alpha1.ZoomApp)) *v1alpha1.ZoomApp {
 		a := &v1alpha1.ZoomApp{}

@@ -50,7 +50,7 @@ func find(t *testing.T, s *Store, c Consent) Ends {
 	return ends
 }
 
-func TestAnEndIsRememberedForAWhileByEverybodyAndNamesNobody(t *testing.T) {
+func TestAnEndIsRememberedForAWhileByAllReplicasAndNamesNoCustomer(t *testing.T) {
 	t.Parallel()
 	s, c, at := newStore(t, interceptor.Funcs{})
 	if err := s.Delete(t.Context(), consent("AccT", "hOsT"), 2*time.Hour); err != nil {
@@ -155,7 +155,7 @@ func TestManyAtOnce(t *testing.T) {
 	}
 }
 
-func TestASecretOfSomebodyElseIsLeftAlone(t *testing.T) {
+func TestASecretOfAnotherTypeIsLeftAlone(t *testing.T) {
 	t.Parallel()
 	theirs := &corev1.Secret{ObjectMeta: metav1.ObjectMeta{Namespace: "ns", Name: secretName("app")}, Type: corev1.SecretTypeOpaque, Data: map[string][]byte{"a": []byte("b")}}
 	s, c, _ := newStore(t, interceptor.Funcs{}, theirs)
@@ -174,8 +174,8 @@ func TestASecretOfSomebodyElseIsLeftAlone(t *testing.T) {
 	}
 }
 
-// However many ask at once, there is one request at a time, and nobody is answered with what was
-// read before they asked.
+// However many ask at once, there is one request at a time, and no caller is answered with what was
+// read before its call.
 func TestAFloodCostsOneReadingAtATime(t *testing.T) {
 	t.Parallel()
 	var under, reads atomic.Int32

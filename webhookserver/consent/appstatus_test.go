@@ -53,8 +53,8 @@ func TestAnAppThatZoomRefusesAtAConsentSaysSo(t *testing.T) {
 	s.Quiet(t)
 }
 
-// Whoever corrects the Secret and tries at once is not told for half a minute that it is still
-// wrong.
+// An admin who corrects the Secret and tries at once does not read for half a minute that it is
+// still wrong.
 func TestACorrectedClientSecretIsTakenAtOnce(t *testing.T) {
 	t.Parallel()
 	s := servertest.NewStage(t)

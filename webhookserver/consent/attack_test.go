@@ -23,8 +23,8 @@ import (
 	"github.com/zoom-operator/zoom-operator/zoom/zoomtest"
 )
 
-// Attacks on the callback that must not reach Zoom: whoever sends them has no consent under way
-// that fits.
+// Attacks on the callback that must not reach Zoom: their sender has no consent under way that
+// fits.
 func TestForgedCallbacks(t *testing.T) {
 	s := servertest.NewStage(t)
 	s2 := appBeside(t, s, "other")
@@ -141,7 +141,7 @@ func appBeside(t *testing.T, s *servertest.Stage, name string) string {
 	return name
 }
 
-// A code of somebody else's consent, put into a consent that the attacker began, fails at Zoom for
+// A code of another user's consent, put into a consent that the attacker began, fails at Zoom for
 // want of its verifier.
 func TestInjectedCode(t *testing.T) {
 	s := servertest.NewStage(t)
@@ -298,7 +298,7 @@ func TestCallbackFlood(t *testing.T) {
 	for range flooders {
 		group.Go(func() {
 			for range flood / flooders {
-				// A visit of its own each time, as the first page gives to anybody.
+				// A visit of its own each time, as the first page gives to any browser.
 				cookie, state, err := consent.Begin(box, s.Path(urls.Pages))
 				if err != nil {
 					t.Error(err)
@@ -398,7 +398,7 @@ func TestHostileTokenEndpoint(t *testing.T) {
 	}
 }
 
-// One hiccup after the code is spent costs nobody a second consent.
+// One hiccup after the code is spent costs no customer a second consent.
 func TestWhoItWasIsAskedAgain(t *testing.T) {
 	s := servertest.NewStage(t)
 	s.Zoom.Inject(zoomtest.StepMe, 2, zoomtest.Before(zoomtest.Page(http.StatusBadGateway)))

@@ -24,7 +24,7 @@ type Problem struct {
 // ProblemOf is the page of a reason; zero when it has none.
 func ProblemOf(reason string) Problem { return Problem{problems[reason].code, problems[reason].title} }
 
-// Begin is a cookie with a consent under way that nobody began in a browser, and its state.
+// Begin is a cookie with a consent under way that began in no browser, and its state.
 func Begin(box *sealing.Box, path string) (cookie *http.Cookie, state string, err error) {
 	var c flows
 	state = c.begin(flow{Verifier: "v"}, time.Now())

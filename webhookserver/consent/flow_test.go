@@ -329,7 +329,7 @@ func TestInvitations(t *testing.T) {
 	s.Quiet(t)
 }
 
-// The link of an invitation that names an account may be known to everybody.
+// The link of an invitation that names an account may be known to any stranger.
 func TestInvitationsByName(t *testing.T) {
 	s := servertest.NewStage(t, servertest.WithApp(private))
 	s.Invite(t, "for-account", time.Hour, func(in *v1alpha1.ZoomInstallation) { in.Spec.AccountID = servertest.Bea.Account.ID })
@@ -348,10 +348,10 @@ func TestInvitationsByName(t *testing.T) {
 	s.Quiet(t)
 }
 
-// What an event recorded of an account that nobody invited does not invite it: its name can be
-// computed by everybody. Nor does the page tell which names there are, before or after Zoom has
-// said who asks.
-func TestEventsInviteNobody(t *testing.T) {
+// What an event recorded of an account that was not invited does not invite it: its name can be
+// computed by any stranger. Nor does the page show which names there are, before or after Zoom has
+// said who consents.
+func TestEventsInviteNoAccount(t *testing.T) {
 	s := servertest.NewStage(t, servertest.WithApp(private))
 	r := s.Replicas[0]
 	fixture.Send(t, r.Zoom(t, s.Namespace), fixture.Weekly(servertest.Bea.Account.ID, servertest.Bea.User.ID, 82000000009).Created(fixture.MinutesAgo(5)), http.StatusNoContent)
@@ -519,9 +519,8 @@ func TestOneAccountGetsTheApp(t *testing.T) {
 	}
 }
 
-// The account that an app was bound to is the operator's to write, and whoever applies a manifest
-// without it takes nothing away. An app that is created again without it is not for the next
-// account that comes.
+// The account that an app was bound to is the operator's to write, and a manifest without it takes
+// nothing away. An app that is created again without it is not for the next account that comes.
 func TestABoundAppStaysBound(t *testing.T) {
 	s := servertest.NewStage(t, servertest.WithApp(ofOneAccount))
 	manifest := func(change func(*v1alpha1.ZoomAppSpec)) string {
@@ -603,7 +602,7 @@ func TestReloadedCallbackChangesNothing(t *testing.T) {
 	}
 }
 
-// Whoever closes the browser while Zoom answers has agreed all the same.
+// A customer who closes the browser while Zoom answers has agreed all the same.
 func TestConsentDoesNotNeedTheBrowser(t *testing.T) {
 	s := servertest.NewStage(t)
 	v := s.Visitor(t)
@@ -790,7 +789,7 @@ func TestAppsThatAreNotReady(t *testing.T) {
 	})
 }
 
-// While the API server refuses the consent, the visitor is told; the next try stores it.
+// While the API server refuses the consent, the page says so; the next try stores it.
 func TestConsentThatCannotBeStored(t *testing.T) {
 	s := servertest.NewStage(t)
 	v := s.Visitor(t)

@@ -24,8 +24,8 @@ func behindAnIngress(set *servertest.Settings) {
 	set.Options.TrustedProxies = []netip.Prefix{netip.MustParsePrefix("127.0.0.0/8")}
 }
 
-// Codes that somebody makes up, again and again and each with a consent that they have begun, keep
-// no customer out meanwhile.
+// Codes that a stranger makes up, again and again and each with a consent that they have begun,
+// keep no customer out meanwhile.
 func TestMadeUpCodesKeepNoCustomerOut(t *testing.T) {
 	s := servertest.NewStage(t, behindAnIngress)
 	box := sealing.New([]string{servertest.ClientSecret}, s.Namespace, fixture.AppName)
@@ -87,9 +87,8 @@ func TestMadeUpCodesKeepNoCustomerOut(t *testing.T) {
 	}
 }
 
-// A consent that somebody has begun gets Zoom asked twice, however often they come with it, and
-// keeps no customer out: also where addresses are not known, and while Zoom leaves each code as it
-// was.
+// One consent gets Zoom asked twice, however often a browser comes with it, and keeps no customer
+// out: also where addresses are not known, and while Zoom leaves each code as it was.
 func TestOneCookieAsksZoomTwice(t *testing.T) {
 	s := servertest.NewStage(t)
 	attacker := s.Visitor(t)

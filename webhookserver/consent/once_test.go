@@ -50,7 +50,7 @@ func (h held) after(next http.Handler) http.Handler {
 		<-h.goOn
 		maps.Copy(w.Header(), answer.Header())
 		w.WriteHeader(answer.Code)
-		_, _ = w.Write(answer.Body.Bytes()) // whoever went away needs none
+		_, _ = w.Write(answer.Body.Bytes()) // a browser that went away needs none
 	})
 }
 
@@ -265,8 +265,8 @@ func TestTheResultOfAFailureStays(t *testing.T) {
 	showsProblem(t, v.Open(t, page.Location), "refused")
 }
 
-// Of two consents of one user, Zoom takes the token of the one that it was asked for last, whoever
-// stores first and whatever the clocks here say.
+// Of two consents of one user, Zoom takes the token of the one that it was asked for last,
+// whichever replica stores first and whatever the clocks here say.
 func TestTheLivingTokenIsKept(t *testing.T) {
 	connected := func(t *testing.T, pages ...servertest.Seen) {
 		t.Helper()
@@ -350,7 +350,7 @@ func TestARemovalSecondsAfterTheConsent(t *testing.T) {
 func TestNoConsentBeginsWithoutAllCredentials(t *testing.T) {
 	s := servertest.NewStage(t)
 	v := s.Visitor(t)
-	under := v.Callback(t, "", servertest.Ana) // began before somebody emptied the Secret
+	under := v.Callback(t, "", servertest.Ana) // began before an admin emptied the Secret
 	fromZoom := v.FromZoom(t, servertest.Bea)
 	secret := fixture.Get(t, s.C, s.Namespace, fixture.SecretName, &corev1.Secret{})
 	token := secret.Data["secretToken"]

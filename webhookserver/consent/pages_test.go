@@ -57,8 +57,8 @@ func TestEveryProblemHasItsPage(t *testing.T) {
 	}
 }
 
-// What went wrong on the way to Zoom or to the API server is for the log: no page tells an address,
-// a port or who answered there.
+// What went wrong on the way to Zoom or to the API server is for the log: no page shows an address,
+// a port or which server answered there.
 func TestPagesTellNoAddress(t *testing.T) {
 	h := &Handler{service: &service{externalURL: "https://zoom.example.org", now: time.Now, logger: logr.Discard()}}
 	for reason := range problems {

@@ -11,7 +11,7 @@ import (
 	"github.com/zoom-operator/zoom-operator/api/v1alpha1"
 )
 
-// Somebody whose token was lost connects again, and the cache still has the consent before.
+// A customer whose token was lost connects again, and the cache still has the consent before.
 func TestResultIsNotThatOfTheConsentBefore(t *testing.T) {
 	t.Parallel()
 	scheme := runtime.NewScheme()

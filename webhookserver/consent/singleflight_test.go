@@ -61,7 +61,7 @@ func TestFlights(t *testing.T) {
 		t.Errorf("after a panic the code is sent again: %+v", o)
 	}
 
-	// Whoever comes while it is under way waits for the one reply.
+	// A request that comes while it is under way waits for the one reply.
 	var all sync.WaitGroup
 	var mu sync.Mutex
 	var got []outcome

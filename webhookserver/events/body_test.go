@@ -16,7 +16,7 @@ import (
 
 // Bodies that were promised hold what has arrived of them, and neither a slot nor what larger ones
 // share.
-func TestStalledBodiesShutNobodyOut(t *testing.T) {
+func TestStalledBodiesShutNoOtherClientOut(t *testing.T) {
 	app := fixture.AppOf("stalls")
 	h, _ := newOffline(t, time.Now, app, fixture.SecretToken)
 	h.slots = make(chan struct{}, 1)
@@ -57,8 +57,8 @@ func TestStalledBodiesShutNobodyOut(t *testing.T) {
 	}
 }
 
-// Anybody can send large bodies, and many at a time. Together they hold no more memory than is set
-// aside for them, and while it is in use the events of meetings, which are small, are taken as
+// Any client can send large bodies, and many at a time. Together they hold no more memory than is
+// set aside for them, and while it is in use the events of meetings, which are small, are taken as
 // ever.
 func TestLargeBodiesAreBounded(t *testing.T) {
 	app := fixture.AppOf("floods")
@@ -82,7 +82,7 @@ func TestLargeBodiesAreBounded(t *testing.T) {
 	for i := range many {
 		size := int64(limits.MaxBody)
 		if i%2 == 0 {
-			size = -1 // in chunks, so that nobody knows how much will come
+			size = -1 // in chunks, so that it is unknown how much will come
 		}
 		go func() { answers <- post(size, io.MultiReader(strings.NewReader(large), signal(read, release))) }()
 	}

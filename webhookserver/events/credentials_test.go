@@ -76,7 +76,7 @@ func TestAppWithoutCredentials(t *testing.T) {
 	event := fixture.Weekly("AccT", "hOsT", 84000000004).Created(fixture.MinutesAgo(1))
 	fixture.Send(t, z, event, 503)
 	fixture.CountedOne(t, 0, "namespace", namespace, "reason", "no_credentials")
-	// A Secret of another type is somebody else's, whatever is in it.
+	// A Secret of another type is not the operator's, whatever is in it.
 	foreign := &corev1.Secret{ObjectMeta: metav1.ObjectMeta{Namespace: namespace, Name: fixture.SecretName}, Data: map[string][]byte{"secretToken": []byte(fixture.SecretToken)}}
 	if err := c.Create(t.Context(), foreign); err != nil {
 		t.Fatal(err)

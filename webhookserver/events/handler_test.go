@@ -256,7 +256,7 @@ type readerFunc func([]byte) (int, error)
 
 func (f readerFunc) Read(p []byte) (int, error) { return f(p) }
 
-// When nobody can take a request any more, it is refused at once, and Zoom comes again.
+// When no room is left for a request, it is refused at once, and Zoom comes again.
 func TestTooManyRequestsAreRefusedAtOnce(t *testing.T) {
 	app := fixture.AppOf("floods")
 	h, _ := newOffline(t, time.Now, app, fixture.SecretToken)

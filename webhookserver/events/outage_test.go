@@ -43,7 +43,7 @@ func TestAPIServerStopsAndStartsAgain(t *testing.T) {
 	for _, e := range []zoomtest.Event{
 		plan.Updated(fixture.MinutesAgo(8), renamed, ""),                               // of an object that exists
 		fixture.Weekly("AccT", "hOsT", 83000000002).Created(fixture.MinutesAgo(7)),     // of a new one
-		fixture.Weekly("AccT", "hOsT_new", 83000000003).Created(fixture.MinutesAgo(6)), // of a new one of somebody new
+		fixture.Weekly("AccT", "hOsT_new", 83000000003).Created(fixture.MinutesAgo(6)), // of a new one of a new customer
 	} {
 		z.Deliver(t.Context(), e)
 		log := z.Deliveries()
@@ -81,8 +81,8 @@ func TestAPIServerStopsAndStartsAgain(t *testing.T) {
 	fixture.StoredInstallation(t, plane.Client(), namespace, "AccT", "hOsT_new")
 }
 
-// An API server that does not answer is worse than one that refuses: whoever waits for it waits
-// long.
+// An API server that does not answer is worse than one that refuses: a request that waits for it
+// waits long.
 func TestAPIServerHangs(t *testing.T) {
 	c, namespace := controlplane.Client(t), controlplane.Namespace(t)
 	servertest.CreateApp(t, c, namespace)

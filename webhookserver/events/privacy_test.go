@@ -22,7 +22,7 @@ import (
 	"github.com/zoom-operator/zoom-operator/zoom/zoomtest"
 )
 
-// What tells who took part, and what opens a meeting, is in Zoom's events and nowhere else.
+// What identifies participants, and what opens a meeting, is in Zoom's events and nowhere else.
 func TestNothingPrivateIsKept(t *testing.T) {
 	const mark = "PrIvAtE"
 	c, namespace := controlplane.Client(t), controlplane.Namespace(t)

@@ -120,7 +120,7 @@ func TestRequestsAreAnsweredAndCounted(t *testing.T) {
 	}
 }
 
-// Somebody who sends slowly holds a connection for as long as Zoom would wait, and no longer.
+// A client that sends slowly holds a connection for as long as Zoom would wait, and no longer.
 func TestSlowRequestsAreCutOff(t *testing.T) {
 	c, namespace := controlplane.Client(t), controlplane.Namespace(t)
 	servertest.CreateApp(t, c, namespace)

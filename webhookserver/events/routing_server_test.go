@@ -18,8 +18,8 @@ import (
 	"github.com/zoom-operator/zoom-operator/zoom/zoomtest"
 )
 
-// Somebody who was invited again after a removal has two installations, and everything goes to the
-// one in force.
+// A customer who was invited again after a removal has two installations, and everything goes to
+// the one in force.
 func TestSecondInvitationAfterARemoval(t *testing.T) {
 	c, namespace := controlplane.Client(t), controlplane.Namespace(t)
 	app := servertest.CreateApp(t, c, namespace)

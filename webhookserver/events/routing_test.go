@@ -44,7 +44,7 @@ func removedAgo(d time.Duration) func(*v1alpha1.ZoomInstallation) {
 	}
 }
 
-// concludedAgo is an end that nobody told of.
+// concludedAgo is an end that no event reported.
 func concludedAgo(d time.Duration) func(*v1alpha1.ZoomInstallation) {
 	return func(in *v1alpha1.ZoomInstallation) {
 		in.Spec.Deauthorization = &v1alpha1.Deauthorization{At: metav1.NewTime(fixture.Noon.Add(-d)), Reason: v1alpha1.DeauthorizationTokenRefused}
@@ -310,7 +310,7 @@ func TestRemovalOfOneThatHasJustGone(t *testing.T) {
 	}
 }
 
-// meeting.updated does not name the host, and whoever changed the meeting need not be one who
+// meeting.updated does not name the host, and the user who changed the meeting need not be one who
 // consented.
 func TestChangesOfMeetingsWhoseHostIsNotKnown(t *testing.T) {
 	plan := fixture.Weekly("AccT", "aSsIsTaNt", 81)

@@ -108,7 +108,7 @@ func TestUnknownAccountsAreRecorded(t *testing.T) {
 			z := r.Zoom(t, namespace)
 			fixture.Send(t, z, plan.Created(fixture.MinutesAgo(3)), 204)
 			r.UntilCached(t, fixture.StoredMeeting(t, c, namespace, plan.Number))
-			// It names neither host nor uuid, and here somebody else changed it.
+			// It names neither host nor uuid, and here another user changed it.
 			updated := plan
 			updated.Host = zoomtest.User{ID: "aDmIn_0001", Email: "admin@example.com"}
 			after := changed
@@ -212,7 +212,7 @@ func TestRemovalsAreRecordedAndFinal(t *testing.T) {
 			}
 			fixture.CountedOne(t, 1, "namespace", namespace, "reason", "installation_removed")
 
-			// Whoever installs it again is back.
+			// A customer who installs it again is back.
 			asRemoved := client.MergeFrom(removed.DeepCopy())
 			removed.Spec.Consent.At = metav1.NewTime(fixture.MinutesAgo(1))
 			if err := c.Patch(t.Context(), removed, asRemoved); err != nil {
