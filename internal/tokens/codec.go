@@ -4,6 +4,7 @@ import (
 	"maps"
 	"strings"
 	"time"
+	"unicode/utf8"
 
 	"github.com/zoom-operator/zoom-operator/api/v1alpha1"
 	"github.com/zoom-operator/zoom-operator/internal/credentials"
@@ -27,6 +28,11 @@ const (
 	keyRefusedAt        = "refusedAt"
 	keyRetryAt          = "retryAt"
 	keyDropAt           = "dropAt"
+	// Of attempts at Zoom that failed. The cause is a text, and unexplained is "true" or not there.
+	keyFailingSince       = "failingSince"
+	keyNextAttemptAt      = "nextAttemptAt"
+	keyFailureCause       = "failureCause"
+	keyFailureUnexplained = "failureUnexplained"
 	// Of the client that the token was issued to; its secrets are one per line, as in the
 	// credentials Secret.
 	keyClientID          = "clientID"
@@ -36,9 +42,13 @@ const (
 	keyFormerURL         = "zoomWebURL" // of an earlier version of the operator
 )
 
+// maxCause is how long the cause of a failure may be, in bytes: it goes into conditions.
+const maxCause = 256
+
 // encode leaves out what is not known.
 func encode(t Token) map[string][]byte {
 	values := t.Client.encode()
+	maps.Copy(values, t.Failure.encode())
 	maps.Copy(values, map[string]string{
 		keyAccessToken:      t.AccessToken,
 		keyRefreshToken:     t.RefreshToken,
@@ -84,6 +94,7 @@ func decode(data map[string][]byte) Token {
 		RefusedAt:        parseTime(data[keyRefusedAt]),
 		RetryAt:          parseTime(data[keyRetryAt]),
 		DropAt:           parseTime(data[keyDropAt]),
+		Failure:          decodeFailure(data),
 		Client:           decodeClient(data),
 	}
 }
@@ -103,6 +114,32 @@ func parseTime(value []byte) time.Time {
 		return time.Time{}
 	}
 	return t
+}
+
+func (f Failure) encode() map[string]string {
+	values := map[string]string{
+		keyFailingSince:  formatTime(f.Since),
+		keyNextAttemptAt: formatTime(f.NextAttemptAt),
+		keyFailureCause:  f.Cause,
+	}
+	if f.Unexplained {
+		values[keyFailureUnexplained] = "true"
+	}
+	return values
+}
+
+// decodeFailure takes a failure that is not whole for none: then it is tried at once.
+func decodeFailure(data map[string][]byte) Failure {
+	f := Failure{
+		Since:         parseTime(data[keyFailingSince]),
+		NextAttemptAt: parseTime(data[keyNextAttemptAt]),
+		Cause:         string(data[keyFailureCause]),
+		Unexplained:   string(data[keyFailureUnexplained]) == "true",
+	}
+	if f.Since.IsZero() || f.NextAttemptAt.IsZero() || f.Cause == "" || len(f.Cause) > maxCause || !utf8.ValidString(f.Cause) {
+		return Failure{}
+	}
+	return f
 }
 
 func (c Client) encode() map[string]string {

@@ -7,7 +7,8 @@
 //     (owner.go). A finalizer keeps it until the token is revoked or abandoned.
 //   - stored: a token with the resourceVersion that it was read at (stored.go). Load reads it, Save
 //     stores that of a new consent (consent.go).
-//   - refresh: BeginRefresh, then CommitRefresh, AbortRefresh or MarkUnusable (refresh.go).
+//   - refresh: BeginRefresh, then CommitRefresh, AbortRefresh or MarkUnusable; RecordFailure of a
+//     revocation (refresh.go).
 //   - access: the access token alone, in a second Secret for other programs (access.go).
 //   - invitation: the link of an invitation (invitation.go).
 //   - orphan: a token whose ZoomInstallation went without it (orphan.go).

@@ -25,8 +25,9 @@ func (s *Stored) BeginRefresh(ctx context.Context, c client.Client, now time.Tim
 type Attempt struct {
 	// Unspent says that the refresh token is for certain what it was before the attempt.
 	Unspent bool
-	// UnexplainedSince and RetryAt replace those of the token.
+	// UnexplainedSince, RetryAt and Failure replace those of the token.
 	UnexplainedSince, RetryAt time.Time
+	Failure                   Failure
 }
 
 // AbortRefresh records what there is to keep of an attempt, and tries for a minute, or until ctx
@@ -38,7 +39,20 @@ func (s *Stored) AbortRefresh(ctx context.Context, c client.Client, a Attempt) e
 		if a.Unspent && t.RefreshStartedAt.Equal(begun) {
 			t.RefreshStartedAt = interrupted
 		}
-		t.UnexplainedSince, t.RetryAt = a.UnexplainedSince, a.RetryAt
+		t.UnexplainedSince, t.RetryAt, t.Failure = a.UnexplainedSince, a.RetryAt, a.Failure
+		return t
+	}
+	if s.is(become(s.Token)) {
+		return nil
+	}
+	return s.store(ctx, c, become)
+}
+
+// RecordFailure records an attempt at Zoom that had nothing to do with the refresh token and did not
+// succeed, and tries for a minute, or until ctx ends. It writes only what has changed.
+func (s *Stored) RecordFailure(ctx context.Context, c client.Client, f Failure) error {
+	become := func(t Token) Token {
+		t.Failure = f
 		return t
 	}
 	if s.is(become(s.Token)) {
@@ -56,7 +70,7 @@ func (s *Stored) MarkUnusable(ctx context.Context, c client.Client, why Refusal,
 		if t.RefusedAt.IsZero() {
 			t.RefusedAt = at
 		}
-		t.Refusal, t.RetryAt = why, retryAt
+		t.Refusal, t.RetryAt, t.Failure = why, retryAt, Failure{}
 		return t
 	})
 }

@@ -96,6 +96,12 @@ func (s *Stored) SyncMetadata(ctx context.Context, c client.Client, in *v1alpha1
 // Deleting says whether somebody has deleted the Secret, which the finalizer keeps.
 func (s *Stored) Deleting() bool { return s.secret != nil && !s.secret.DeletionTimestamp.IsZero() }
 
+// Immutable says whether somebody has made the Secret immutable, so that nothing can be recorded in
+// it.
+func (s *Stored) Immutable() bool {
+	return s.secret != nil && s.secret.Immutable != nil && *s.secret.Immutable
+}
+
 // Abandon lets the Secret of a token go that is of no use, when somebody deletes it or its
 // namespace: that of an installation that went while its token was being stored. The controller
 // deletes it when it comes by.

@@ -53,6 +53,9 @@ type Token struct {
 	// UnexplainedSince is when Zoom first answered a refresh by this token with a refusal in words
 	// that mean nothing known; zero when it never did.
 	UnexplainedSince time.Time `json:"-"`
+	// Failure is what there is to know of the last attempt at Zoom, a refresh or a revocation, if it
+	// did not succeed for a cause that may pass; zero when it did, and while Zoom refuses the app.
+	Failure Failure `json:"-"`
 	// Refusal is why the refresh token is useless; empty while it is good.
 	Refusal Refusal `json:"-"`
 	// RefusedAt is when Zoom first refused the refresh token; zero while it is good, and where an
@@ -108,6 +111,19 @@ func (t Token) Successor(answer *zoom.Token, issuedAt time.Time, cloud v1alpha1.
 		next.APIURL = t.APIURL
 	}
 	return next
+}
+
+// Failure is what outlives the process of attempts that did not succeed: since when, why, and when
+// the next one may be made.
+type Failure struct {
+	// Since is when they began to fail, from which the backoff follows.
+	Since time.Time
+	// NextAttemptAt is when to try again. Zoom may have asked to wait until then.
+	NextAttemptAt time.Time
+	// Cause is the class of the last failure, in words that hold no secret.
+	Cause string
+	// Unexplained says that it was a refusal in words that mean nothing known.
+	Unexplained bool
 }
 
 const redacted = "tokens.Token{redacted}"

@@ -53,10 +53,19 @@ func reconsented() Token {
 	return New(&zoom.Token{AccessToken: "marked-access-3", RefreshToken: "marked-refresh-3", ExpiresIn: time.Hour}, noon.Add(49*time.Minute))
 }
 
+// failed is of a token whose refresh or revocation did not succeed.
+var failed = Failure{Since: noon, NextAttemptAt: noon.Add(2 * time.Hour), Cause: "status 502"}
+
 func TestASecretHoldsATokenAsItIs(t *testing.T) {
 	text := rapid.String()
 	at := rapid.Custom(func(t *rapid.T) time.Time {
 		return time.Unix(rapid.Int64Range(0, 4e9).Draw(t, "s"), rapid.Int64Range(0, 1e9-1).Draw(t, "ns"))
+	})
+	failure := rapid.Custom(func(t *rapid.T) Failure {
+		return Failure{
+			Since: at.Draw(t, "since"), NextAttemptAt: at.Draw(t, "next"), Unexplained: rapid.Bool().Draw(t, "unexplained"),
+			Cause: rapid.StringOfN(rapid.Rune(), 1, -1, maxCause).Draw(t, "cause"),
+		}
 	})
 	rapid.Check(t, func(t *rapid.T) {
 		want := Token{
@@ -75,6 +84,7 @@ func TestASecretHoldsATokenAsItIs(t *testing.T) {
 			RefusedAt:        at.Draw(t, "refused"),
 			RetryAt:          at.Draw(t, "retry"),
 			DropAt:           at.Draw(t, "drop"),
+			Failure:          rapid.OneOf(rapid.Just(Failure{}), failure).Draw(t, "failure"),
 			Client: Client{
 				ID: text.Draw(t, "client"), CredentialsSecret: text.Draw(t, "secret"), Cloud: v1alpha1.Cloud(text.Draw(t, "cloud")), FormerURL: text.Draw(t, "url"),
 				Secrets: rapid.SliceOf(rapid.StringMatching(`[a-z:]{1,20}`)).Draw(t, "secrets"),
@@ -93,6 +103,34 @@ func TestASecretSpoiltByHandIsATokenThatIsDue(t *testing.T) {
 	}
 }
 
+// Whatever somebody puts into the Secret, what is read of a failure is whole, short and text, or
+// there is none.
+func TestASpoiltFailureIsNone(t *testing.T) {
+	whole := Token{Failure: Failure{Since: noon, NextAttemptAt: noon.Add(time.Minute), Cause: "status 502", Unexplained: true}}
+	for name, tc := range map[string]struct {
+		key, value string
+		want       Failure
+	}{
+		"as it was":                {want: whole.Failure},
+		"since an unknown time":    {key: keyFailingSince, value: "yesterday"},
+		"until an unknown time":    {key: keyNextAttemptAt, value: "tomorrow"},
+		"of no cause":              {key: keyFailureCause},
+		"of a cause that is long":  {key: keyFailureCause, value: strings.Repeat("x", maxCause+1)},
+		"of a cause that is none":  {key: keyFailureCause, value: "\xff"},
+		"explained in another way": {key: keyFailureUnexplained, value: "yes", want: Failure{Since: noon, NextAttemptAt: noon.Add(time.Minute), Cause: "status 502"}},
+	} {
+		t.Run(name, func(t *testing.T) {
+			data := encode(whole)
+			if tc.key != "" {
+				data[tc.key] = []byte(tc.value)
+			}
+			if diff := cmp.Diff(tc.want, decode(data).Failure); diff != "" {
+				t.Errorf("(-want +got):\n%s", diff)
+			}
+		})
+	}
+}
+
 func TestASuccessorKeepsWhatZoomDoesNotTellAgain(t *testing.T) {
 	answer := &zoom.Token{AccessToken: "marked-access-2", RefreshToken: "marked-refresh-2", ExpiresIn: time.Hour}
 	later := noon.Add(48 * time.Minute)
@@ -102,9 +140,9 @@ func TestASuccessorKeepsWhatZoomDoesNotTellAgain(t *testing.T) {
 		t.Errorf("of a short answer (-want +got):\n%s", diff)
 	}
 	dropped := consented()
-	dropped.DropAt = later.Add(time.Hour)
-	if next := dropped.Successor(answer, later, ""); !next.DropAt.Equal(dropped.DropAt) {
-		t.Errorf("the successor of a token that is to be deleted at %v is at %v", dropped.DropAt, next.DropAt)
+	dropped.DropAt, dropped.Failure = later.Add(time.Hour), failed
+	if next := dropped.Successor(answer, later, ""); !next.DropAt.Equal(dropped.DropAt) || next.Failure != (Failure{}) {
+		t.Errorf("the successor of a token that is to be deleted at %v is at %v, and failed: %+v", dropped.DropAt, next.DropAt, next.Failure)
 	}
 	answer.Scopes, answer.APIURL = []string{"user:read:user"}, "https://api-us.zoom.us"
 	want.Scopes, want.APIURL = answer.Scopes, answer.APIURL
@@ -365,10 +403,10 @@ func TestAbortsAndRefusals(t *testing.T) {
 	}
 	want.RefreshStartedAt = noon.Add(time.Minute)
 	holds(t, in, want)
-	if err := s.AbortRefresh(t.Context(), c, Attempt{Unspent: true, UnexplainedSince: noon.Add(time.Minute)}); err != nil {
+	if err := s.AbortRefresh(t.Context(), c, Attempt{Unspent: true, UnexplainedSince: noon.Add(time.Minute), Failure: failed}); err != nil {
 		t.Fatal(err)
 	}
-	want.RefreshStartedAt, want.UnexplainedSince = time.Time{}, noon.Add(time.Minute)
+	want.RefreshStartedAt, want.UnexplainedSince, want.Failure = time.Time{}, noon.Add(time.Minute), failed
 	holds(t, in, want)
 
 	// What was left behind by somebody else is put back.
@@ -379,8 +417,20 @@ func TestAbortsAndRefusals(t *testing.T) {
 	if err := errors.Join(s.BeginRefresh(t.Context(), c, noon.Add(5*time.Minute)), s.AbortRefresh(t.Context(), c, Attempt{Unspent: true})); err != nil {
 		t.Fatal(err)
 	}
-	want.RefreshStartedAt, want.UnexplainedSince = noon.Add(2*time.Minute), time.Time{}
+	want.RefreshStartedAt, want.UnexplainedSince, want.Failure = noon.Add(2*time.Minute), time.Time{}, Failure{}
 	holds(t, in, want)
+
+	// A failed revocation leaves everything else as it is, and is not written twice.
+	if err := s.RecordFailure(t.Context(), c, failed); err != nil {
+		t.Fatal(err)
+	}
+	want.Failure = failed
+	holds(t, in, want)
+	version := s.secret.ResourceVersion
+	if err := s.RecordFailure(t.Context(), c, failed); err != nil || s.secret.ResourceVersion != version {
+		t.Errorf("it is written again at once (%v)", err)
+	}
+	want.Failure = Failure{}
 
 	// A refusal that is not final yet keeps its first time when it becomes final.
 	for _, retryAt := range []time.Time{noon.Add(time.Hour), {}} {
@@ -394,12 +444,15 @@ func TestAbortsAndRefusals(t *testing.T) {
 		}
 	}
 
-	stale := load(t, in)
+	stale, revoking := load(t, in), load(t, in)
 	if err := Save(t.Context(), c, in, reconsented(), nil); err != nil {
 		t.Fatal(err)
 	}
 	if err := stale.MarkUnusable(t.Context(), c, RefusedRevoked, noon, time.Time{}); !errors.Is(err, ErrSuperseded) {
 		t.Errorf("a refusal of the old token hit the new one: %v", err)
+	}
+	if err := revoking.RecordFailure(t.Context(), c, failed); !errors.Is(err, ErrSuperseded) {
+		t.Errorf("a failed revocation of the old token hit the new one: %v", err)
 	}
 	holds(t, in, reconsented())
 
@@ -596,11 +649,12 @@ func TestErrorsHoldNoToken(t *testing.T) {
 		return apierrors.NewForbidden(corev1.Resource("secrets"), SecretName(in), errors.New("not allowed"))
 	})
 	for name, err := range map[string]error{
-		"BeginRefresh": s.BeginRefresh(t.Context(), c, noon),
-		"AbortRefresh": s.AbortRefresh(once, c, Attempt{Unspent: true, UnexplainedSince: noon}),
-		"MarkUnusable": s.MarkUnusable(once, c, RefusedRevoked, noon, time.Time{}),
-		"Save":         Save(t.Context(), c, in, reconsented(), nil),
-		"Publish":      errors.Join(Publish(t.Context(), c, in, s.Token), Publish(t.Context(), c, in, successor())),
+		"BeginRefresh":  s.BeginRefresh(t.Context(), c, noon),
+		"AbortRefresh":  s.AbortRefresh(once, c, Attempt{Unspent: true, UnexplainedSince: noon}),
+		"RecordFailure": s.RecordFailure(once, c, failed),
+		"MarkUnusable":  s.MarkUnusable(once, c, RefusedRevoked, noon, time.Time{}),
+		"Save":          Save(t.Context(), c, in, reconsented(), nil),
+		"Publish":       errors.Join(Publish(t.Context(), c, in, s.Token), Publish(t.Context(), c, in, successor())),
 	} {
 		if err == nil {
 			t.Errorf("%s succeeded although the API server refused", name)
