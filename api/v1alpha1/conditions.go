@@ -269,7 +269,7 @@ const (
 	ReasonNoConsent = "NoConsent"
 	// ReasonRefreshFailing means that the last refresh did not succeed, for a cause that may pass:
 	// Zoom cannot be reached, fails, or asks to wait, or the operator may not write the token's
-	// Secret. It is tried again by itself, at the time in the message; the annotation
+	// Secret. It is tried again by itself, as the message says; the annotation
 	// zoom-operator.io/retry: now has it tried at once. What Zoom refuses for six hours in words
 	// that are not known is probably a dead consent, and the message says so.
 	ReasonRefreshFailing = "RefreshFailing"

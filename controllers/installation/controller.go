@@ -354,7 +354,9 @@ func (r *Reconciler) observe(ctx context.Context, in *v1alpha1.ZoomInstallation)
 			return nil, err
 		}
 	}
-	f.failing, f.retryAt = failingOf(in, f.token)
+	if f.token != nil {
+		f.failing, f.retryAt = failureOf(r.Now(), f.token.Token), f.token.Failure.NextAttemptAt
+	}
 	f.requested = predicates.RetryRequested(in)
 	if f.ready() {
 		f.credentials = refusal.Credentials(f.issuer(), f.clientSecrets)
@@ -463,7 +465,7 @@ func (r *Reconciler) act(ctx context.Context, in *v1alpha1.ZoomInstallation, f *
 	case stepRemoveFinalizer:
 		return r.removeFinalizer(ctx, in, f)
 	}
-	if err == nil && f.vain != "" && !in.DeletionTimestamp.IsZero() && f.givesUp(r.Now()) {
+	if (err == nil || errors.Is(err, errUnwritable)) && f.vain != "" && !in.DeletionTimestamp.IsZero() && f.givesUp(r.Now()) {
 		err = r.abandon(ctx, in, f, f.vain)
 	}
 	if err != nil {
@@ -547,8 +549,8 @@ func (r *Reconciler) oauth(f *facts) *zoom.OAuth {
 }
 
 // reportAnew reports what came of acting although the status has changed since it was read, as it
-// does when an event arrives while Zoom is asked, or when the cache was behind. What Zoom said is
-// known nowhere else, and would be lost.
+// does when an event arrives while Zoom is asked, or when the cache was behind. How much was deleted
+// is known nowhere else, and would be lost.
 func (r *Reconciler) reportAnew(ctx context.Context, in *v1alpha1.ZoomInstallation, f *facts) error {
 	return retry.RetryOnConflict(retry.DefaultRetry, func() error {
 		live, err := r.live(ctx, in)

@@ -88,9 +88,14 @@ func TestWhatPeopleReadTellsNoAddress(t *testing.T) {
 			f.token.RetryAt = testclock.Noon.Add(time.Hour)
 		}
 		r := &Reconciler{Now: func() time.Time { return testclock.Noon }}
-		r.failed(rt.Context(), in, f, err)
+		var said []string
+		if apierrors.ReasonForError(err) != metav1.StatusReasonUnknown { // it is the API server's
+			said = append(said, notMarked(in, f, err).Error())
+		} else if failure := r.failed(rt.Context(), in, f, err); len(failure.Cause) > 200 { // of 256 that the Secret holds
+			rt.Fatalf("%q takes %d bytes", failure.Cause, len(failure.Cause))
+		}
 		status := statusOf(testclock.Noon, in, f)
-		said := []string{f.vain, notRevoked(f.vain).Note}
+		said = append(said, f.vain, notRevoked(f.vain).Note)
 		for _, c := range status.Conditions {
 			said = append(said, c.Message)
 		}

@@ -1,7 +1,6 @@
 package installation
 
 import (
-	"strings"
 	"time"
 
 	"k8s.io/apimachinery/pkg/api/meta"
@@ -95,8 +94,8 @@ type facts struct {
 	// left is the token of an installation of this name that went without it; nil when there is
 	// none.
 	left *tokens.Orphan
-	// failing says why the token could not be refreshed; nil when nothing failed, or the token has
-	// changed since. Then retryAt is when to try again.
+	// failing says why the token could not be refreshed or revoked; nil when nothing failed, or the
+	// token has changed since. Then retryAt is when to try again; zero where the app's gate says.
 	failing *failure
 	retryAt time.Time
 	// requested says whether RetryAnnotation asks for what is to be done again to be done at once.
@@ -145,11 +144,12 @@ func (f *facts) policy() v1alpha1.TokenPolicy {
 	return f.app.Spec.TokenPolicy
 }
 
-// held takes in when this installation may ask Zoom in the app's name. One whose token is due and
-// that may not, because Zoom refuses the app, fails for that.
+// held takes in when this installation may ask Zoom in the app's name. One whose token is due, or
+// that is being deleted, and that may not, because Zoom refuses the app, fails for that.
 func (f *facts) held(now time.Time, in *v1alpha1.ZoomInstallation, o gate.Opening) {
 	f.opensAt = o.At
-	if o.Refused && f.refreshable() && !now.Before(ownRefreshAt(now, in.UID, f)) {
+	due := f.refreshable() && !now.Before(ownRefreshAt(now, in.UID, f))
+	if o.Refused && (due || f.token != nil && !in.DeletionTimestamp.IsZero()) {
 		f.failing, f.retryAt = clientRejected(f.issuer()), time.Time{}
 	}
 }
@@ -371,6 +371,7 @@ func nextOfRemoved(now time.Time, in *v1alpha1.ZoomInstallation, f *facts) plan 
 // nextOfDeleted ends an installation from this side: at Zoom first, for as long as that takes, then
 // here. Only a namespace that is going itself bounds it, and an admin who abandons it.
 func nextOfDeleted(now time.Time, in *v1alpha1.ZoomInstallation, f *facts) plan {
+	retryAt := unlessSetBack(now, f.retryAt, 2*longestWait) // a deletion waits up to twice as long, by jitter
 	switch {
 	case !terminatingReported(in) && !installation.Removed(in): // of one that was removed before, nothing is to be told
 		return plan{step: stepReportTerminating}
@@ -390,9 +391,9 @@ func nextOfDeleted(now time.Time, in *v1alpha1.ZoomInstallation, f *facts) plan 
 		return plan{at: earliest(now, lookAgainAt(now, in), f.givesUpAt)}
 	case now.Before(settled(now, f.token)) && !f.givesUp(now):
 		return plan{at: earliest(now, settled(now, f.token), f.givesUpAt)} // somebody may be about to put another token in its place
-	case !f.requested && now.Before(later(f.retryAt, f.opensAt)) && !f.givesUp(now):
-		return plan{at: earliest(now, later(f.retryAt, f.opensAt), lookAgainAt(now, in), f.givesUpAt)}
-	case now.Before(f.token.ExpiresAt) && (trusted(now, f.token) || !f.refreshable() || f.failing != nil && f.givesUp(now)):
+	case !f.requested && now.Before(later(retryAt, f.opensAt)) && !f.givesUp(now):
+		return plan{at: earliest(now, later(retryAt, f.opensAt), lookAgainAt(now, in), f.givesUpAt)}
+	case now.Before(f.token.ExpiresAt) && (trusted(now, f.token) || !f.refreshable() || f.givesUp(now) && (f.failing != nil || f.token.Immutable())):
 		return plan{step: stepRevoke} // where nothing better is to be had, also with an access token that may be dead
 	case !f.refreshable():
 		return plan{step: stepAbandon, why: "its access token has expired and cannot be refreshed"}
@@ -555,26 +556,6 @@ func onlyAlive(policy v1alpha1.TokenPolicy) bool {
 // longest.
 func retryDelay(now, since time.Time, latest time.Duration) time.Duration {
 	return min(max(now.Sub(since), retrySoonest), latest)
-}
-
-// failingOf is what failed according to the status, unless the token is younger than that.
-func failingOf(in *v1alpha1.ZoomInstallation, t *tokens.Stored) (*failure, time.Time) {
-	c := meta.FindStatusCondition(in.Status.Conditions, v1alpha1.ConditionTokenFresh)
-	switch {
-	case c == nil || t == nil || in.Status.Token == nil:
-		return nil, time.Time{}
-	case in.Status.Token.RefreshedAt == nil || !in.Status.Token.RefreshedAt.Time.Equal(t.IssuedAt.Truncate(time.Second)):
-		return nil, time.Time{}
-	}
-	message, _, _ := strings.Cut(c.Message, droppedBy)
-	switch {
-	case c.Reason == v1alpha1.ReasonClientRejected:
-		return &failure{c.Reason, message}, time.Time{} // the app's gate says when
-	case c.Reason != v1alpha1.ReasonRefreshFailing || in.Status.Token.NextRefreshAt == nil:
-		return nil, time.Time{}
-	default:
-		return &failure{c.Reason, message}, in.Status.Token.NextRefreshAt.Time
-	}
 }
 
 // deletionOf is the deletion of data that the standing removal led to, according to the status. One

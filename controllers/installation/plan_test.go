@@ -474,6 +474,11 @@ func TestNext(t *testing.T) {
 			},
 			want: plan{step: stepRevoke},
 		},
+		"a deletion does not wait for ever after the clock was set back": {
+			spec: consented, deleted: "-1m",
+			facts: facts{app: continuous, clientSecrets: secrets, token: tokenOf("-50m"), failing: &failure{}, retryAt: when("72h")},
+			want:  plan{step: stepRefresh},
+		},
 		"a deletion that nobody saw for long asks Zoom": {
 			spec: consented, deleted: "-6h",
 			facts: facts{app: continuous, clientSecrets: secrets, token: tokenOf("-4m")},
@@ -839,37 +844,79 @@ func TestInWords(t *testing.T) {
 	}
 }
 
-func TestFailingOf(t *testing.T) {
-	status := func(reason string, refreshed *metav1.Time) v1alpha1.ZoomInstallationStatus {
-		return v1alpha1.ZoomInstallationStatus{
-			Conditions: []metav1.Condition{{Type: v1alpha1.ConditionTokenFresh, Status: metav1.ConditionUnknown, Reason: reason, Message: "m"}},
-			Token:      &v1alpha1.TokenStatus{RefreshedAt: refreshed, NextRefreshAt: testclock.At("3m")},
+// What is said of a failure follows from what the Secret holds of it, and the time.
+func TestFailureOf(t *testing.T) {
+	failed := func(unexplained bool, since string) tokens.Token {
+		t := tokens.Token{Failure: tokens.Failure{Since: when("-7h"), NextAttemptAt: when("3m"), Cause: "status 400", Unexplained: unexplained}}
+		if since != "" {
+			t.UnexplainedSince = when(since)
 		}
+		return t
 	}
+	const usual, dead = "The last attempt at Zoom did not succeed: status 400. It is tried again at 2026-03-02T12:03:00Z.",
+		"Since 2026-03-02T06:00:00Z Zoom has refused the token in words that the operator does not know, at last this way: status 400. " +
+			"The consent has probably ended. Have the customer install the app again at status.installURL. It is tried again at 2026-03-02T12:03:00Z."
 	for name, tc := range map[string]struct {
-		status v1alpha1.ZoomInstallationStatus
-		token  *tokens.Stored
-		want   *failure
+		token tokens.Token
+		want  string
 	}{
-		"a failure is remembered":           {status("RefreshFailing", testclock.At("-1h")), tokenOf("-1h"), &failure{"RefreshFailing", "m"}},
-		"so is a refusal of the app":        {status("ClientRejected", testclock.At("-1h")), tokenOf("-1h"), &failure{"ClientRejected", "m"}},
-		"fractions of seconds do not count": {status("RefreshFailing", testclock.At("-1h")), tokenOf("-3599.5s"), &failure{"RefreshFailing", "m"}},
-		"a new token wipes it out":          {status("RefreshFailing", testclock.At("-1h")), tokenOf("-1m"), nil},
-		"nothing failed":                    {status("Fresh", testclock.At("-1h")), tokenOf("-1h"), nil},
-		"there is no token":                 {status("RefreshFailing", testclock.At("-1h")), nil, nil},
-		"there was no status":               {v1alpha1.ZoomInstallationStatus{}, tokenOf("-1h"), nil},
+		"nothing failed":                              {tokens.Token{UnexplainedSince: when("-6h")}, ""},
+		"it failed":                                   {failed(false, ""), usual},
+		"in unknown words, for the first time":        {failed(true, ""), usual},
+		"in unknown words, for not so long":           {failed(true, "-5h59m"), usual},
+		"in unknown words, for long":                  {failed(true, "-6h"), dead},
+		"in other words, after such ones, long since": {failed(false, "-6h"), usual},
 	} {
 		t.Run(name, func(t *testing.T) {
-			got, retryAt := failingOf(&v1alpha1.ZoomInstallation{Status: tc.status}, tc.token)
-			if diff := cmp.Diff(tc.want, got, cmp.AllowUnexported(failure{})); diff != "" {
+			var want *failure
+			if tc.want != "" {
+				want = &failure{v1alpha1.ReasonRefreshFailing, tc.want}
+			}
+			if diff := cmp.Diff(want, failureOf(testclock.Noon, tc.token), cmp.AllowUnexported(failure{})); diff != "" {
 				t.Errorf("(-want +got):\n%s", diff)
 			}
-			again := when("3m")
-			if got != nil && got.reason == v1alpha1.ReasonClientRejected {
-				again = time.Time{} // the app's gate says when
+		})
+	}
+}
+
+// What is recorded of an attempt that failed: the backoff goes on from the first one, or from the
+// deletion, and what Zoom asks for is honoured.
+func TestFailureAfter(t *testing.T) {
+	limited := &zoom.RateLimited{RetryAfter: 2 * time.Hour}
+	failing := func(since string) tokens.Failure {
+		return tokens.Failure{Since: when(since), NextAttemptAt: when("0s"), Cause: "x"}
+	}
+	for name, tc := range map[string]struct {
+		before  tokens.Failure
+		deleted string
+		givesUp string
+		err     error
+		want    tokens.Failure
+	}{
+		"the first one":               {err: zoom.ErrNotSent, want: tokens.Failure{Since: when("0s"), NextAttemptAt: when("5s")}},
+		"the next one":                {before: failing("-1m"), err: zoom.ErrNotSent, want: tokens.Failure{Since: when("-1m"), NextAttemptAt: when("1m")}},
+		"one of many":                 {before: failing("-5h"), err: zoom.ErrNotSent, want: tokens.Failure{Since: when("-5h"), NextAttemptAt: when("5m")}},
+		"Zoom asks to wait":           {before: failing("-1m"), err: limited, want: tokens.Failure{Since: when("-1m"), NextAttemptAt: when("2h")}},
+		"in unknown words":            {err: &zoom.StatusError{Status: 400}, want: tokens.Failure{Since: when("0s"), NextAttemptAt: when("5s"), Unexplained: true}},
+		"Zoom refuses the app":        {before: failing("-1m"), err: zoom.ErrClient},
+		"the first one of a deletion": {deleted: "-1h", err: zoom.ErrNotSent, want: tokens.Failure{Since: when("0s"), NextAttemptAt: when("5s")}},
+		"a deletion after other ones": {before: failing("-5h"), deleted: "-1h", err: zoom.ErrNotSent, want: tokens.Failure{Since: when("-1h"), NextAttemptAt: when("1h")}},
+		"a deletion that gives up":    {before: failing("-5h"), deleted: "-1h", givesUp: "1m", err: zoom.ErrNotSent, want: tokens.Failure{Since: when("-1h"), NextAttemptAt: when("1m")}},
+		"the clock was set back":      {before: failing("48h"), err: zoom.ErrNotSent, want: tokens.Failure{Since: when("48h"), NextAttemptAt: when("5s")}},
+	} {
+		t.Run(name, func(t *testing.T) {
+			in, f := &v1alpha1.ZoomInstallation{}, &facts{token: with(tokenOf("-50m"), func(t *tokens.Token) { t.Failure = tc.before })}
+			if tc.deleted != "" {
+				in.DeletionTimestamp = testclock.At(tc.deleted)
 			}
-			if got != nil && !retryAt.Equal(again) {
-				t.Errorf("it is tried again at %v", retryAt)
+			if tc.givesUp != "" {
+				f.givesUpAt = when(tc.givesUp)
+			}
+			if !tc.want.Since.IsZero() {
+				tc.want.Cause = inWords(tc.err)
+			}
+			if diff := cmp.Diff(tc.want, failureAfter(testclock.Noon, in, f, tc.err)); diff != "" {
+				t.Errorf("(-want +got):\n%s", diff)
 			}
 		})
 	}
@@ -887,12 +934,13 @@ func TestDeletionByAClockThatIsBehind(t *testing.T) {
 	}
 }
 
-// One that is due while Zoom refuses the app says so, and waits for the gate; one that is not due
-// is in order.
+// One that is due while Zoom refuses the app, or is to be revoked, says so, and waits for the gate;
+// any other one is in order.
 func TestHeld(t *testing.T) {
 	refused := gate.Opening{At: testclock.Noon.Add(time.Minute), Refused: true}
 	for name, tc := range map[string]struct {
 		issued  string
+		deleted bool
 		failing *failure
 		opening gate.Opening
 		reason  string
@@ -900,12 +948,17 @@ func TestHeld(t *testing.T) {
 	}{
 		"due":                             {issued: "-1h", opening: refused, reason: "ClientRejected", at: testclock.Noon.Add(time.Minute)},
 		"not due":                         {issued: "-1s", opening: refused, at: refreshDue("uid", v1alpha1.TokenPolicyContinuous, &tokenOf("-1s").Token)},
+		"not due, but to be revoked":      {issued: "-1s", deleted: true, opening: refused, reason: "ClientRejected", at: testclock.Noon.Add(time.Minute)},
 		"another failure that is due":     {issued: "-1h", failing: &failure{"RefreshFailing", "m"}, opening: refused, reason: "ClientRejected", at: testclock.Noon.Add(time.Minute)},
 		"due, and somebody tries the app": {issued: "-1h", opening: gate.Opening{At: testclock.Noon.Add(time.Minute)}, at: testclock.Noon.Add(time.Minute)},
 	} {
 		t.Run(name, func(t *testing.T) {
 			f := &facts{app: appWith(v1alpha1.TokenPolicyContinuous), clientSecrets: []string{"s"}, token: tokenOf(tc.issued), failing: tc.failing}
-			f.held(testclock.Noon, &v1alpha1.ZoomInstallation{ObjectMeta: metav1.ObjectMeta{UID: "uid"}}, tc.opening)
+			in := &v1alpha1.ZoomInstallation{ObjectMeta: metav1.ObjectMeta{UID: "uid"}}
+			if tc.deleted {
+				in.DeletionTimestamp = testclock.At("-1m")
+			}
+			f.held(testclock.Noon, in, tc.opening)
 			if got := f.failing; (got == nil) != (tc.reason == "") || got != nil && got.reason != tc.reason {
 				t.Errorf("it fails for %+v, want %q", got, tc.reason)
 			}

@@ -4,6 +4,7 @@ import (
 	"context"
 	"crypto/tls"
 	"errors"
+	"fmt"
 	"net"
 	"net/http"
 	"slices"
@@ -11,7 +12,6 @@ import (
 
 	"github.com/prometheus/client_golang/prometheus"
 	apierrors "k8s.io/apimachinery/pkg/api/errors"
-	"k8s.io/apimachinery/pkg/api/meta"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	"sigs.k8s.io/controller-runtime/pkg/log"
 	"sigs.k8s.io/controller-runtime/pkg/metrics"
@@ -64,13 +64,13 @@ func (r *Reconciler) refresh(ctx context.Context, in *v1alpha1.ZoomInstallation,
 	before := f.token.Token
 	asked := r.Now()
 	if err := f.token.BeginRefresh(ctx, r.Client, asked); err != nil {
-		return r.notMarked(ctx, in, f, err)
+		return notMarked(in, f, err)
 	}
 	// From here on it has to be seen through, also while the operator stops: half a refresh costs
 	// the customer a consent.
 	ctx = context.WithoutCancel(ctx)
 	if r.Now().Sub(asked) >= spendWithin { // before long somebody else may take this attempt for dead
-		return f.token.AbortRefresh(ctx, r.Client, tokens.Attempt{Unspent: true, UnexplainedSince: before.UnexplainedSince, RetryAt: before.RetryAt})
+		return f.token.AbortRefresh(ctx, r.Client, tokens.Attempt{Unspent: true, UnexplainedSince: before.UnexplainedSince, RetryAt: before.RetryAt, Failure: before.Failure})
 	}
 	answer, err := r.oauth(f).Refresh(ctx, f.token.RefreshToken)
 	r.heard(in, f, pass, err)
@@ -83,18 +83,18 @@ func (r *Reconciler) refresh(ctx context.Context, in *v1alpha1.ZoomInstallation,
 	case refusal != "":
 		return f.token.MarkUnusable(ctx, r.Client, refusal, asked, retryOfRefused(asked, in, before))
 	}
-	r.failed(ctx, in, f, err)
-	return f.token.AbortRefresh(ctx, r.Client, attemptOf(err, asked, f, before))
+	failure := r.failed(ctx, in, f, err)
+	return f.token.AbortRefresh(ctx, r.Client, attemptOf(err, asked, failure, before))
 }
 
 // attemptOf is what the Secret is to hold of an attempt that brought neither a token nor a refusal.
-func attemptOf(err error, asked time.Time, f *facts, before tokens.Token) tokens.Attempt {
-	a := tokens.Attempt{Unspent: spentNothing(err), UnexplainedSince: before.UnexplainedSince}
+func attemptOf(err error, asked time.Time, failure tokens.Failure, before tokens.Token) tokens.Attempt {
+	a := tokens.Attempt{Unspent: spentNothing(err), UnexplainedSince: before.UnexplainedSince, Failure: failure}
 	if a.UnexplainedSince.IsZero() && unexplained(err) {
 		a.UnexplainedSince = asked
 	}
 	if !before.RetryAt.IsZero() {
-		a.RetryAt = later(f.retryAt, before.RetryAt) // the one more attempt is still to come
+		a.RetryAt = later(failure.NextAttemptAt, before.RetryAt) // the one more attempt is still to come
 	}
 	return a
 }
@@ -109,17 +109,27 @@ func retryOfRefused(asked time.Time, in *v1alpha1.ZoomInstallation, before token
 	return asked.Add(retryRefused)
 }
 
+// errUnwritable means that the API server does not take the write to a token's Secret, as where that
+// is immutable.
+var errUnwritable = errors.New("refreshing the token was not begun")
+
 // notMarked decides about a token that could not be marked, and therefore was not spent. What the
-// API server will not take, as in a Secret that is immutable, somebody has to hear of.
-func (r *Reconciler) notMarked(ctx context.Context, in *v1alpha1.ZoomInstallation, f *facts, err error) error {
-	switch apierrors.ReasonForError(err) {
+// API server will not take, as in a Secret that is immutable, is also reported. Nothing can be kept
+// in the Secret of that, so the work queue says when it is tried again. The error leaves out what
+// the API server said, which may quote the Secret.
+func notMarked(in *v1alpha1.ZoomInstallation, f *facts, err error) error {
+	reason := apierrors.ReasonForError(err)
+	switch reason {
 	case metav1.StatusReasonUnknown, metav1.StatusReasonConflict:
 		return err
 	case metav1.StatusReasonNotFound:
 		return errChanged
 	}
-	r.failed(ctx, in, f, err)
-	return nil
+	f.vain = "Kubernetes does not let the operator write Secret " + tokens.SecretName(in) + " (" + string(reason) + ")"
+	f.failing, f.retryAt = &failure{
+		v1alpha1.ReasonRefreshFailing, f.vain + ", so the token in it is not spent. It is tried again, every five minutes at least.",
+	}, time.Time{}
+	return fmt.Errorf("ZoomInstallation %s/%s: %w: %s", in.Namespace, in.Name, errUnwritable, f.vain)
 }
 
 // refusalOf is why Zoom refuses a refresh token, of which that was known before it was asked; empty
@@ -140,8 +150,7 @@ func refusalOf(err error, before tokens.Token) tokens.Refusal {
 }
 
 // current asks the API server whether the installation is the version that was read. A cache that
-// is behind may not know yet that Zoom was asked a moment ago, and wants to be left alone for a
-// while.
+// is behind may not know yet that a notice, say, was answered a moment ago.
 func (r *Reconciler) current(ctx context.Context, in *v1alpha1.ZoomInstallation) error {
 	live, err := r.live(ctx, in)
 	switch {
@@ -175,58 +184,63 @@ func outcome(err error, before tokens.Token) string {
 	}
 }
 
-// failed notes why Zoom could not be moved, or be asked, and when to try again.
-func (r *Reconciler) failed(ctx context.Context, in *v1alpha1.ZoomInstallation, f *facts, err error) {
+// failed takes in that Zoom could not be asked, or did not do what it was asked for. It returns what
+// the Secret is to hold of that: nothing where Zoom refuses the app, since the app's gate says when
+// to try again, and its status since when.
+func (r *Reconciler) failed(ctx context.Context, in *v1alpha1.ZoomInstallation, f *facts, err error) tokens.Failure {
 	now := r.Now()
-	latest := retryLatest
+	after := f.token.Token
+	after.Failure = failureAfter(now, in, f, err)
+	f.vain, f.failing, f.retryAt = inWords(err), failureOf(now, after), after.Failure.NextAttemptAt
+	if errors.Is(err, zoom.ErrClient) {
+		f.failing = clientRejected(f.issuer())
+	}
+	log.FromContext(ctx).Info("Request to Zoom failed", "retryAt", later(f.retryAt, f.opensAt).UTC(), "cause", f.vain, "details", err.Error())
+	return after.Failure
+}
+
+// failureAfter is what the Secret is to hold of an attempt that failed; zero where Zoom refuses the
+// app.
+func failureAfter(now time.Time, in *v1alpha1.ZoomInstallation, f *facts, err error) tokens.Failure {
+	if errors.Is(err, zoom.ErrClient) {
+		return tokens.Failure{}
+	}
+	since, latest := failingSince(now, in, f.token.Failure), retryLatest
 	if !in.DeletionTimestamp.IsZero() {
 		latest = revokeLatest
 	}
-	wait := retryDelay(now, failingSince(now, in, &f.token.Token), latest)
+	wait := retryDelay(now, since, latest)
 	if limited, ok := errors.AsType[*zoom.RateLimited](err); ok {
 		wait = max(wait, limited.Wait(now))
 		if !in.DeletionTimestamp.IsZero() {
 			wait += jitter.Of(in.UID, wait) // or all those that are deleted together would come back together
 		}
 	}
-	f.retryAt = now.Add(wait)
+	retryAt := now.Add(wait)
 	if !spentNothing(err) {
-		f.retryAt = later(f.retryAt, settled(now, f.token))
+		retryAt = later(retryAt, settled(now, f.token))
 	}
 	if at := f.givesUpAt; now.Before(at) {
-		f.retryAt = earliest(now, f.retryAt, at)
+		retryAt = earliest(now, retryAt, at)
 	}
-	f.failing = failureOf(now, in, f, err)
-	if errors.Is(err, zoom.ErrClient) {
-		f.retryAt = time.Time{} // the app's gate says when
-	}
-	details := f.vain
-	if apierrors.ReasonForError(err) == metav1.StatusReasonUnknown {
-		details = err.Error() // of a connection, with addresses; what Zoom or the API server said may quote what it was sent
-	}
-	log.FromContext(ctx).Info("Request to Zoom failed", "retryAt", later(f.retryAt, f.opensAt).UTC(), "cause", f.vain, "details", details)
+	return tokens.Failure{Since: since, NextAttemptAt: retryAt, Cause: inWords(err), Unexplained: unexplained(err)}
 }
 
-// failureOf is what people are to know of an attempt that failed.
-func failureOf(now time.Time, in *v1alpha1.ZoomInstallation, f *facts, err error) *failure {
-	tryAgain := " It is tried again at " + messages.Instant(stamp(f.retryAt)) + "."
-	f.vain = inWords(err)
-	unwritable := apierrors.ReasonForError(err)
-	since := f.token.UnexplainedSince
-	switch {
-	case errors.Is(err, zoom.ErrClient):
-		return clientRejected(f.issuer())
-	case unwritable != metav1.StatusReasonUnknown:
-		f.vain = "Kubernetes does not let the operator write Secret " + tokens.SecretName(in) + " (" + string(unwritable) + ")"
-		return &failure{v1alpha1.ReasonRefreshFailing, f.vain + ", so the token in it is not spent." + tryAgain}
-	case unexplained(err) && !since.IsZero() && now.Sub(since) >= unexplainedFor:
+// failureOf is what people are to know of the last attempt with a token, where that failed for a
+// cause that may pass; nil where it did not.
+func failureOf(now time.Time, t tokens.Token) *failure {
+	tryAgain := " It is tried again at " + messages.Instant(stamp(t.Failure.NextAttemptAt)) + "."
+	switch since := t.UnexplainedSince; {
+	case t.Failure == tokens.Failure{}:
+		return nil
+	case t.Failure.Unexplained && !since.IsZero() && now.Sub(since) >= unexplainedFor:
 		return &failure{
 			v1alpha1.ReasonRefreshFailing,
-			"Since " + messages.Instant(stamp(since)) + " Zoom has refused the token in words that the operator does not know, at last this way: " + f.vain +
+			"Since " + messages.Instant(stamp(since)) + " Zoom has refused the token in words that the operator does not know, at last this way: " + t.Failure.Cause +
 				". The consent has probably ended." + again + tryAgain,
 		}
 	default:
-		return &failure{v1alpha1.ReasonRefreshFailing, "The last attempt at Zoom did not succeed: " + f.vain + "." + tryAgain}
+		return &failure{v1alpha1.ReasonRefreshFailing, "The last attempt at Zoom did not succeed: " + t.Failure.Cause + "." + tryAgain}
 	}
 }
 
@@ -265,18 +279,14 @@ func inWords(err error) string {
 }
 
 // failingSince is when it began to fail; now when this is the first time.
-func failingSince(now time.Time, in *v1alpha1.ZoomInstallation, t *tokens.Token) time.Time {
-	if !t.RetryAt.IsZero() {
-		return t.RefusedAt.Add(retryRefused)
-	}
-	c := meta.FindStatusCondition(in.Status.Conditions, v1alpha1.ConditionTokenFresh)
+func failingSince(now time.Time, in *v1alpha1.ZoomInstallation, before tokens.Failure) time.Time {
 	switch {
-	case c == nil || c.Reason != v1alpha1.ReasonRefreshFailing && c.Reason != v1alpha1.ReasonClientRejected:
+	case before.Since.IsZero():
 		return now
 	case !in.DeletionTimestamp.IsZero(): // what failed before is no attempt at the revocation
-		return later(c.LastTransitionTime.Time, in.DeletionTimestamp.Time)
+		return later(before.Since, in.DeletionTimestamp.Time)
 	default:
-		return c.LastTransitionTime.Time
+		return before.Since
 	}
 }
 

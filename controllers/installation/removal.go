@@ -374,8 +374,8 @@ func (r *Reconciler) revoke(ctx context.Context, in *v1alpha1.ZoomInstallation, 
 	case dead(err):
 		return r.abandon(ctx, in, f, "Zoom no longer takes its access token")
 	case err != nil:
-		r.failed(ctx, in, f, err)
-		return nil
+		failure := r.failed(ctx, in, f, err)
+		return f.token.RecordFailure(context.WithoutCancel(ctx), r.Client, failure)
 	case !certain:
 		return r.abandon(ctx, in, f, "its access token could not be refreshed first, so it may have been dead already when Zoom took the revocation")
 	}

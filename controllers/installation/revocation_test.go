@@ -42,14 +42,14 @@ func TestAThousandRevocationsPassARateLimit(t *testing.T) {
 				continue
 			}
 			f := &facts{app: app, clientSecrets: []string{"s"}, token: all[n]}
-			f.failing, f.retryAt = failingOf(in, f.token)
+			f.failing, f.retryAt = failureOf(now, f.token.Token), f.token.Failure.NextAttemptAt
 			p := next(now, in, f)
 			switch p.step {
 			case stepReportTerminating:
 			case stepRefresh, stepRevoke:
 				asked++
 				if taken++; taken > perSecond {
-					r.failed(t.Context(), in, f, &zoom.RateLimited{RetryAfter: 7 * time.Second})
+					f.token.Failure = r.failed(t.Context(), in, f, &zoom.RateLimited{RetryAfter: 7 * time.Second})
 				} else if p.step == stepRevoke {
 					all[n] = nil
 					left--

@@ -38,7 +38,7 @@ const (
 )
 
 // rig is one installation and its reconciler, with an API server in memory, which can be made to
-// fail, and a Zoom that expects no question.
+// fail, and a Zoom that expects no question unless it has an answer.
 type rig struct {
 	client.Client
 	r    *Reconciler
@@ -51,14 +51,18 @@ type rig struct {
 type rigged struct {
 	in       func(*v1alpha1.ZoomInstallation)
 	failures interceptor.Funcs
+	zoom     http.HandlerFunc
 }
 
 func newRig(t *testing.T, with rigged) *rig {
 	t.Helper()
 	g := &rig{now: testclock.Noon, told: events.NewFakeRecorder(100)}
-	web := httptest.NewServer(http.HandlerFunc(func(_ http.ResponseWriter, r *http.Request) {
-		t.Errorf("Zoom was asked for %s, which nobody expected", r.URL.Path)
-	}))
+	if with.zoom == nil {
+		with.zoom = func(_ http.ResponseWriter, r *http.Request) {
+			t.Errorf("Zoom was asked for %s, which nobody expected", r.URL.Path)
+		}
+	}
+	web := httptest.NewServer(with.zoom)
 	t.Cleanup(web.Close)
 	app := appWith(v1alpha1.TokenPolicyContinuous)
 	app.Namespace = "ns"

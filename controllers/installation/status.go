@@ -286,12 +286,9 @@ func tokenCondition(now time.Time, in *v1alpha1.ZoomInstallation, f *facts) meta
 	return c
 }
 
-// droppedBy begins to say when a token is deleted that its app keeps no longer.
-const droppedBy = " As tokenPolicy None of the ZoomApp wants it, the token is deleted at "
-
 // dropMessage says when a token is deleted that its app keeps no longer.
 func dropMessage(at time.Time) string {
-	return droppedBy + messages.Instant(stamp(at)) + ", and cannot be had again without another consent. To keep it, set another tokenPolicy before then."
+	return " As tokenPolicy None of the ZoomApp wants it, the token is deleted at " + messages.Instant(stamp(at)) + ", and cannot be had again without another consent. To keep it, set another tokenPolicy before then."
 }
 
 // appGone says what to do about an installation whose app is not there.

@@ -517,20 +517,6 @@ func TestMissingScopes(t *testing.T) {
 	}
 }
 
-// What is said of a token that is to be deleted is no part of why it could not be refreshed, and is
-// said once.
-func TestAFailureDoesNotTellOfTheTokenPolicy(t *testing.T) {
-	in := &v1alpha1.ZoomInstallation{Spec: v1alpha1.ZoomInstallationSpec{Consent: &v1alpha1.Consent{At: *testclock.At("-2h")}}}
-	f := &facts{app: appWith(v1alpha1.TokenPolicyNone), clientSecrets: []string{"s"}, token: dropping("10m"), failing: &failure{"RefreshFailing", "Zoom is down."}, retryAt: when("1m")}
-	for range 2 {
-		in.Status = statusOf(testclock.Noon, in, f)
-		f.failing, f.retryAt = failingOf(in, f.token)
-		if f.failing == nil || f.failing.message != "Zoom is down." || !f.retryAt.Equal(when("1m")) {
-			t.Fatalf("it fails with %+v until %v", f.failing, f.retryAt)
-		}
-	}
-}
-
 func TestTokenStatus(t *testing.T) {
 	in := &v1alpha1.ZoomInstallation{ObjectMeta: metav1.ObjectMeta{Name: "grace", UID: "uid"}, Spec: v1alpha1.ZoomInstallationSpec{Consent: &v1alpha1.Consent{At: *testclock.At("-2h")}}}
 	shared := appWith(v1alpha1.TokenPolicyContinuous)
