@@ -9,10 +9,13 @@ import (
 	corev1 "k8s.io/api/core/v1"
 	apierrors "k8s.io/apimachinery/pkg/api/errors"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+	"k8s.io/apimachinery/pkg/types"
 	"sigs.k8s.io/controller-runtime/pkg/client"
 
 	"github.com/zoom-operator/zoom-operator/api/v1alpha1"
+	"github.com/zoom-operator/zoom-operator/internal/credentials"
 	"github.com/zoom-operator/zoom-operator/internal/tokens"
+	"github.com/zoom-operator/zoom-operator/zoom"
 )
 
 // +kubebuilder:rbac:groups="",resources=namespaces,verbs=get
@@ -91,4 +94,32 @@ func (r *Reconciler) givesUpAt(ctx context.Context, name string) (time.Time, err
 	default:
 		return namespace.DeletionTimestamp.Add(r.NamespaceDeletionTimeout), nil
 	}
+}
+
+// app is the app of an installation, and its client secrets, newest first; nil and none when they
+// are not there.
+func (r *Reconciler) app(ctx context.Context, in *v1alpha1.ZoomInstallation) (*v1alpha1.ZoomApp, []string, error) {
+	var app v1alpha1.ZoomApp
+	err := r.Client.Get(ctx, types.NamespacedName{Namespace: in.Namespace, Name: in.Spec.AppRef.Name}, &app)
+	if err != nil {
+		return nil, nil, client.IgnoreNotFound(fmt.Errorf("reading the ZoomApp %s of ZoomInstallation %s/%s: %w", in.Spec.AppRef.Name, in.Namespace, in.Name, err))
+	}
+	secrets, err := r.clientSecrets(ctx, &app)
+	return &app, secrets, err
+}
+
+// clientSecrets are those of an app, newest first; none when they are not there.
+func (r *Reconciler) clientSecrets(ctx context.Context, app *v1alpha1.ZoomApp) ([]string, error) {
+	secret, err := credentials.Read(ctx, r.Live, credentials.Key(app))
+	if err != nil {
+		return nil, fmt.Errorf("ZoomApp %s/%s: %w", app.Namespace, app.Name, err)
+	}
+	return secret.ClientSecrets, nil
+}
+
+// oauth is the client at Zoom that the token was issued to. In a cloud that is not known it reaches
+// nothing.
+func (r *Reconciler) oauth(f *facts) *zoom.OAuth {
+	cloud, _ := r.Clouds.Find(f.issuer().Spec.Cloud)
+	return cloud.OAuth(f.issuer().Spec.ClientID, f.clientSecrets, r.Zoom)
 }

@@ -101,12 +101,6 @@ func (r *Reconciler) consentedAgain(ctx context.Context, in *v1alpha1.ZoomInstal
 	}), nil
 }
 
-// adoptable says whether an installation that nobody has consented to is the one of a token that
-// was left, or can become it.
-func (f *facts) adoptable(in *v1alpha1.ZoomInstallation) bool {
-	return f.left != nil && f.left.Matches(in) && f.duplicateOf == ""
-}
-
 // adopt makes an installation the one that a token is of: that of one of its name which somebody
 // created again, or its own, whose consent somebody has taken out of it.
 func (r *Reconciler) adopt(ctx context.Context, in *v1alpha1.ZoomInstallation, f *facts) error {

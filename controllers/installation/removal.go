@@ -35,11 +35,6 @@ const (
 	concurrentDeletions = 8
 )
 
-// errChanged means that an installation is no longer as it was when it was decided what to do: the
-// customer may have installed the app again a moment ago, and the cache not know it yet. What is
-// there now must not be touched.
-var errChanged = errors.New("the ZoomInstallation has changed since it was read")
-
 // forget deletes the token as it was read, after the access token that other programs see. One that
 // came since is another consent's, and stays.
 func (r *Reconciler) forget(ctx context.Context, in *v1alpha1.ZoomInstallation, f *facts) error {
@@ -333,20 +328,6 @@ func (r *Reconciler) eachPage(ctx context.Context, installation client.ObjectKey
 		if next = page.Continue; next == "" {
 			return nil
 		}
-	}
-}
-
-// unchanged asks the API server whether the installation is what it was when it was read: its spec,
-// and whether it is being deleted.
-func (r *Reconciler) unchanged(ctx context.Context, in *v1alpha1.ZoomInstallation) error {
-	live, err := r.live(ctx, in)
-	switch {
-	case err != nil:
-		return err
-	case live.UID != in.UID || live.Generation != in.Generation:
-		return errChanged
-	default:
-		return nil
 	}
 }
 

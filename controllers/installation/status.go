@@ -69,9 +69,6 @@ func tokenStatus(now time.Time, in *v1alpha1.ZoomInstallation, f *facts) *v1alph
 	return status
 }
 
-// again is what somebody has to do to whom a new consent is the way out.
-const again = " Have the customer install the app again at status.installURL."
-
 func authorizedCondition(now time.Time, in *v1alpha1.ZoomInstallation, f *facts) metav1.Condition {
 	c := metav1.Condition{Type: v1alpha1.ConditionAuthorized, Status: metav1.ConditionFalse}
 	missing := missingScopes(in, f.app)
@@ -188,37 +185,6 @@ func ofWrongAccount(in *v1alpha1.ZoomInstallation, app *v1alpha1.ZoomApp) bool {
 	}
 	bound := app.Spec.AccountID
 	return bound != "" && in.Spec.AccountID != bound
-}
-
-// invited says whether an admin declared the installation, and nothing but that is known of it.
-func invited(in *v1alpha1.ZoomInstallation) bool {
-	return in.Status.LastEventAt == nil && !installation.Recorded(in)
-}
-
-// uninvited says whether an installation is of an account that only sent events, and that the app
-// is not open to.
-func uninvited(in *v1alpha1.ZoomInstallation, app *v1alpha1.ZoomApp) bool {
-	return app != nil && app.Spec.Distribution == v1alpha1.DistributionPrivate && in.Spec.Consent == nil && installation.Recorded(in)
-}
-
-// duplicateOf is the name of another installation of the same app, account and user to which
-// consents and events go instead of to this one; empty when there is none. One that was recorded
-// before somebody followed an invitation to another, or an invitation after events were recorded,
-// is a duplicate only once the other one was consented to.
-func duplicateOf(in *v1alpha1.ZoomInstallation, others []v1alpha1.ZoomInstallation) string {
-	if in.Spec.AccountID == "" || in.Spec.Consent != nil || installation.Removed(in) {
-		return ""
-	}
-	for i := range others {
-		other := &others[i]
-		switch {
-		case other.Name == in.Name, !other.DeletionTimestamp.IsZero(), installation.Removed(other):
-		case other.Spec.AppRef != in.Spec.AppRef, other.Spec.AccountID != in.Spec.AccountID, other.Spec.UserID != in.Spec.UserID:
-		case installation.Stands(other), invited(in) && invited(other) && other.Name < in.Name:
-			return other.Name
-		}
-	}
-	return ""
 }
 
 // missingScopes are those that the app needs and that were not consented to.
