@@ -15,7 +15,7 @@ import (
 	"github.com/zoom-operator/zoom-operator/api/v1alpha1"
 	applyv1alpha1 "github.com/zoom-operator/zoom-operator/api/v1alpha1/applyconfiguration/api/v1alpha1"
 	"github.com/zoom-operator/zoom-operator/controllers/app"
-	"github.com/zoom-operator/zoom-operator/controllers/internal/apply"
+	"github.com/zoom-operator/zoom-operator/controllers/internal/fieldowner"
 	"github.com/zoom-operator/zoom-operator/controllers/internal/proof"
 )
 
@@ -142,7 +142,7 @@ func TestAppLeavesTheWebhookServersReportsAlone(t *testing.T) {
 		t.Errorf("validated %v, last event %v", app.Status.EndpointValidatedAt, app.Status.LastEventAt)
 	}
 	for _, entry := range app.ManagedFields {
-		if entry.Manager == string(apply.Owner) && (strings.Contains(entry.FieldsV1.String(), "f:endpointValidatedAt") || strings.Contains(entry.FieldsV1.String(), "f:lastEventAt")) {
+		if entry.Manager == string(fieldowner.Controller) && (strings.Contains(entry.FieldsV1.String(), "f:endpointValidatedAt") || strings.Contains(entry.FieldsV1.String(), "f:lastEventAt")) {
 			t.Errorf("the controller owns what the webhook server reports: %s", entry.FieldsV1)
 		}
 	}

@@ -8,7 +8,7 @@ import (
 
 	"github.com/zoom-operator/zoom-operator/api/v1alpha1"
 	applyv1alpha1 "github.com/zoom-operator/zoom-operator/api/v1alpha1/applyconfiguration/api/v1alpha1"
-	"github.com/zoom-operator/zoom-operator/controllers/internal/apply"
+	"github.com/zoom-operator/zoom-operator/controllers/internal/fieldowner"
 )
 
 // What the webhook server reports becomes a condition within moments, and stays the webhook
@@ -39,7 +39,7 @@ func TestAppSaysThatItsEventsAreRefused(t *testing.T) {
 		t.Errorf("the counts are %v", app.Status.RefusedEvents)
 	}
 	for _, entry := range app.ManagedFields {
-		if entry.Manager == string(apply.Owner) && strings.Contains(string(entry.FieldsV1.GetRawBytes()), "f:refusedEvents") {
+		if entry.Manager == string(fieldowner.Controller) && strings.Contains(string(entry.FieldsV1.GetRawBytes()), "f:refusedEvents") {
 			t.Error("the controller owns what the webhook server reports")
 		}
 	}

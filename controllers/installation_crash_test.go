@@ -13,7 +13,6 @@ import (
 
 	apierrors "k8s.io/apimachinery/pkg/api/errors"
 	"k8s.io/apimachinery/pkg/api/meta"
-	apiruntime "k8s.io/apimachinery/pkg/runtime"
 	"k8s.io/client-go/tools/events"
 	"sigs.k8s.io/controller-runtime/pkg/client"
 	"sigs.k8s.io/controller-runtime/pkg/client/interceptor"
@@ -80,8 +79,8 @@ func (z *zoomWorld) mortal(t *testing.T, l *life) *installation.Reconciler {
 			l.changed()
 			return err
 		},
-		SubResourceApply: func(ctx context.Context, c client.Client, sub string, obj apiruntime.ApplyConfiguration, opts ...client.SubResourceApplyOption) error {
-			err := c.SubResource(sub).Apply(ctx, obj, opts...)
+		SubResourceUpdate: func(ctx context.Context, c client.Client, sub string, obj client.Object, opts ...client.SubResourceUpdateOption) error {
+			err := c.SubResource(sub).Update(ctx, obj, opts...)
 			l.changed()
 			return err
 		},

@@ -59,7 +59,7 @@ func (o *OAuth) me(ctx context.Context, accessToken, apiURL string) (*User, erro
 	if class := classOf(errorCodes(body), restCodes, accessCodes); class != nil && user.ID == "" {
 		return nil, class // a refusal with status 200, as at the authorization server
 	}
-	if !userPattern.MatchString(user.ID) || !accountPattern.MatchString(user.AccountID) {
+	if !userIDPattern.MatchString(user.ID) || !accountIDPattern.MatchString(user.AccountID) {
 		return nil, errUnusable
 	}
 	return user, nil

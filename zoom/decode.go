@@ -25,8 +25,6 @@ const (
 // the other characters were seen in the host_id of events. An account has no slash, so that an
 // account and a user can be joined with one.
 var (
-	accountPattern    = regexp.MustCompile(`^[A-Za-z0-9_-]{1,128}$`)
-	userPattern       = regexp.MustCompile(`^[A-Za-z0-9_.+/=-]{1,128}$`)
 	sessionPattern    = regexp.MustCompile(`^[ -~]{1,128}$`) // of a participant: never stored
 	occurrencePattern = regexp.MustCompile(`^[A-Za-z0-9_.+/=-]{1,32}$`)
 )
@@ -88,7 +86,7 @@ func ParseEvent(body []byte) (*Event, error) {
 	}
 	payload := root.object("payload")
 	e.Time = eventTime(root, payload)
-	e.AccountID = payload.alias("account_id", accountPattern)
+	e.AccountID = payload.alias("account_id", accountIDPattern)
 	decode, known := decoders[e.Name]
 	if !known {
 		return e, nil
@@ -144,7 +142,7 @@ func decodeDeauthorization(e *Event, payload object) error {
 	}
 	e.Deauthorization = &Deauthorization{
 		ClientID: payload.scalar("client_id"),
-		UserID:   payload.alias("user_id", userPattern),
+		UserID:   payload.alias("user_id", userIDPattern),
 		At:       e.Time,
 	}
 	// A date without a zone may be hours off, so that the event's own time goes before it.
@@ -158,15 +156,15 @@ func decodeMeeting(e *Event, payload object) error {
 	if e.AccountID == "" {
 		return errNoAccount
 	}
-	e.OperatorID = payload.alias("operator_id", userPattern)
+	e.OperatorID = payload.alias("operator_id", userIDPattern)
 	e.Operation = payload.operation("operation")
 	e.Scope = payload.operation("scope")
 
 	o := payload.object("object")
 	e.Meeting = &Meeting{
 		ID:          o.digits("id"),
-		UUID:        o.alias("uuid", userPattern),
-		HostID:      o.alias("host_id", userPattern),
+		UUID:        o.alias("uuid", userIDPattern),
+		HostID:      o.alias("host_id", userIDPattern),
 		Topic:       o.optionalText("topic"),
 		Type:        o.count("type"),
 		StartTime:   o.time("start_time"),

@@ -7,7 +7,7 @@ import (
 	"sigs.k8s.io/controller-runtime/pkg/client"
 
 	"github.com/zoom-operator/zoom-operator/api/v1alpha1"
-	"github.com/zoom-operator/zoom-operator/controllers/internal/apply"
+	"github.com/zoom-operator/zoom-operator/controllers/internal/fieldowner"
 	"github.com/zoom-operator/zoom-operator/controllers/internal/index"
 	"github.com/zoom-operator/zoom-operator/internal/installation"
 )
@@ -33,7 +33,7 @@ func (r *Reconciler) bind(ctx context.Context, app *v1alpha1.ZoomApp) error {
 	}
 	before := client.MergeFromWithOptions(app.DeepCopy(), client.MergeFromWithOptimisticLock{})
 	app.Status.AccountID = ""
-	if err := r.Client.Status().Patch(ctx, app, before, apply.Owner); err != nil {
+	if err := r.Client.Status().Patch(ctx, app, before, fieldowner.Controller); err != nil {
 		return client.IgnoreNotFound(fmt.Errorf("taking the account out of the status of ZoomApp %s/%s: %w", app.Namespace, app.Name, err))
 	}
 	return nil

@@ -29,7 +29,7 @@ import (
 	"sigs.k8s.io/controller-runtime/pkg/reconcile"
 
 	"github.com/zoom-operator/zoom-operator/api/v1alpha1"
-	"github.com/zoom-operator/zoom-operator/controllers/internal/apply"
+	"github.com/zoom-operator/zoom-operator/controllers/internal/fieldowner"
 	"github.com/zoom-operator/zoom-operator/controllers/internal/predicates"
 	"github.com/zoom-operator/zoom-operator/controllers/internal/queue"
 	"github.com/zoom-operator/zoom-operator/internal/installation"
@@ -136,7 +136,7 @@ func (r *Reconciler) retry(ctx context.Context, app *v1alpha1.ZoomApp) error {
 	r.Proofs.Forget(app)
 	before := client.MergeFrom(app.DeepCopy())
 	delete(app.Annotations, v1alpha1.RetryAnnotation)
-	if err := r.Client.Patch(ctx, app, before, apply.Owner); err != nil {
+	if err := r.Client.Patch(ctx, app, before, fieldowner.Controller); err != nil {
 		return client.IgnoreNotFound(fmt.Errorf("taking the annotation %s off ZoomApp %s: %w", v1alpha1.RetryAnnotation, key, err))
 	}
 	return nil

@@ -13,7 +13,7 @@ import (
 	"sigs.k8s.io/controller-runtime/pkg/controller/controllerutil"
 
 	"github.com/zoom-operator/zoom-operator/api/v1alpha1"
-	"github.com/zoom-operator/zoom-operator/controllers/internal/apply"
+	"github.com/zoom-operator/zoom-operator/controllers/internal/fieldowner"
 	"github.com/zoom-operator/zoom-operator/controllers/internal/index"
 	"github.com/zoom-operator/zoom-operator/controllers/internal/queue"
 )
@@ -35,7 +35,7 @@ func (r *Reconciler) ensureFinalizer(ctx context.Context, app *v1alpha1.ZoomApp)
 	if !changed(app, v1alpha1.AppFinalizer) {
 		return nil
 	}
-	if err := r.Client.Patch(ctx, app, before, apply.Owner); err != nil {
+	if err := r.Client.Patch(ctx, app, before, fieldowner.Controller); err != nil {
 		return client.IgnoreNotFound(fmt.Errorf("writing the finalizer of ZoomApp %s/%s: %w", app.Namespace, app.Name, err))
 	}
 	return nil
@@ -55,7 +55,7 @@ func (r *Reconciler) remove(ctx context.Context, app *v1alpha1.ZoomApp) (ctrl.Re
 	if left == 0 {
 		before := client.MergeFromWithOptions(app.DeepCopy(), client.MergeFromWithOptimisticLock{})
 		controllerutil.RemoveFinalizer(app, v1alpha1.AppFinalizer)
-		if err := r.Client.Patch(ctx, app, before, apply.Owner); err != nil {
+		if err := r.Client.Patch(ctx, app, before, fieldowner.Controller); err != nil {
 			return ctrl.Result{}, client.IgnoreNotFound(fmt.Errorf("removing the finalizer of ZoomApp %s/%s: %w", app.Namespace, app.Name, err))
 		}
 		return ctrl.Result{}, nil

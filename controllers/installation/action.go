@@ -12,7 +12,7 @@ import (
 	"sigs.k8s.io/controller-runtime/pkg/controller/controllerutil"
 
 	"github.com/zoom-operator/zoom-operator/api/v1alpha1"
-	"github.com/zoom-operator/zoom-operator/controllers/internal/apply"
+	"github.com/zoom-operator/zoom-operator/controllers/internal/fieldowner"
 	"github.com/zoom-operator/zoom-operator/internal/tokens"
 )
 
@@ -90,7 +90,7 @@ func (r *Reconciler) ensureFinalizer(ctx context.Context, in *v1alpha1.ZoomInsta
 	if !controllerutil.AddFinalizer(in, v1alpha1.InstallationFinalizer) && len(in.OwnerReferences) == owners {
 		return true, nil
 	}
-	if err := r.Client.Update(ctx, in, apply.Owner); err != nil {
+	if err := r.Client.Update(ctx, in, fieldowner.Controller); err != nil {
 		return false, client.IgnoreNotFound(fmt.Errorf("adding the finalizer of ZoomInstallation %s/%s: %w", in.Namespace, in.Name, err))
 	}
 	return true, nil
@@ -108,7 +108,7 @@ func (r *Reconciler) acknowledge(ctx context.Context, in *v1alpha1.ZoomInstallat
 		return nil
 	}
 	delete(in.Annotations, v1alpha1.RetryAnnotation)
-	if err := r.Client.Update(ctx, in, apply.Owner); err != nil {
+	if err := r.Client.Update(ctx, in, fieldowner.Controller); err != nil {
 		return client.IgnoreNotFound(fmt.Errorf("taking the annotation %s off ZoomInstallation %s/%s: %w", v1alpha1.RetryAnnotation, in.Namespace, in.Name, err))
 	}
 	f.requested = false

@@ -16,8 +16,6 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"net/http"
-	"sync"
 	"time"
 
 	"github.com/zoom-operator/zoom-operator/controllers/internal/events"
@@ -26,61 +24,25 @@ import (
 	"k8s.io/client-go/util/workqueue"
 	ctrl "sigs.k8s.io/controller-runtime"
 	"sigs.k8s.io/controller-runtime/pkg/builder"
-	"sigs.k8s.io/controller-runtime/pkg/client"
 	"sigs.k8s.io/controller-runtime/pkg/handler"
 	"sigs.k8s.io/controller-runtime/pkg/predicate"
 	"sigs.k8s.io/controller-runtime/pkg/reconcile"
-	"sigs.k8s.io/controller-runtime/pkg/recorder"
 	"sigs.k8s.io/controller-runtime/pkg/source"
 
 	"github.com/zoom-operator/zoom-operator/api/v1alpha1"
-	"github.com/zoom-operator/zoom-operator/controllers/internal/gate"
 	"github.com/zoom-operator/zoom-operator/controllers/internal/predicates"
-	"github.com/zoom-operator/zoom-operator/controllers/internal/proof"
 	"github.com/zoom-operator/zoom-operator/controllers/internal/queue"
-	"github.com/zoom-operator/zoom-operator/internal/clouds"
 	"github.com/zoom-operator/zoom-operator/internal/installation"
-	"github.com/zoom-operator/zoom-operator/internal/quota"
 	"github.com/zoom-operator/zoom-operator/internal/tokens"
-	"github.com/zoom-operator/zoom-operator/internal/tombstones"
 )
 
 // concurrentInstallations is how many installations are worked on at once. One of them may wait for
 // Zoom for ten seconds.
 const concurrentInstallations = 8
 
-// Reconciler keeps a consent's token as its app wants it, takes away what is left when
-// the consent ends, and says whether the installation works.
-type Reconciler struct {
-	Client client.Client
-	// Live reads from the API server.
-	Live   client.Reader
-	Events recorder.EventRecorder
-	// Zoom is what requests to Zoom are made with.
-	Zoom *http.Client
-	// Tombstones remembers which installations were deleted.
-	Tombstones *tombstones.Store
-	// ExternalURL is what browsers reach the webhook server by; empty when that is not known.
-	ExternalURL string
-	// Clouds are those that apps can name besides Zoom's own.
-	Clouds clouds.Others
-	Now    func() time.Time
-	// NamespaceDeletionTimeout is how long a namespace that is being deleted waits for Zoom to take
-	// the revocations of its installations.
-	NamespaceDeletionTimeout time.Duration
-	// Refreshes counts the refreshes in flight; nil when nothing waits for them.
-	Refreshes *sync.WaitGroup
-
-	Gates *gate.Gates
-	// Proofs are what Zoom says of the credentials of apps of one client ID.
-	Proofs *proof.Proofs
-	// Kept counts the meetings of each installation.
-	Kept *quota.Meetings
-}
-
 // +kubebuilder:rbac:groups=zoom-operator.io,resources=zoomapps,verbs=get;list;watch
 // +kubebuilder:rbac:groups=zoom-operator.io,resources=zoominstallations,verbs=get;list;watch;update;delete
-// +kubebuilder:rbac:groups=zoom-operator.io,resources=zoominstallations/status,verbs=patch
+// +kubebuilder:rbac:groups=zoom-operator.io,resources=zoominstallations/status,verbs=update
 // +kubebuilder:rbac:groups=zoom-operator.io,resources=zoommeetings,verbs=list;watch;delete
 // +kubebuilder:rbac:groups=events.k8s.io,resources=events,verbs=create;patch
 // +kubebuilder:rbac:groups="",resources=secrets,verbs=get;create;update;delete

@@ -15,7 +15,7 @@ import (
 	"sigs.k8s.io/controller-runtime/pkg/log"
 
 	"github.com/zoom-operator/zoom-operator/api/v1alpha1"
-	"github.com/zoom-operator/zoom-operator/controllers/internal/apply"
+	"github.com/zoom-operator/zoom-operator/controllers/internal/fieldowner"
 	"github.com/zoom-operator/zoom-operator/internal/installation"
 	"github.com/zoom-operator/zoom-operator/internal/messages"
 	"github.com/zoom-operator/zoom-operator/internal/tokens"
@@ -168,7 +168,7 @@ func (r *Reconciler) conclude(ctx context.Context, in *v1alpha1.ZoomInstallation
 	}
 	delete(in.Annotations, v1alpha1.RemovalNoticeAnnotation)
 	in.Spec.Deauthorization = &v1alpha1.Deauthorization{At: *stamp(l.at), Reason: l.reason}
-	if err := r.Client.Update(ctx, in, apply.Owner); err != nil {
+	if err := r.Client.Update(ctx, in, fieldowner.Controller); err != nil {
 		return fmt.Errorf("recording that the consent of ZoomInstallation %s/%s has ended: %w", in.Namespace, in.Name, err)
 	}
 	return nil
@@ -181,7 +181,7 @@ func (r *Reconciler) noticeAnswered(ctx context.Context, in *v1alpha1.ZoomInstal
 		return nil
 	}
 	delete(in.Annotations, v1alpha1.RemovalNoticeAnnotation)
-	if err := r.Client.Update(ctx, in, apply.Owner); err != nil {
+	if err := r.Client.Update(ctx, in, fieldowner.Controller); err != nil {
 		return client.IgnoreNotFound(fmt.Errorf("taking the annotation %s off ZoomInstallation %s/%s: %w", v1alpha1.RemovalNoticeAnnotation, in.Namespace, in.Name, err))
 	}
 	return nil

@@ -15,7 +15,7 @@ import (
 	"sigs.k8s.io/controller-runtime/pkg/log"
 
 	"github.com/zoom-operator/zoom-operator/api/v1alpha1"
-	"github.com/zoom-operator/zoom-operator/controllers/internal/apply"
+	"github.com/zoom-operator/zoom-operator/controllers/internal/fieldowner"
 	"github.com/zoom-operator/zoom-operator/controllers/internal/index"
 	"github.com/zoom-operator/zoom-operator/internal/clientids"
 	"github.com/zoom-operator/zoom-operator/internal/installation"
@@ -78,7 +78,7 @@ func (r *Reconciler) takeUp(ctx context.Context, key client.ObjectKey) (again ti
 		return 0, left.Delete(ctx, r.Client)
 	}
 	controllerutil.AddFinalizer(in, v1alpha1.InstallationFinalizer)
-	switch err := r.Client.Create(ctx, in, apply.Owner); {
+	switch err := r.Client.Create(ctx, in, fieldowner.Controller); {
 	case apierrors.IsAlreadyExists(err):
 		return 0, nil // and is looked at itself
 	case err != nil:
@@ -110,7 +110,7 @@ func (r *Reconciler) adopt(ctx context.Context, in *v1alpha1.ZoomInstallation, f
 		in.Spec.AccountID, in.Spec.UserID = f.left.Account, f.left.User
 	}
 	installation.MergeConsent(&in.Spec, token.ConsentedAt, token.Scopes)
-	if err := r.Client.Update(ctx, in, apply.Owner); err != nil {
+	if err := r.Client.Update(ctx, in, fieldowner.Controller); err != nil {
 		return fmt.Errorf("recording the consent of ZoomInstallation %s/%s, whose token is still here: %w", in.Namespace, in.Name, err)
 	}
 	r.tellTakenUp(in, how)

@@ -19,7 +19,7 @@ import (
 	"sigs.k8s.io/controller-runtime/pkg/controller/controllerutil"
 
 	"github.com/zoom-operator/zoom-operator/api/v1alpha1"
-	"github.com/zoom-operator/zoom-operator/controllers/internal/apply"
+	"github.com/zoom-operator/zoom-operator/controllers/internal/fieldowner"
 	"github.com/zoom-operator/zoom-operator/controllers/internal/index"
 	"github.com/zoom-operator/zoom-operator/internal/installation"
 	"github.com/zoom-operator/zoom-operator/internal/tokens"
@@ -401,7 +401,7 @@ func (r *Reconciler) removeFinalizer(ctx context.Context, in *v1alpha1.ZoomInsta
 		return err
 	}
 	controllerutil.RemoveFinalizer(in, v1alpha1.InstallationFinalizer)
-	if err := r.Client.Update(ctx, in, apply.Owner); err != nil {
+	if err := r.Client.Update(ctx, in, fieldowner.Controller); err != nil {
 		return client.IgnoreNotFound(fmt.Errorf("removing the finalizer of ZoomInstallation %s/%s: %w", in.Namespace, in.Name, err))
 	}
 	return nil

@@ -9,24 +9,20 @@ import (
 	"sigs.k8s.io/controller-runtime/pkg/client"
 
 	"github.com/zoom-operator/zoom-operator/api/v1alpha1"
-	applyv1alpha1 "github.com/zoom-operator/zoom-operator/api/v1alpha1/applyconfiguration/api/v1alpha1"
-	"github.com/zoom-operator/zoom-operator/controllers/internal/apply"
 	"github.com/zoom-operator/zoom-operator/controllers/internal/events"
+	"github.com/zoom-operator/zoom-operator/controllers/internal/fieldowner"
 )
 
-// report writes a status if it differs from the one that stands, and tells what changed. As with
-// meetings, the write holds only for the version that was read, so that nothing is told twice.
+// report writes a status if it differs from the present one, and records Events of what changed.
+// The write carries the resourceVersion that was read, so that no Event is recorded twice, and the
+// time of the last event, which is the webhook server's, stays as it was read.
 func (r *Reconciler) report(ctx context.Context, in *v1alpha1.ZoomInstallation, status v1alpha1.ZoomInstallationStatus) error {
 	if equality.Semantic.DeepEqual(in.Status, status) {
 		return nil
 	}
-	configuration, err := apply.Fill(applyv1alpha1.ZoomInstallationStatus(), status)
-	if err != nil {
-		return err
-	}
-	configuration.LastEventAt = nil // the webhook server's
-	err = r.Client.Status().Apply(ctx, applyv1alpha1.ZoomInstallation(in.Name, in.Namespace).WithUID(in.UID).WithResourceVersion(in.ResourceVersion).WithStatus(configuration), apply.Owner, client.ForceOwnership)
-	if err != nil {
+	after := in.DeepCopy()
+	after.Status = status
+	if err := r.Client.Status().Update(ctx, after, fieldowner.Controller); err != nil {
 		return client.IgnoreNotFound(fmt.Errorf("writing the status of ZoomInstallation %s/%s: %w", in.Namespace, in.Name, err))
 	}
 	events.Record(r.Events, in, eventsOf(in, status)...)

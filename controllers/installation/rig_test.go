@@ -2,7 +2,6 @@ package installation
 
 import (
 	"context"
-	"encoding/json"
 	"net/http"
 	"net/http/httptest"
 	"testing"
@@ -10,7 +9,6 @@ import (
 
 	corev1 "k8s.io/api/core/v1"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
-	apiruntime "k8s.io/apimachinery/pkg/runtime"
 	"k8s.io/client-go/tools/events"
 	"sigs.k8s.io/controller-runtime/pkg/client"
 	"sigs.k8s.io/controller-runtime/pkg/client/fake"
@@ -82,7 +80,6 @@ func newRig(t *testing.T, with rigged) *rig {
 	accountOf := func(obj client.Object) []string {
 		return []string{obj.(*v1alpha1.ZoomInstallation).Spec.AccountID} //nolint:forcetypeassert // as Index
 	}
-	with.failures.SubResourceApply = applyStatus
 	g.Client = fake.NewClientBuilder().WithScheme(controlplane.Scheme()).
 		WithObjects(app, credentials, g.in).WithStatusSubresource(g.in).
 		WithIndex(&v1alpha1.ZoomMeeting{}, index.Installation, meetingsOf).
@@ -95,24 +92,6 @@ func newRig(t *testing.T, with rigged) *rig {
 		Tombstones: tombstones.New(g.Client, g.Client, func() time.Time { return g.now }),
 	}
 	return g
-}
-
-// applyStatus stands in for server-side apply by the only one who applies.
-func applyStatus(ctx context.Context, c client.Client, _ string, configuration apiruntime.ApplyConfiguration, _ ...client.SubResourceApplyOption) error {
-	raw, err := json.Marshal(configuration)
-	if err != nil {
-		return err
-	}
-	var applied, in v1alpha1.ZoomInstallation
-	if err := json.Unmarshal(raw, &applied); err != nil {
-		return err
-	}
-	if err := c.Get(ctx, client.ObjectKeyFromObject(&applied), &in); err != nil {
-		return err
-	}
-	applied.Status.LastEventAt = in.Status.LastEventAt
-	in.Status, in.ResourceVersion = applied.Status, applied.ResourceVersion
-	return c.Status().Update(ctx, &in)
 }
 
 // save stores a token as that of the installation's consent.

@@ -29,8 +29,8 @@ import (
 	"sigs.k8s.io/controller-runtime/pkg/recorder"
 
 	"github.com/zoom-operator/zoom-operator/api/v1alpha1"
-	"github.com/zoom-operator/zoom-operator/controllers/internal/apply"
 	"github.com/zoom-operator/zoom-operator/controllers/internal/deletion"
+	"github.com/zoom-operator/zoom-operator/controllers/internal/fieldowner"
 	"github.com/zoom-operator/zoom-operator/controllers/internal/index"
 	"github.com/zoom-operator/zoom-operator/controllers/internal/predicates"
 	"github.com/zoom-operator/zoom-operator/controllers/internal/queue"
@@ -186,7 +186,7 @@ func (r *Reconciler) follow(ctx context.Context, now time.Time, m, seen *v1alpha
 	if owned := meeting.RemoveOwner(tidied); !meeting.Compact(now, &tidied.Spec, p) && !owned {
 		return r.report(ctx, m, meeting.Status(now, seen, p))
 	}
-	if err := r.Client.Update(ctx, tidied, apply.Owner); err != nil {
+	if err := r.Client.Update(ctx, tidied, fieldowner.Controller); err != nil {
 		return client.IgnoreNotFound(fmt.Errorf("taking away what is no longer kept of ZoomMeeting %s/%s: %w", m.Namespace, m.Name, err))
 	}
 	seen = seen.DeepCopy()
@@ -203,7 +203,7 @@ func (r *Reconciler) report(ctx context.Context, m *v1alpha1.ZoomMeeting, status
 	}
 	after := m.DeepCopy()
 	after.Status = status
-	if err := r.Client.Status().Update(ctx, after, apply.Owner); err != nil {
+	if err := r.Client.Status().Update(ctx, after, fieldowner.Controller); err != nil {
 		return client.IgnoreNotFound(fmt.Errorf("writing the status of ZoomMeeting %s/%s: %w", m.Namespace, m.Name, err))
 	}
 	events.Record(r.Events, m, transitions(&m.Status, &status, m.Spec.Removal)...)
