@@ -36,7 +36,7 @@ remove() {
 	before=
 	since=0
 	while :; do
-		left=$(installations) # set -e: without an answer nothing goes on
+		left=$(installations) # set -e: the script ends without an answer
 		[ -n "$left" ] || return 0
 		count=$(echo "$left" | wc -l)
 		if [ "$count" != "$before" ]; then

@@ -1,6 +1,5 @@
 #!/bin/sh
-# Fails when make generate would change a file: somebody edited an API type, a condition or an RBAC marker and did not
-# run it.
+# Fails when make generate would change a file: it was not run after an edit of an API type, a condition or an RBAC marker.
 set -eu
 cd "$(dirname "$0")/.."
 

@@ -1,12 +1,12 @@
 #!/bin/sh
-# Fails when a function is called by nobody, or by tests alone, and when an exported name is used by no other package.
+# Fails when a function is not called, or by tests alone, and when an exported name is used by no other package.
 set -eu
 cd "$(dirname "$0")/.."
 
 echo "==> dead code"
 make "$PWD/bin/deadcode" "$PWD/bin/exported" >/dev/null
 
-# What hides secrets when a value is printed is there for calls that nobody wrote; what only tests use is in rooms of its own.
+# The methods that hide secrets when a value is printed are called by fmt and log/slog alone, and helpers of tests by tests.
 product=$(bin/deadcode -filter '^github.com/zoom-operator/zoom-operator(/(api|controllers|internal|webhookserver)(/.*)?|/zoom)?$' ./... |
 	grep -v -E '\.(String|GoString|LogValue)$|^(webhookserver/internal/(fixture|servertest)|controllers/internal/testclock)/' || true)
 everything=$(bin/deadcode -test ./...)

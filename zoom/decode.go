@@ -329,7 +329,7 @@ func (o object) status(key string) string {
 	return ""
 }
 
-// literal is what a string says, or any other value as it is written; empty when the field is
+// literal is the content of a string, or any other value as it is written; empty when the field is
 // absent.
 func (o object) literal(key string) (text string, quoted bool) {
 	raw := o.raw(key)
@@ -348,9 +348,9 @@ func (o object) scalar(key string) string {
 	return o.text(key)
 }
 
-// alias reads an ID, whose only use is that it is the same whenever Zoom means the same. One that
-// does not look like Zoom's is therefore replaced by a hash of it: the event still finds the
-// records it belongs to, and an e-mail address that is sent in the place of an ID is not kept.
+// alias reads an ID, which is only ever compared with others. One that does not have the form of
+// Zoom's is therefore replaced by a hash of it: the event still finds the records it belongs to,
+// and an e-mail address that is sent in the place of an ID is not kept.
 func (o object) alias(key string, pattern *regexp.Regexp) string {
 	id := o.scalar(key)
 	if id == "" || pattern.MatchString(id) {
@@ -362,7 +362,7 @@ func (o object) alias(key string, pattern *regexp.Regexp) string {
 }
 
 // sessionNumber reads the number that Zoom gives each stay of a participant. A negative one stands
-// for unknown: it would make one of all who have it.
+// for unknown: all participants who have it would count as one.
 func (o object) sessionNumber(key string) string {
 	number, _ := o.literal(key)
 	if _, err := strconv.ParseFloat(number, 64); err == nil && number[0] == '-' {

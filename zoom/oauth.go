@@ -107,7 +107,8 @@ func (e *StatusError) Error() string {
 	return text
 }
 
-// Token is what one consent is worth. Printing it in any way shows nothing of it.
+// Token is the access token and the refresh token of one consent. Printing it in any way shows
+// nothing of it.
 type Token struct {
 	// AccessToken is good for ExpiresIn.
 	AccessToken string `json:"-"`

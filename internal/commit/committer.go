@@ -62,7 +62,7 @@ type Committer[T client.Object] struct {
 	writes    int // in flight
 }
 
-// queue is what waits for one object.
+// queue is the changes that wait for one object.
 type queue[T client.Object] struct {
 	key     types.NamespacedName
 	pending []*change[T]
@@ -161,7 +161,7 @@ func (c *Committer[T]) writeBatch(q *queue[T], batch []*change[T]) {
 	c.dispatch()
 }
 
-// batchDelay is how long an object is left alone after a write that took so long.
+// batchDelay is the pause after a write of an object, by how long the write took.
 func batchDelay(took time.Duration) time.Duration {
 	return min(max(minBatchDelay-took, 3*took), maxBatchDelay)
 }
@@ -188,7 +188,7 @@ func (c *Committer[T]) resume(q *queue[T]) {
 	c.dispatch()
 }
 
-// idle leaves a queue in which nothing waits, and has it removed later.
+// idle marks a queue without changes as idle, and has it removed later.
 func (c *Committer[T]) idle(q *queue[T]) {
 	q.running = false
 	q.idleAt = time.Now()
@@ -239,8 +239,8 @@ func (c *Committer[T]) write(ctx context.Context, key types.NamespacedName, q *q
 		next := applyAll(base, batch, errs)
 		switch {
 		case allFailed(errs) && !asked && base.GetResourceVersion() != "":
-			// They are refused because of what the object is, so that has to be what it is now: it
-			// may be gone.
+			// They were refused because of the object's content, so it has to be the present one:
+			// the object may have been deleted.
 			asked, q.known = true, false
 			base, err = c.read(ctx, c.Live, key)
 			continue
@@ -307,8 +307,8 @@ func allFailed(errs []error) bool {
 }
 
 // base is the newest version of the object that is known without asking the API server. It may be
-// behind: then a write meets a conflict, and a change that it already contains is stored all the
-// same.
+// behind: then a write ends in a conflict, but a change that it already contains needs no write,
+// since the API server has that change, too.
 func (c *Committer[T]) base(ctx context.Context, key types.NamespacedName, q *queue[T]) (T, error) {
 	cached, err := c.read(ctx, c.Cache, key)
 	if err != nil || !q.known {

@@ -93,16 +93,16 @@ func value(p *int32) int32 {
 	return *p
 }
 
-// segment is what Zoom gives one user_id: a stay in the meeting, or the part of one between two
-// moves from room to room. Times are in seconds since 1970; 0 is unknown.
+// segment is the time under one user_id of Zoom: a stay in the meeting, or the part of one between
+// two moves from room to room. Times are in seconds since 1970; 0 is unknown.
 type segment struct {
 	person      uint32 // a hash of 28 bits of what remains the same over all segments of a stay
 	number      uint16 // a hash that distinguishes the segments of one person; 0 where Zoom did not send both ids
 	join, leave uint32
 }
 
-// segmentOf is the segment that an event of a participant is about, not ok when Zoom names nothing
-// to know it again by.
+// segmentOf is the segment that an event of a participant is about, not ok when the event has no id
+// of it.
 //
 // Zoom's user_id is a number that is given out anew at every join, also of a breakout room.
 // participant_uuid remains the same from room to room and is a new one after a leave and a return,
@@ -171,7 +171,7 @@ func decodeRoster(b []byte) *roster {
 	return r
 }
 
-// rosterOf is what was known before there were segments.
+// rosterOf converts a sample that was stored before there were segments.
 func rosterOf(s *sample) *roster {
 	r := &roster{bound: uint32(min(s.bound>>4, math.MaxUint32)), segments: make([]segment, 0, len(s.sessions)+1)}
 	for _, v := range s.sessions {
@@ -183,7 +183,7 @@ func rosterOf(s *sample) *roster {
 	return r
 }
 
-// push adds a segment at the end, false when that is not its place.
+// push adds a segment at the end, false when that would break the order.
 func (r *roster) push(v segment) bool {
 	if n := len(r.segments); n > 0 {
 		switch c := compareSegments(r.segments[n-1], v); {
@@ -394,7 +394,7 @@ func (r *roster) count() headcount {
 	return headcount{Present: scale(present), Peak: scale(peak), Joins: scale(len(stays)), Precision: precision}
 }
 
-// scaling is how to conclude from those with a hash below the bound to all.
+// scaling extrapolates from the persons with a hash below the bound to all.
 func scaling(bound uint32) (scale func(int) int32, precision v1alpha1.Precision) {
 	share, precision := 1.0, v1alpha1.PrecisionExact
 	if bound < allPersons {

@@ -202,7 +202,7 @@ func heldInstances(list []v1alpha1.MeetingInstance) []v1alpha1.MeetingInstance {
 	return held
 }
 
-// mergeInstances is what two entries about one instance say together.
+// mergeInstances merges two entries about one instance.
 func mergeInstances(a, b v1alpha1.MeetingInstance) v1alpha1.MeetingInstance {
 	if b.SeenAt != nil && (a.SeenAt == nil || b.SeenAt.Before(a.SeenAt)) {
 		a.SeenAt = b.SeenAt

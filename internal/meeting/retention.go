@@ -10,7 +10,7 @@ import (
 	"github.com/zoom-operator/zoom-operator/api/v1alpha1"
 )
 
-// Retention is what an app wants of its meetings.
+// Retention is an app's policy for keeping its meetings.
 type Retention struct {
 	// Participants is false when participants are not to be counted.
 	Participants bool
@@ -24,8 +24,8 @@ type Retention struct {
 	Orphaned bool
 }
 
-// RetentionOf is the Retention of an app; of one that is gone, nil, what the API gives by default,
-// without participants.
+// RetentionOf is the Retention of an app. For an app that does not exist, nil, it is the API's
+// default, without participants.
 func RetentionOf(app *v1alpha1.ZoomApp) Retention {
 	if app == nil {
 		return Retention{Keep: 7 * 24 * time.Hour, Instances: 10}
@@ -76,7 +76,7 @@ func NextChange(now time.Time, m *v1alpha1.ZoomMeeting, p Retention) (time.Time,
 	return slices.MinFunc(times, time.Time.Compare), true
 }
 
-// Expiry is when a meeting that is over is no longer kept; not ok while it is not over.
+// Expiry is until when a meeting that is over is kept; not ok while it is not over.
 func Expiry(now time.Time, m *v1alpha1.ZoomMeeting, p Retention) (time.Time, bool) {
 	f := factsOf(&m.Spec)
 	state, _ := f.state(now)
@@ -99,7 +99,7 @@ func Expiry(now time.Time, m *v1alpha1.ZoomMeeting, p Retention) (time.Time, boo
 		for _, s := range f.starts {
 			later(&metav1.Time{Time: s.end()})
 		}
-		// A series whose last occurrences were taken out has been over since they were.
+		// A series whose last occurrences were deleted has been over since their deletion.
 		later(occurrencesChanged(m.Spec.Schedule))
 		if undated(m.Spec.Schedule) {
 			keep = max(keep, unused)
@@ -124,7 +124,7 @@ func undated(s *v1alpha1.MeetingSchedule) bool {
 		(s.Type == v1alpha1.MeetingTypeRecurring || s.Type == v1alpha1.MeetingTypeRecurringNoFixedTime)
 }
 
-// occurrencesChanged is when the latest change to one occurrence of a series alone was made.
+// occurrencesChanged is the time of the latest change to a single occurrence of a series.
 func occurrencesChanged(s *v1alpha1.MeetingSchedule) *metav1.Time {
 	if s == nil {
 		return nil

@@ -73,7 +73,7 @@ func installationCondition(now time.Time, m *v1alpha1.ZoomMeeting, p Retention) 
 	}, true
 }
 
-// headline is the start and the length that the state speaks of.
+// headline is the start and the length that belong to the state.
 func headline(spec *v1alpha1.ZoomMeetingSpec, status *v1alpha1.ZoomMeetingStatus, waitsFor *plannedStart) (start *metav1.Time, length string) {
 	if spec.Schedule != nil {
 		length = minutesText(spec.Schedule.DurationMinutes)

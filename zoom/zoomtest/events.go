@@ -182,7 +182,7 @@ func (m Meeting) setOperation(payload object, occurrences []string) {
 	}
 }
 
-// payload is that of an event which a person caused, here always the host.
+// payload is the payload of an event that a user caused, here always the host.
 func (m Meeting) payload(meeting object) object {
 	return object{
 		"account_id":  m.Account.ID,

@@ -43,7 +43,7 @@ type Login struct {
 	User    User
 }
 
-// App is what a developer registered at Zoom.
+// App is an app that a developer registered at Zoom.
 type App struct {
 	ClientID string
 
@@ -278,7 +278,7 @@ type accessToken struct {
 	expires time.Time
 }
 
-// Outcome is what became of a refresh.
+// Outcome is how a refresh ended.
 type Outcome string
 
 const (
@@ -306,7 +306,7 @@ type Refresh struct {
 	Token, Next int
 }
 
-// Stats is what a Server has seen.
+// Stats counts what a Server has received.
 type Stats struct {
 	// Requests counts the requests of each step, those that met a Fault included.
 	Requests map[Step]int
@@ -329,7 +329,7 @@ type Stats struct {
 	MaxRefreshesInFlight int
 }
 
-// Stats returns what the Server has seen so far.
+// Stats returns the Stats so far.
 func (s *Server) Stats() Stats {
 	s.mu.Lock()
 	defer s.mu.Unlock()
