@@ -18,9 +18,9 @@ const (
 	// records the consent takes it off. One that stays behind is of a consent that was never
 	// stored.
 	ConsentUnderWayAnnotation = "zoom-operator.io/consent-under-way"
-	// ConsentFlowLabel names the visit that led to the latest consent: a hash of the state that
-	// Zoom was sent with it. By it, any replica finds what became of an authorization code that
-	// Zoom refuses because another replica has used it.
+	// ConsentFlowLabel names the flow that led to the latest consent: a hash of the state that Zoom
+	// was sent with it. By it, any replica finds what became of an authorization code that Zoom
+	// refuses because another replica has used it.
 	ConsentFlowLabel = "zoom-operator.io/consent-flow"
 )
 

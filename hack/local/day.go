@@ -118,20 +118,20 @@ func newDay(begin time.Time) day {
 	}
 }
 
-// After the day, one spontaneous meeting follows the other: each is as long as visitLength, and
-// visitBreak lies between.
+// After the day, one spontaneous meeting follows the other: each is as long as spontaneousLength,
+// and spontaneousBreak lies between.
 const (
-	visitLength = 22 * time.Second
-	visitBreak  = 4 * time.Second
+	spontaneousLength = 22 * time.Second
+	spontaneousBreak  = 4 * time.Second
 )
 
-// visit is the nth of them, with a few participants.
-func visit(n int, start time.Time) []zoomtest.Event {
+// spontaneous is the nth of them: a user starts it, some come in, and soon all have left.
+func spontaneous(n int, start time.Time) []zoomtest.Event {
 	topics := [...]string{"A cup of tea", "Can you hear me?", "Which key was it?", "Quick question", "Lost and found"}
 	accounts := [...]zoomtest.Account{library, school, choir, garden, workshop}
 	i := n % len(topics)
 	var s story
-	s.held(instant(accounts[i], 82000000000+int64(n), topics[i]), start, start.Add(visitLength), 2+n%4)
+	s.held(instant(accounts[i], 82000000000+int64(n), topics[i]), start, start.Add(spontaneousLength), 2+n%4)
 	return s.sorted()
 }
 

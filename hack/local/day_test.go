@@ -99,10 +99,10 @@ func TestChapters(t *testing.T) {
 func TestVisit(t *testing.T) {
 	numbers := map[string]bool{}
 	for n := range 20 {
-		events := visit(n, morning)
+		events := spontaneous(n, morning)
 		first, last := events[0], events[len(events)-1]
-		if first.Name != zoom.EventMeetingStarted || last.Name != zoom.EventMeetingEnded || last.Time.Sub(first.Time) != visitLength {
-			t.Errorf("visit %d is from %s to %s and takes %s, want %s", n, first.Name, last.Name, last.Time.Sub(first.Time), visitLength)
+		if first.Name != zoom.EventMeetingStarted || last.Name != zoom.EventMeetingEnded || last.Time.Sub(first.Time) != spontaneousLength {
+			t.Errorf("spontaneous meeting %d is from %s to %s and takes %s, want %s", n, first.Name, last.Name, last.Time.Sub(first.Time), spontaneousLength)
 		}
 		event, err := zoom.ParseEvent(first.Body)
 		if err != nil {

@@ -83,10 +83,10 @@ func playOn(ctx context.Context, z *zoomtest.Zoom, d day, p pace) {
 	}
 	start := p.from.Add(p.within)
 	for n := 0; ; n++ {
-		if play(ctx, z, visit(n, start), p.due) != nil {
+		if play(ctx, z, spontaneous(n, start), p.due) != nil {
 			return
 		}
-		start = start.Add(visitLength + visitBreak)
+		start = start.Add(spontaneousLength + spontaneousBreak)
 	}
 }
 

@@ -50,7 +50,7 @@ func cloudOf(app *v1alpha1.ZoomApp) v1alpha1.Cloud {
 // looked, where another app has it too. It has a condition of its own: what else there is to say of
 // an app must not give it the right to ask Zoom.
 func Of(ctx context.Context, r client.Reader, app *v1alpha1.ZoomApp) (Verdict, error) {
-	if !judged(app) {
+	if !claimsCompared(app) {
 		others, err := Others(ctx, r, app)
 		if err != nil || len(others) > 0 {
 			return Open, err
@@ -67,9 +67,9 @@ func Of(ctx context.Context, r client.Reader, app *v1alpha1.ZoomApp) (Verdict, e
 	}
 }
 
-// judged says whether the claims have been compared for an app's present spec. A deletion counts as
-// a change of it.
-func judged(app *v1alpha1.ZoomApp) bool {
+// claimsCompared says whether the claims have been compared for an app's present spec. A deletion
+// counts as a change of it.
+func claimsCompared(app *v1alpha1.ZoomApp) bool {
 	held := meta.FindStatusCondition(app.Status.Conditions, v1alpha1.ConditionClientIDHeld)
 	return held != nil && held.ObservedGeneration == app.Generation
 }

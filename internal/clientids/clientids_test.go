@@ -111,7 +111,7 @@ func TestWhoHasAnAppsClientID(t *testing.T) {
 		app  *v1alpha1.ZoomApp
 		want Verdict
 	}{
-		"one that is not judged, of two":     {app: app("a", "a", 0), want: Open},
+		"one that is not compared, of two":   {app: app("a", "a", 0), want: Open},
 		"one that is, and has it":            {app: compared(app("a", "a", 0), metav1.ConditionTrue, 1)},
 		"one that is, and has it not":        {app: compared(app("a", "a", 0), metav1.ConditionFalse, 1), want: Taken},
 		"one of which it is not known":       {app: compared(app("a", "a", 0), metav1.ConditionUnknown, 1), want: Open},

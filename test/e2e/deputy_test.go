@@ -88,12 +88,12 @@ func TestTheOperatorIsNobodysDeputy(t *testing.T) {
 			var leads string
 			within(t, settleWithin, func(ctx context.Context) error {
 				for _, r := range system.service.receivers() { // each of them knows the app by now
-					if status, _, err := visit(ctx, http.DefaultClient, r.URL+urls.Install(ns.Name, name)); err != nil || status == http.StatusNotFound {
+					if status, _, err := openPage(ctx, http.DefaultClient, r.URL+urls.Install(ns.Name, name)); err != nil || status == http.StatusNotFound {
 						return fmt.Errorf("the first page has status %d: %w", status, err)
 					}
 				}
 				var err error
-				_, leads, err = visit(ctx, browser, serviceURL+urls.Start(ns.Name, name))
+				_, leads, err = openPage(ctx, browser, serviceURL+urls.Start(ns.Name, name))
 				return err
 			})
 			if strings.HasPrefix(leads, thief.URL) {
@@ -114,7 +114,7 @@ func TestTheOperatorIsNobodysDeputy(t *testing.T) {
 			// What the thief's own page would do: send the browser back with a code.
 			if _, state, found := strings.Cut(leads, "state="); found && strings.HasPrefix(leads, thief.URL) {
 				state, _, _ = strings.Cut(state, "&")
-				if _, _, err := visit(t.Context(), browser, serviceURL+urls.Callback(ns.Name, name)+"?code=made-up-by-the-thief&state="+state); err != nil {
+				if _, _, err := openPage(t.Context(), browser, serviceURL+urls.Callback(ns.Name, name)+"?code=made-up-by-the-thief&state="+state); err != nil {
 					t.Fatal(err)
 				}
 			}
@@ -123,8 +123,8 @@ func TestTheOperatorIsNobodysDeputy(t *testing.T) {
 	}
 }
 
-// visit loads a page, and returns its status and where it leads.
-func visit(ctx context.Context, browser *http.Client, url string) (status int, leads string, err error) {
+// openPage loads a page, and returns its status and where it leads.
+func openPage(ctx context.Context, browser *http.Client, url string) (status int, leads string, err error) {
 	req, err := http.NewRequestWithContext(ctx, http.MethodGet, url, http.NoBody)
 	if err != nil {
 		return 0, "", err

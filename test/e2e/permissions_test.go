@@ -305,7 +305,7 @@ func TestAccountsHaveNobodyElseDelete(t *testing.T) {
 				"free an installation":          {in, free, finalizers, ""},
 				"hold an installation":          {in, held, finalizers, finalizers},
 				"label an installation":         {in, labelled(foreign), labels, labels},
-				"name the visit of a consent":   {in, labelled(v1alpha1.ConsentFlowLabel), "", ""},
+				"name the flow of a consent":    {in, labelled(v1alpha1.ConsentFlowLabel), "", ""},
 				"notice a removal":              {in, annotated(v1alpha1.RemovalNoticeAnnotation, "2026-01-01T00:00:00Z"), "", ""},
 				"abandon a consent":             {in, annotated(v1alpha1.AbandonAnnotation, v1alpha1.AbandonTrue), annotations, annotations},
 				"write an installation":         {in, on(func(o *v1alpha1.ZoomInstallation) { o.Spec.UserID = "another" }), "", ""},

@@ -34,7 +34,7 @@ func TestAnAppThatZoomRefusesAtAConsentSaysSo(t *testing.T) {
 	t.Parallel()
 	s := servertest.NewStage(t, servertest.WithApp(func(spec *v1alpha1.ZoomAppSpec) { spec.TokenPolicy = v1alpha1.TokenPolicyNone }))
 	s.Register(t, servertest.AnotherSecret)
-	showsProblem(t, s.Visitor(t).Agree(t, "", servertest.Ana), "client_refused")
+	showsProblem(t, s.Browser(t).Agree(t, "", servertest.Ana), "client_refused")
 	first := refused(t, s, v1alpha1.AppRefusalClientRejected)
 	if first.Credentials != refusal.Credentials(fixture.Get(t, s.C, s.Namespace, fixture.AppName, &v1alpha1.ZoomApp{}), []string{servertest.ClientSecret}) {
 		t.Errorf("it is said of the credentials %s", first.Credentials)
@@ -42,13 +42,13 @@ func TestAnAppThatZoomRefusesAtAConsentSaysSo(t *testing.T) {
 
 	// It blocks no consent, and the first that succeeds ends it.
 	s.Register(t, servertest.ClientSecret)
-	check(t, s.Visitor(t).Agree(t, "", servertest.Ana), http.StatusOK, "")
+	check(t, s.Browser(t).Agree(t, "", servertest.Ana), http.StatusOK, "")
 	refused(t, s, "")
 
 	s.Zoom.Inject(zoomtest.StepMe, 1, zoomtest.Before(zoomtest.Answer(http.StatusBadRequest, `{"code":4711,"message":"Invalid access token, does not contain scopes"}`)))
-	showsProblem(t, s.Visitor(t).Agree(t, "", servertest.Bea), "scope_missing")
+	showsProblem(t, s.Browser(t).Agree(t, "", servertest.Bea), "scope_missing")
 	refused(t, s, v1alpha1.AppRefusalScopeMissing)
-	check(t, s.Visitor(t).Agree(t, "", servertest.Bea), http.StatusOK, "")
+	check(t, s.Browser(t).Agree(t, "", servertest.Bea), http.StatusOK, "")
 	refused(t, s, "")
 	s.Quiet(t)
 }
@@ -59,11 +59,11 @@ func TestACorrectedClientSecretIsTakenAtOnce(t *testing.T) {
 	t.Parallel()
 	s := servertest.NewStage(t)
 	s.Register(t, servertest.AnotherSecret)
-	showsProblem(t, s.Visitor(t).Agree(t, "", servertest.Ana), "client_refused")
+	showsProblem(t, s.Browser(t).Agree(t, "", servertest.Ana), "client_refused")
 	s.SetSecrets(t, servertest.AnotherSecret)
 	began := time.Now()
 	fixture.Eventually(t, "the corrected secret is used", func() error {
-		if page := s.Visitor(t).Agree(t, "", servertest.Ana); page.Status != http.StatusOK {
+		if page := s.Browser(t).Agree(t, "", servertest.Ana); page.Status != http.StatusOK {
 			return errors.New(page.Title())
 		}
 		return nil

@@ -29,43 +29,43 @@ func TestForgedCallbacks(t *testing.T) {
 	s := servertest.NewStage(t)
 	s2 := appBeside(t, s, "other")
 	for name, attack := range map[string]struct {
-		visit  func(*testing.T, *servertest.Visitor) servertest.Seen
+		open   func(*testing.T, *servertest.Browser) servertest.Seen
 		reason string
 	}{
-		"a state that nobody began": {reason: "unknown_state", visit: func(t *testing.T, v *servertest.Visitor) servertest.Seen {
+		"a state that nobody began": {reason: "unknown_state", open: func(t *testing.T, v *servertest.Browser) servertest.Seen {
 			t.Helper()
 			v.Begin(t, "")
 			return v.Open(t, s.Path(urls.Callback)+"?code=abc&state=AAAAAAAAAAAAAAAAAAAAAAAAAA")
 		}},
-		"a state that somebody else began": {reason: "unknown_state", visit: func(t *testing.T, v *servertest.Visitor) servertest.Seen {
+		"a state that somebody else began": {reason: "unknown_state", open: func(t *testing.T, v *servertest.Browser) servertest.Seen {
 			t.Helper()
-			return v.Open(t, s.Visitor(t).Callback(t, "", servertest.Bea))
+			return v.Open(t, s.Browser(t).Callback(t, "", servertest.Bea))
 		}},
-		"a state without its cookie": {reason: "unknown_state", visit: func(t *testing.T, v *servertest.Visitor) servertest.Seen {
+		"a state without its cookie": {reason: "unknown_state", open: func(t *testing.T, v *servertest.Browser) servertest.Seen {
 			t.Helper()
 			callback := v.Callback(t, "", servertest.Ana)
 			v.Jar, _ = cookiejar.New(nil) // never fails
 			return v.Open(t, callback)
 		}},
-		"a cookie with a changed letter": {reason: "unknown_state", visit: func(t *testing.T, v *servertest.Visitor) servertest.Seen {
+		"a cookie with a changed letter": {reason: "unknown_state", open: func(t *testing.T, v *servertest.Browser) servertest.Seen {
 			t.Helper()
 			callback := v.Callback(t, "", servertest.Ana)
 			setCookie(t, v, func(value string) string { return value[:len(value)-2] + "AA" })
 			return v.Open(t, callback)
 		}},
-		"a cookie that the attacker sealed with a secret of their own": {reason: "unknown_state", visit: func(t *testing.T, v *servertest.Visitor) servertest.Seen {
+		"a cookie that the attacker sealed with a secret of their own": {reason: "unknown_state", open: func(t *testing.T, v *servertest.Browser) servertest.Seen {
 			t.Helper()
 			return v.Open(t, plant(t, v, sealing.New([]string{"attacker's"}, s.Namespace, fixture.AppName)))
 		}},
-		"a cookie of another app": {reason: "unknown_state", visit: func(t *testing.T, v *servertest.Visitor) servertest.Seen {
+		"a cookie of another app": {reason: "unknown_state", open: func(t *testing.T, v *servertest.Browser) servertest.Seen {
 			t.Helper()
 			return v.Open(t, plant(t, v, sealing.New([]string{servertest.ClientSecret}, s.Namespace, "other")))
 		}},
-		"a cookie of an app of the same name and secret in another namespace": {reason: "unknown_state", visit: func(t *testing.T, v *servertest.Visitor) servertest.Seen {
+		"a cookie of an app of the same name and secret in another namespace": {reason: "unknown_state", open: func(t *testing.T, v *servertest.Browser) servertest.Seen {
 			t.Helper()
 			return v.Open(t, plant(t, v, sealing.New([]string{servertest.ClientSecret}, "elsewhere", fixture.AppName)))
 		}},
-		"an invitation in place of the cookie": {reason: "unknown_state", visit: func(t *testing.T, v *servertest.Visitor) servertest.Seen {
+		"an invitation in place of the cookie": {reason: "unknown_state", open: func(t *testing.T, v *servertest.Browser) servertest.Seen {
 			t.Helper()
 			box := sealing.New([]string{servertest.ClientSecret}, s.Namespace, fixture.AppName)
 			invitation, err := box.Seal(sealing.PurposeInvitation, time.Now().Add(time.Hour), []map[string]string{{"s": "planted"}})
@@ -75,32 +75,32 @@ func TestForgedCallbacks(t *testing.T) {
 			setCookie(t, v, func(string) string { return invitation })
 			return v.Open(t, s.Path(urls.Callback)+"?code=abc&state=planted")
 		}},
-		"a callback of another app, with its state": {reason: "unknown_state", visit: func(t *testing.T, v *servertest.Visitor) servertest.Seen {
+		"a callback of another app, with its state": {reason: "unknown_state", open: func(t *testing.T, v *servertest.Browser) servertest.Seen {
 			t.Helper()
 			callback := v.Callback(t, "", servertest.Ana)
 			return v.Open(t, strings.Replace(callback, "/"+fixture.AppName+"/", "/"+s2+"/", 1))
 		}},
-		"two states": {reason: telemetry.ReasonMalformed, visit: func(t *testing.T, v *servertest.Visitor) servertest.Seen {
+		"two states": {reason: telemetry.ReasonMalformed, open: func(t *testing.T, v *servertest.Browser) servertest.Seen {
 			t.Helper()
 			return v.Open(t, v.Callback(t, "", servertest.Ana)+"&state=other")
 		}},
-		"two codes": {reason: telemetry.ReasonMalformed, visit: func(t *testing.T, v *servertest.Visitor) servertest.Seen {
+		"two codes": {reason: telemetry.ReasonMalformed, open: func(t *testing.T, v *servertest.Browser) servertest.Seen {
 			t.Helper()
 			return v.Open(t, v.Callback(t, "", servertest.Ana)+"&code=other")
 		}},
-		"a code with a line break": {reason: telemetry.ReasonMalformed, visit: func(t *testing.T, v *servertest.Visitor) servertest.Seen {
+		"a code with a line break": {reason: telemetry.ReasonMalformed, open: func(t *testing.T, v *servertest.Browser) servertest.Seen {
 			t.Helper()
 			return v.Open(t, s.Path(urls.Callback)+"?state=x&code=a%0d%0aX-Evil:1")
 		}},
-		"a code that is too long": {reason: telemetry.ReasonMalformed, visit: func(t *testing.T, v *servertest.Visitor) servertest.Seen {
+		"a code that is too long": {reason: telemetry.ReasonMalformed, open: func(t *testing.T, v *servertest.Browser) servertest.Seen {
 			t.Helper()
 			return v.Open(t, s.Path(urls.Callback)+"?state=x&code="+strings.Repeat("a", consent.MaxCode+1))
 		}},
-		"no code": {reason: telemetry.ReasonMalformed, visit: func(t *testing.T, v *servertest.Visitor) servertest.Seen {
+		"no code": {reason: telemetry.ReasonMalformed, open: func(t *testing.T, v *servertest.Browser) servertest.Seen {
 			t.Helper()
 			return v.Open(t, s.Path(urls.Callback))
 		}},
-		"a refusal with markup": {reason: "zoom_refused", visit: func(t *testing.T, v *servertest.Visitor) servertest.Seen {
+		"a refusal with markup": {reason: "zoom_refused", open: func(t *testing.T, v *servertest.Browser) servertest.Seen {
 			t.Helper()
 			page := v.Open(t, s.Path(urls.Callback)+"?error=%3Cscript%3E&error_description=%3Cscript%3E")
 			if strings.Contains(page.Body, "script") {
@@ -108,7 +108,7 @@ func TestForgedCallbacks(t *testing.T) {
 			}
 			return page
 		}},
-		"an oversized cookie": {reason: "unknown_state", visit: func(t *testing.T, v *servertest.Visitor) servertest.Seen {
+		"an oversized cookie": {reason: "unknown_state", open: func(t *testing.T, v *servertest.Browser) servertest.Seen {
 			t.Helper()
 			callback := v.Callback(t, "", servertest.Ana)
 			setCookie(t, v, func(string) string { return strings.Repeat("A", 8<<10) })
@@ -117,7 +117,7 @@ func TestForgedCallbacks(t *testing.T) {
 	} {
 		t.Run(name, func(t *testing.T) {
 			before := s.Asked(zoomtest.StepExchange)
-			showsProblem(t, attack.visit(t, s.Visitor(t)), attack.reason)
+			showsProblem(t, attack.open(t, s.Browser(t)), attack.reason)
 			if s.Asked(zoomtest.StepExchange) != before {
 				t.Error("Zoom was asked to exchange a code")
 			}
@@ -145,7 +145,7 @@ func appBeside(t *testing.T, s *servertest.Stage, name string) string {
 // want of its verifier.
 func TestInjectedCode(t *testing.T) {
 	s := servertest.NewStage(t)
-	victim, attacker := s.Visitor(t), s.Visitor(t)
+	victim, attacker := s.Browser(t), s.Browser(t)
 	stolen, err := url.Parse(victim.Callback(t, "", servertest.Ana))
 	if err != nil {
 		t.Fatal(err)
@@ -170,7 +170,7 @@ func TestInjectedCode(t *testing.T) {
 // answered by what came of it. The code goes to no Zoom again.
 func TestReplayedCallbackWithTheOldCookie(t *testing.T) {
 	s := servertest.NewStage(t)
-	v := s.Visitor(t)
+	v := s.Browser(t)
 	callback := v.Callback(t, "", servertest.Ana)
 	old := ""
 	setCookie(t, v, func(value string) string { old = value; return value })
@@ -202,7 +202,7 @@ func TestRedirectsGoToZoomAlone(t *testing.T) {
 	} {
 		for _, host := range []string{"", "evil.example", "evil.example:443@zoom.example.org"} {
 			t.Run(name+" with host "+host, func(t *testing.T) {
-				v := s.Visitor(t)
+				v := s.Browser(t)
 				v.Host = host
 				page := v.Do(t, http.MethodGet, s.Path(urls.Start)+query, nil,
 					"X-Forwarded-Host", "evil.example", "X-Forwarded-Proto", "http", "Forwarded", "host=evil.example;proto=http")
@@ -231,7 +231,7 @@ func TestRedirectsGoToZoomAlone(t *testing.T) {
 
 func TestPagesDoNotRepeatTheHost(t *testing.T) {
 	s := servertest.NewStage(t)
-	v := s.Visitor(t)
+	v := s.Browser(t)
 	v.Host = "evil.example"
 	for _, page := range []string{s.Path(urls.Install), s.Path(urls.Callback), s.Path(urls.Callback) + "?error=access_denied", s.Path(urls.Callback) + "?code=x&state=y"} {
 		if seen := v.Open(t, page); strings.Contains(seen.Body, "evil") {
@@ -242,7 +242,7 @@ func TestPagesDoNotRepeatTheHost(t *testing.T) {
 
 func TestHeadersOfEveryPage(t *testing.T) {
 	s := servertest.NewStage(t, servertest.WithApp(private))
-	v := s.Visitor(t)
+	v := s.Browser(t)
 	for name, page := range map[string]servertest.Seen{
 		"the first page":     v.Open(t, s.Path(urls.Install)),
 		"the way to Zoom":    v.Open(t, s.Path(urls.Start)),
@@ -272,7 +272,7 @@ func TestInvitationsAreNotForOtherApps(t *testing.T) {
 	s := servertest.NewStage(t, servertest.WithApp(private))
 	other := appBeside(t, s, "other")
 	link := s.Invite(t, "beta", time.Hour)
-	v := s.Visitor(t)
+	v := s.Browser(t)
 	showsProblem(t, v.Open(t, strings.Replace(link, "/"+fixture.AppName+"/", "/"+other+"/", 1)), "invitation_invalid")
 	for name, query := range map[string]string{
 		"no invitation at all":   "AAAA",
@@ -298,7 +298,7 @@ func TestCallbackFlood(t *testing.T) {
 	for range flooders {
 		group.Go(func() {
 			for range flood / flooders {
-				// A visit of its own each time, as the first page gives to any browser.
+				// A flow of its own each time, as the first page gives to any browser.
 				cookie, state, err := consent.Begin(box, s.Path(urls.Pages))
 				if err != nil {
 					t.Error(err)
@@ -377,7 +377,7 @@ func TestHostileTokenEndpoint(t *testing.T) {
 			t.Parallel()
 			s := servertest.NewStage(t)
 			s.Zoom.Inject(tc.step, -1, zoomtest.Before(tc.answer))
-			v := s.Visitor(t)
+			v := s.Browser(t)
 			began := time.Now()
 			page := v.Agree(t, "", servertest.Ana)
 			showsProblem(t, page, tc.reason)
@@ -402,7 +402,7 @@ func TestHostileTokenEndpoint(t *testing.T) {
 func TestWhoItWasIsAskedAgain(t *testing.T) {
 	s := servertest.NewStage(t)
 	s.Zoom.Inject(zoomtest.StepMe, 2, zoomtest.Before(zoomtest.Page(http.StatusBadGateway)))
-	check(t, s.Visitor(t).Agree(t, "", servertest.Ana), http.StatusOK, "")
+	check(t, s.Browser(t).Agree(t, "", servertest.Ana), http.StatusOK, "")
 }
 
 // The base URL in a token answer sends no token to a host that is neither Zoom's nor the one an
@@ -426,7 +426,7 @@ func TestTokenAnswersDoNotNameHosts(t *testing.T) {
 			s := servertest.NewStage(t, servertest.At(web.URL))
 			s.Zoom = z
 			s.Register(t, servertest.ClientSecret)
-			check(t, s.Visitor(t).Agree(t, "", servertest.Ana), http.StatusOK, "")
+			check(t, s.Browser(t).Agree(t, "", servertest.Ana), http.StatusOK, "")
 			if asked := s.Asked(zoomtest.StepMe); asked != 1 {
 				t.Errorf("the host that the admin has set was asked %d times", asked)
 			}

@@ -60,13 +60,13 @@ func (s *service) complete(ctx context.Context, req *consentRequest, begun *flow
 		}
 	}
 	if err != nil {
-		s.verdicts.note(req.app, req.secrets, refusal.OfConsent(err))
+		s.reports.note(req.app, req.secrets, refusal.OfConsent(err))
 		o := zoomFailed(err, s.now())
 		o.final, o.asked = !unspent(err), !errors.Is(err, zoom.ErrNotSent)
 		return o
 	}
 	user, err := s.whoIs(asking, oauth, token)
-	s.verdicts.note(req.app, req.secrets, refusal.OfConsent(err))
+	s.reports.note(req.app, req.secrets, refusal.OfConsent(err))
 	if err != nil {
 		// The token is let go of and not revoked: the customer may have installed the app before,
 		// and revoking uninstalls.

@@ -5,6 +5,6 @@
 // cookie, sealed, so that any replica can finish what another one began. Completion exchanges the
 // code, single-flight, and asks Zoom who consented; the claim, which is pure, decides which
 // installation the consent goes into; then the app is bound, and the token and the consent are
-// stored. The result is a page of its own, which is true whenever it is loaded. The verdicts report
-// in the app's status what Zoom said of the app itself.
+// stored. The result is a page of its own, which is true whenever it is loaded. The refusal reports
+// put into the app's status what Zoom said of the app itself.
 package consent

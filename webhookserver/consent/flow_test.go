@@ -40,7 +40,7 @@ func keepsNoToken(spec *v1alpha1.ZoomAppSpec) { spec.TokenPolicy = v1alpha1.Toke
 
 func TestConsentIsStored(t *testing.T) {
 	s := servertest.NewStage(t)
-	v := s.Visitor(t)
+	v := s.Browser(t)
 	began := time.Now().Truncate(time.Second)
 	page := v.Agree(t, "", servertest.Ana)
 	check(t, page, http.StatusOK, "")
@@ -78,7 +78,7 @@ func TestCallbackWithMoreInIt(t *testing.T) {
 	if err := s.Zoom.Register(app); err != nil {
 		t.Fatal(err)
 	}
-	v := s.Visitor(t)
+	v := s.Browser(t)
 	refused, err := s.Zoom.Refuse(v.Begin(t, ""))
 	if err != nil {
 		t.Fatal(err)
@@ -115,7 +115,7 @@ func TestConsentUnderEveryPolicy(t *testing.T) {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
 			s := servertest.NewStage(t, tc.change...)
-			check(t, s.Visitor(t).Agree(t, "", servertest.Ana), http.StatusOK, "")
+			check(t, s.Browser(t).Agree(t, "", servertest.Ana), http.StatusOK, "")
 			in, token := s.Stored(t)
 			if in.Name != tc.names {
 				t.Errorf("the installation is called %s, want %s", in.Name, tc.names)
@@ -126,7 +126,7 @@ func TestConsentUnderEveryPolicy(t *testing.T) {
 			if s.Asked(zoomtest.StepExchange) != 1 || s.Asked(zoomtest.StepRevoke) != 0 {
 				t.Errorf("Zoom was asked %v", s.Zoom.Stats().Requests)
 			}
-			s.Visitor(t).Agree(t, "", tc.another)
+			s.Browser(t).Agree(t, "", tc.another)
 			if got := len(s.Consented(t)); got != tc.sum {
 				t.Errorf("after another one consented, there are %d installations, want %d", got, tc.sum)
 			}
@@ -137,7 +137,7 @@ func TestConsentUnderEveryPolicy(t *testing.T) {
 func TestConsentCanBeFinishedByAnotherReplica(t *testing.T) {
 	s := servertest.NewStage(t)
 	other := s.Another(t)
-	v := s.Visitor(t)
+	v := s.Browser(t)
 	callback := v.Callback(t, "", servertest.Ana)
 	v.At = other
 	check(t, v.Open(t, callback), http.StatusOK, "")
@@ -152,12 +152,12 @@ func TestConsentIsRefused(t *testing.T) {
 	}
 	for name, tc := range map[string]struct {
 		change []servertest.Setting
-		visit  func(*testing.T, *servertest.Stage, *servertest.Visitor) servertest.Seen
+		open   func(*testing.T, *servertest.Stage, *servertest.Browser) servertest.Seen
 		reason string
 		// revoked says that Zoom gave a token, which must be dead by now.
 		revoked bool
 	}{
-		"somebody does not agree": {reason: "refused", visit: func(t *testing.T, s *servertest.Stage, v *servertest.Visitor) servertest.Seen {
+		"somebody does not agree": {reason: "refused", open: func(t *testing.T, s *servertest.Stage, v *servertest.Browser) servertest.Seen {
 			t.Helper()
 			callback, err := s.Zoom.Refuse(v.Begin(t, ""))
 			if err != nil {
@@ -165,24 +165,24 @@ func TestConsentIsRefused(t *testing.T) {
 			}
 			return v.Open(t, callback)
 		}},
-		"Zoom reports an error": {reason: "zoom_refused", visit: func(t *testing.T, s *servertest.Stage, v *servertest.Visitor) servertest.Seen {
+		"Zoom reports an error": {reason: "zoom_refused", open: func(t *testing.T, s *servertest.Stage, v *servertest.Browser) servertest.Seen {
 			t.Helper()
 			return v.Open(t, s.Path(urls.Callback)+"?error=server_error&error_description=%3Cb%3E")
 		}},
-		"the code has expired": {reason: "code_not_accepted", visit: func(t *testing.T, s *servertest.Stage, v *servertest.Visitor) servertest.Seen {
+		"the code has expired": {reason: "code_not_accepted", open: func(t *testing.T, s *servertest.Stage, v *servertest.Browser) servertest.Seen {
 			t.Helper()
 			expired(s.Zoom)
 			return v.Agree(t, "", servertest.Ana)
 		}},
-		"nobody was invited": {change: []servertest.Setting{servertest.WithApp(private)}, reason: "not_invited", revoked: true, visit: func(t *testing.T, s *servertest.Stage, v *servertest.Visitor) servertest.Seen {
+		"nobody was invited": {change: []servertest.Setting{servertest.WithApp(private)}, reason: "not_invited", revoked: true, open: func(t *testing.T, s *servertest.Stage, v *servertest.Browser) servertest.Seen {
 			t.Helper()
 			return v.Agree(t, "", servertest.Ana)
 		}},
-		"another account was invited": {change: []servertest.Setting{servertest.WithApp(private)}, reason: "wrong_account", revoked: true, visit: func(t *testing.T, s *servertest.Stage, v *servertest.Visitor) servertest.Seen {
+		"another account was invited": {change: []servertest.Setting{servertest.WithApp(private)}, reason: "wrong_account", revoked: true, open: func(t *testing.T, s *servertest.Stage, v *servertest.Browser) servertest.Seen {
 			t.Helper()
 			return v.Agree(t, s.Invite(t, "beta", time.Hour, func(in *v1alpha1.ZoomInstallation) { in.Spec.AccountID = servertest.Bea.Account.ID }), servertest.Ana)
 		}},
-		"another user of the account was invited": {change: []servertest.Setting{servertest.WithApp(private)}, reason: "wrong_account", revoked: true, visit: func(t *testing.T, s *servertest.Stage, v *servertest.Visitor) servertest.Seen {
+		"another user of the account was invited": {change: []servertest.Setting{servertest.WithApp(private)}, reason: "wrong_account", revoked: true, open: func(t *testing.T, s *servertest.Stage, v *servertest.Browser) servertest.Seen {
 			t.Helper()
 			return v.Agree(t, s.Invite(t, "beta", time.Hour, func(in *v1alpha1.ZoomInstallation) {
 				in.Spec.AccountID, in.Spec.UserID = servertest.Anders.Account.ID, servertest.Anders.User.ID
@@ -191,12 +191,12 @@ func TestConsentIsRefused(t *testing.T) {
 		"the app is another account's": {
 			change: []servertest.Setting{servertest.WithApp(ofOneAccount), servertest.WithApp(func(spec *v1alpha1.ZoomAppSpec) { spec.AccountID = servertest.Bea.Account.ID })},
 			reason: "wrong_account", revoked: true,
-			visit: func(t *testing.T, s *servertest.Stage, v *servertest.Visitor) servertest.Seen {
+			open: func(t *testing.T, s *servertest.Stage, v *servertest.Browser) servertest.Seen {
 				t.Helper()
 				return v.Agree(t, "", servertest.Ana)
 			},
 		},
-		"the installation is being deleted": {reason: "being_removed", revoked: true, visit: func(t *testing.T, s *servertest.Stage, v *servertest.Visitor) servertest.Seen {
+		"the installation is being deleted": {reason: "being_removed", revoked: true, open: func(t *testing.T, s *servertest.Stage, v *servertest.Browser) servertest.Seen {
 			t.Helper()
 			s.Invite(t, "old", time.Hour, func(in *v1alpha1.ZoomInstallation) {
 				in.Spec.AccountID, in.Spec.UserID = servertest.Ana.Account.ID, servertest.Ana.User.ID
@@ -215,12 +215,12 @@ func TestConsentIsRefused(t *testing.T) {
 			})
 			return v.Agree(t, "", servertest.Ana)
 		}},
-		"the app may not ask who it was": {reason: "scope_missing", visit: func(t *testing.T, s *servertest.Stage, v *servertest.Visitor) servertest.Seen {
+		"the app may not ask who it was": {reason: "scope_missing", open: func(t *testing.T, s *servertest.Stage, v *servertest.Browser) servertest.Seen {
 			t.Helper()
 			s.Zoom.Inject(zoomtest.StepMe, -1, zoomtest.Before(zoomtest.Answer(http.StatusBadRequest, `{"code":4711,"message":"Invalid access token, does not contain scopes"}`)))
 			return v.Agree(t, "", servertest.Ana)
 		}},
-		"the client secret is wrong": {reason: "client_refused", visit: func(t *testing.T, s *servertest.Stage, v *servertest.Visitor) servertest.Seen {
+		"the client secret is wrong": {reason: "client_refused", open: func(t *testing.T, s *servertest.Stage, v *servertest.Browser) servertest.Seen {
 			t.Helper()
 			s.Register(t, servertest.AnotherSecret)
 			return v.Agree(t, "", servertest.Ana)
@@ -229,8 +229,8 @@ func TestConsentIsRefused(t *testing.T) {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
 			s := servertest.NewStage(t, tc.change...)
-			v := s.Visitor(t)
-			page := tc.visit(t, s, v)
+			v := s.Browser(t)
+			page := tc.open(t, s, v)
 			showsProblem(t, page, tc.reason)
 			s.NothingStored(t)
 			if tc.revoked && (s.Asked(zoomtest.StepRevoke) != 1 || s.Zoom.Installed(s.App.Spec.ClientID, servertest.Ana.Account.ID, servertest.Ana.User.ID)) {
@@ -248,7 +248,7 @@ func TestInvitations(t *testing.T) {
 	s := servertest.NewStage(t, servertest.WithApp(private))
 
 	t.Run("an invitation is filled by the one who follows it", func(t *testing.T) {
-		check(t, s.Visitor(t).Agree(t, s.Invite(t, "beta", time.Hour), servertest.Ana), http.StatusOK, "")
+		check(t, s.Browser(t).Agree(t, s.Invite(t, "beta", time.Hour), servertest.Ana), http.StatusOK, "")
 		in, token := s.Stored(t)
 		if in.Name != "beta" || in.Spec.AccountID != servertest.Ana.Account.ID || in.Spec.UserID != servertest.Ana.User.ID || token == nil {
 			t.Errorf("%s is of %+v", in.Name, in.Spec)
@@ -256,7 +256,7 @@ func TestInvitations(t *testing.T) {
 	})
 	t.Run("who installed a private app consents again without an invitation", func(t *testing.T) {
 		before, _ := s.Stored(t)
-		check(t, s.Visitor(t).Agree(t, "", servertest.Ana), http.StatusOK, "")
+		check(t, s.Browser(t).Agree(t, "", servertest.Ana), http.StatusOK, "")
 		after, _ := s.Stored(t)
 		if after.Name != "beta" || after.Spec.Consent.At.Before(&before.Spec.Consent.At) {
 			t.Errorf("the consent of %s is from %v", after.Name, after.Spec.Consent.At)
@@ -264,24 +264,24 @@ func TestInvitations(t *testing.T) {
 	})
 	t.Run("a customer who opens somebody's invitation stays one, and the invitation stays open", func(t *testing.T) {
 		link := s.Invite(t, "for-bea", time.Hour)
-		showsProblem(t, s.Visitor(t).Agree(t, link, servertest.Ana), "already_installed")
+		showsProblem(t, s.Browser(t).Agree(t, link, servertest.Ana), "already_installed")
 		if in, _ := s.Stored(t); in.Name != "beta" {
 			t.Errorf("the consent is in %s", in.Name)
 		}
 		if !s.Zoom.Installed(s.App.Spec.ClientID, servertest.Ana.Account.ID, servertest.Ana.User.ID) {
 			t.Error("the customer's app was uninstalled")
 		}
-		check(t, s.Visitor(t).Agree(t, link, servertest.Bea), http.StatusOK, "")
+		check(t, s.Browser(t).Agree(t, link, servertest.Bea), http.StatusOK, "")
 		if in := fixture.Get(t, s.C, s.Namespace, "for-bea", &v1alpha1.ZoomInstallation{}); in.Spec.AccountID != servertest.Bea.Account.ID {
 			t.Errorf("the invitation was filled by %q", in.Spec.AccountID)
 		}
 	})
 	t.Run("an expired one is refused", func(t *testing.T) {
-		showsProblem(t, s.Visitor(t).Open(t, s.Invite(t, "late", -time.Second)), "invitation_expired")
+		showsProblem(t, s.Browser(t).Open(t, s.Invite(t, "late", -time.Second)), "invitation_expired")
 	})
 	t.Run("one that was withdrawn is refused, also on the way", func(t *testing.T) {
 		link := s.Invite(t, "gone", time.Hour)
-		v := s.Visitor(t)
+		v := s.Browser(t)
 		callback := v.Callback(t, link, servertest.Anders)
 		asked := s.Asked(zoomtest.StepExchange)
 		if err := s.C.Delete(t.Context(), fixture.Get(t, s.C, s.Namespace, "gone", &v1alpha1.ZoomInstallation{})); err != nil {
@@ -299,16 +299,16 @@ func TestInvitations(t *testing.T) {
 			t.Fatal(err)
 		}
 		s.Invite(t, "again", time.Hour)
-		showsProblem(t, s.Visitor(t).Open(t, link), "invitation_gone")
+		showsProblem(t, s.Browser(t).Open(t, link), "invitation_gone")
 	})
 	t.Run("one for whoever has the link is not found by its name", func(t *testing.T) {
 		link := s.Invite(t, "for-anybody", time.Hour)
 		byName := s.Path(urls.Install) + "?installation=for-anybody"
-		showsProblem(t, s.Visitor(t).Agree(t, byName, servertest.Anders), "wrong_account")
+		showsProblem(t, s.Browser(t).Agree(t, byName, servertest.Anders), "wrong_account")
 		if in := fixture.Get(t, s.C, s.Namespace, "for-anybody", &v1alpha1.ZoomInstallation{}); in.Spec.AccountID != "" {
 			t.Errorf("it was taken by %s", in.Spec.AccountID)
 		}
-		if page := s.Visitor(t).Open(t, link); page.Status != http.StatusOK {
+		if page := s.Browser(t).Open(t, link); page.Status != http.StatusOK {
 			t.Errorf("by its link it is answered %d", page.Status)
 		}
 	})
@@ -320,11 +320,11 @@ func TestInvitations(t *testing.T) {
 		if err != nil {
 			t.Fatal(err)
 		}
-		showsProblem(t, s.Visitor(t).Open(t, s.Path(urls.Install)+"?invitation="+sealed), "invitation_invalid")
+		showsProblem(t, s.Browser(t).Open(t, s.Path(urls.Install)+"?invitation="+sealed), "invitation_invalid")
 	})
 	t.Run("one with a changed letter is refused", func(t *testing.T) {
 		link := s.Invite(t, "forged", time.Hour)
-		showsProblem(t, s.Visitor(t).Open(t, link[:len(link)-4]+"AAAA"), "invitation_invalid")
+		showsProblem(t, s.Browser(t).Open(t, link[:len(link)-4]+"AAAA"), "invitation_invalid")
 	})
 	s.Quiet(t)
 }
@@ -335,16 +335,16 @@ func TestInvitationsByName(t *testing.T) {
 	s.Invite(t, "for-account", time.Hour, func(in *v1alpha1.ZoomInstallation) { in.Spec.AccountID = servertest.Bea.Account.ID })
 	link := s.Path(urls.Install) + "?installation=for-account"
 	s.Replicas[0].UntilCached(t, fixture.Get(t, s.C, s.Namespace, "for-account", &v1alpha1.ZoomInstallation{}))
-	showsProblem(t, s.Visitor(t).Agree(t, link, servertest.Ana), "wrong_account")
+	showsProblem(t, s.Browser(t).Agree(t, link, servertest.Ana), "wrong_account")
 	if s.Zoom.Installed(s.App.Spec.ClientID, servertest.Ana.Account.ID, servertest.Ana.User.ID) || len(s.Consented(t)) > 0 {
 		t.Error("somebody of another account took it")
 	}
-	check(t, s.Visitor(t).Agree(t, link, servertest.Bea), http.StatusOK, "")
+	check(t, s.Browser(t).Agree(t, link, servertest.Bea), http.StatusOK, "")
 	if in := fixture.Get(t, s.C, s.Namespace, "for-account", &v1alpha1.ZoomInstallation{}); in.Spec.UserID != servertest.Bea.User.ID || in.Spec.Consent == nil {
 		t.Errorf("the invitation is %+v", in.Spec)
 	}
-	showsProblem(t, s.Visitor(t).Open(t, link+"&invitation=x"), telemetry.ReasonMalformed)
-	showsProblem(t, s.Visitor(t).Open(t, s.Path(urls.Install)+"?installation="+strings.Repeat("n", 300)), "invitation_invalid")
+	showsProblem(t, s.Browser(t).Open(t, link+"&invitation=x"), telemetry.ReasonMalformed)
+	showsProblem(t, s.Browser(t).Open(t, s.Path(urls.Install)+"?installation="+strings.Repeat("n", 300)), "invitation_invalid")
 	s.Quiet(t)
 }
 
@@ -358,21 +358,21 @@ func TestEventsInviteNoAccount(t *testing.T) {
 	name := names.Installation(s.App.Name, servertest.Bea.Account.ID, servertest.Bea.User.ID)
 	r.UntilCached(t, fixture.Get(t, s.C, s.Namespace, name, &v1alpha1.ZoomInstallation{}))
 	recorded, unknown := s.Path(urls.Install)+"?installation="+name, s.Path(urls.Install)+"?installation="+s.App.Name+"-0123456789"
-	showsProblem(t, s.Visitor(t).Agree(t, recorded, servertest.Bea), "not_invited")
+	showsProblem(t, s.Browser(t).Agree(t, recorded, servertest.Bea), "not_invited")
 	if s.Zoom.Installed(s.App.Spec.ClientID, servertest.Bea.Account.ID, servertest.Bea.User.ID) || len(s.Consented(t)) > 0 {
 		t.Error("an account that nobody invited has installed the app")
 	}
 	for what, ask := range map[string]func(link string) servertest.Seen{
-		"the first page": func(link string) servertest.Seen { return s.Visitor(t).Open(t, link) },
+		"the first page": func(link string) servertest.Seen { return s.Browser(t).Open(t, link) },
 		"a made-up code": func(link string) servertest.Seen {
-			v := s.Visitor(t)
+			v := s.Browser(t)
 			sent, err := url.Parse(v.Begin(t, link))
 			if err != nil {
 				t.Fatal(err)
 			}
 			return v.Open(t, s.Path(urls.Callback)+"?"+url.Values{"code": {"made-up"}, "state": {sent.Query().Get("state")}}.Encode())
 		},
-		"somebody else": func(link string) servertest.Seen { return s.Visitor(t).Agree(t, link, servertest.Ana) },
+		"somebody else": func(link string) servertest.Seen { return s.Browser(t).Agree(t, link, servertest.Ana) },
 	} {
 		a, b := ask(recorded), ask(unknown)
 		if a.Status != b.Status || a.Title() != b.Title() {
@@ -384,7 +384,7 @@ func TestEventsInviteNoAccount(t *testing.T) {
 // A consent brings a removed installation back, and a removal that is late changes nothing.
 func TestConsentAfterRemoval(t *testing.T) {
 	s := servertest.NewStage(t)
-	check(t, s.Visitor(t).Agree(t, "", servertest.Ana), http.StatusOK, "")
+	check(t, s.Browser(t).Agree(t, "", servertest.Ana), http.StatusOK, "")
 	in, _ := s.Stored(t)
 	removal := metav1.NewTime(in.Spec.Consent.At.Add(-time.Minute))
 	in.Spec.Consent.At = metav1.NewTime(in.Spec.Consent.At.Add(-time.Hour))
@@ -396,7 +396,7 @@ func TestConsentAfterRemoval(t *testing.T) {
 		t.Fatal(err)
 	}
 	s.Replicas[0].UntilCached(t, in)
-	check(t, s.Visitor(t).Agree(t, "", servertest.Ana), http.StatusOK, "")
+	check(t, s.Browser(t).Agree(t, "", servertest.Ana), http.StatusOK, "")
 	again, token := s.Stored(t)
 	if again.UID != in.UID || installation.Removed(again) || token == nil {
 		t.Errorf("the installation is removed: %t, with a token: %t", installation.Removed(again), token != nil)
@@ -406,7 +406,7 @@ func TestConsentAfterRemoval(t *testing.T) {
 func TestFlowThatBeganAtZoom(t *testing.T) {
 	t.Run("needs a click", func(t *testing.T) {
 		s := servertest.NewStage(t)
-		v := s.Visitor(t)
+		v := s.Browser(t)
 		callback := v.FromZoom(t, servertest.Ana)
 		first := v.Open(t, callback)
 		page := v.Open(t, callback)
@@ -424,7 +424,7 @@ func TestFlowThatBeganAtZoom(t *testing.T) {
 			t.Error("the page holds the code")
 		}
 		form := url.Values{"state": {state}}
-		showsProblem(t, s.Visitor(t).Do(t, http.MethodPost, s.Path(urls.Confirm), form), "unknown_state")
+		showsProblem(t, s.Browser(t).Do(t, http.MethodPost, s.Path(urls.Confirm), form), "unknown_state")
 		showsProblem(t, v.Do(t, http.MethodPost, s.Path(urls.Confirm), url.Values{"state": {state + "x"}}), "unknown_state")
 		check(t, v.Do(t, http.MethodPost, s.Path(urls.Confirm), form), http.StatusOK, "")
 		if in, token := s.Stored(t); in.Spec.AccountID != servertest.Ana.Account.ID || token == nil {
@@ -440,7 +440,7 @@ func TestFlowThatBeganAtZoom(t *testing.T) {
 	for name, distribution := range map[string]func(*v1alpha1.ZoomAppSpec){"of a private app starts again here": private, "of an account's app starts again here": ofOneAccount} {
 		t.Run(name, func(t *testing.T) {
 			s := servertest.NewStage(t, servertest.WithApp(distribution))
-			v := s.Visitor(t)
+			v := s.Browser(t)
 			showsProblem(t, v.Open(t, v.FromZoom(t, servertest.Ana)), "no_state")
 			if s.Asked(zoomtest.StepExchange) != 0 {
 				t.Error("the code was spent")
@@ -451,7 +451,7 @@ func TestFlowThatBeganAtZoom(t *testing.T) {
 
 func TestTwoTabsAtOnce(t *testing.T) {
 	s := servertest.NewStage(t)
-	v := s.Visitor(t)
+	v := s.Browser(t)
 	first, second := v.Callback(t, "", servertest.Ana), v.Callback(t, "", servertest.Ana)
 	together(s, 2)
 	pages := make(chan servertest.Seen)
@@ -496,7 +496,7 @@ func TestOneAccountGetsTheApp(t *testing.T) {
 	together(s, 2)
 	pages := make(chan servertest.Seen)
 	for i, who := range []zoomtest.Login{servertest.Ana, servertest.Bea} {
-		v := s.Visitor(t)
+		v := s.Browser(t)
 		v.At = s.Replicas[i]
 		callback := v.Callback(t, "", who)
 		go func() { pages <- v.Open(t, callback) }()
@@ -557,7 +557,7 @@ func TestABoundAppStaysBound(t *testing.T) {
 		}
 	}
 	kubectl("apply", "-f", manifest(aged(7001)))
-	check(t, s.Visitor(t).Consents(t, servertest.Ana), http.StatusOK, "")
+	check(t, s.Browser(t).Consents(t, servertest.Ana), http.StatusOK, "")
 	bound("the first consent", 7001)
 	kubectl("apply", "-f", manifest(aged(7002)))
 	bound("kubectl apply", 7002)
@@ -566,11 +566,11 @@ func TestABoundAppStaysBound(t *testing.T) {
 	bound("server-side apply", 7004)
 
 	kubectl("replace", "--force", "-f", manifest(aged(7005)))
-	showsProblem(t, s.Visitor(t).Consents(t, servertest.Bea), "wrong_account")
+	showsProblem(t, s.Browser(t).Consents(t, servertest.Bea), "wrong_account")
 	if s.Zoom.Installed(s.App.Spec.ClientID, servertest.Bea.Account.ID, servertest.Bea.User.ID) {
 		t.Error("the stranger has the app at Zoom")
 	}
-	check(t, s.Visitor(t).Consents(t, servertest.Ana), http.StatusOK, "")
+	check(t, s.Browser(t).Consents(t, servertest.Ana), http.StatusOK, "")
 	bound("kubectl replace --force and a consent", 7005)
 }
 
@@ -582,13 +582,13 @@ func TestAnAppThatAnEarlierVersionBoundIsNotForAnother(t *testing.T) {
 	if err := s.C.Status().Update(t.Context(), app); err != nil {
 		t.Fatal(err)
 	}
-	showsProblem(t, s.Visitor(t).Consents(t, servertest.Bea), "wrong_account")
-	check(t, s.Visitor(t).Consents(t, servertest.Ana), http.StatusOK, "")
+	showsProblem(t, s.Browser(t).Consents(t, servertest.Bea), "wrong_account")
+	check(t, s.Browser(t).Consents(t, servertest.Ana), http.StatusOK, "")
 }
 
 func TestReloadedCallbackChangesNothing(t *testing.T) {
 	s := servertest.NewStage(t)
-	v := s.Visitor(t)
+	v := s.Browser(t)
 	callback := v.Callback(t, "", servertest.Ana)
 	check(t, v.Open(t, callback), http.StatusOK, "")
 	before, token := s.Stored(t)
@@ -605,7 +605,7 @@ func TestReloadedCallbackChangesNothing(t *testing.T) {
 // A customer who closes the browser while Zoom answers has agreed all the same.
 func TestConsentDoesNotNeedTheBrowser(t *testing.T) {
 	s := servertest.NewStage(t)
-	v := s.Visitor(t)
+	v := s.Browser(t)
 	callback := v.Callback(t, "", servertest.Ana)
 	asked, goOn := make(chan struct{}), make(chan struct{})
 	s.Zoom.Inject(zoomtest.StepExchange, 1, func(next http.Handler) http.Handler {
@@ -646,12 +646,12 @@ func TestConsentDoesNotNeedTheBrowser(t *testing.T) {
 func TestConsentSurvivesARotatedClientSecret(t *testing.T) {
 	const newSecret = servertest.AnotherSecret
 	s := servertest.NewStage(t)
-	v := s.Visitor(t)
+	v := s.Browser(t)
 	callback := v.Callback(t, "", servertest.Ana) // sealed with the old secret
 	s.Register(t, newSecret, servertest.ClientSecret)
 	s.SetSecrets(t, newSecret, servertest.ClientSecret)
 	fresh := s.Another(t) // knows the new one, and seals with it
-	w := s.Visitor(t)
+	w := s.Browser(t)
 	w.At = fresh
 	second := w.Callback(t, "", servertest.Bea)
 	w.At = s.Replicas[0]
@@ -697,7 +697,7 @@ func TestWhatTheFirstPageSays(t *testing.T) {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
 			s := servertest.NewStage(t, tc.change...)
-			page := s.Visitor(t).Open(t, s.Path(urls.Install))
+			page := s.Browser(t).Open(t, s.Path(urls.Install))
 			check(t, page, http.StatusOK, "")
 			for _, text := range tc.says {
 				if !strings.Contains(page.Body, text) {
@@ -720,7 +720,7 @@ func TestGrantedLessThanAsked(t *testing.T) {
 	s := servertest.NewStage(t, servertest.WithApp(func(spec *v1alpha1.ZoomAppSpec) {
 		spec.Scopes = append(spec.Scopes, "meeting:read:past_meeting")
 	}))
-	page := s.Visitor(t).Agree(t, "", servertest.Ana)
+	page := s.Browser(t).Agree(t, "", servertest.Ana)
 	check(t, page, http.StatusOK, "")
 	if !strings.Contains(page.Body, "<code>meeting:read:past_meeting</code>") || strings.Contains(page.Body, "<code>user:read:user</code>") {
 		t.Errorf("the page does not name the missing scope alone:\n%s", page.Body)
@@ -729,7 +729,7 @@ func TestGrantedLessThanAsked(t *testing.T) {
 
 func TestAppsThatAreNotReady(t *testing.T) {
 	s := servertest.NewStage(t)
-	v := s.Visitor(t)
+	v := s.Browser(t)
 	t.Run("no such app", func(t *testing.T) {
 		showsProblem(t, v.Open(t, urls.Install(s.Namespace, "other")), telemetry.ReasonNoApp)
 	})
@@ -765,11 +765,11 @@ func TestAppsThatAreNotReady(t *testing.T) {
 		s.Replicas[0].UntilCached(t, second)
 		showsProblem(t, v.Open(t, urls.Install(s.Namespace, "second")), "client_id_in_use") // they have not been compared yet
 		for name, held := range map[string]metav1.ConditionStatus{fixture.AppName: metav1.ConditionTrue, "second": metav1.ConditionFalse} {
-			judged := fixture.Get(t, s.C, s.Namespace, name, &v1alpha1.ZoomApp{})
-			judged.Status.Conditions = []metav1.Condition{{
-				Type: v1alpha1.ConditionClientIDHeld, Status: held, Reason: "Any", ObservedGeneration: judged.Generation, LastTransitionTime: metav1.Now(),
+			compared := fixture.Get(t, s.C, s.Namespace, name, &v1alpha1.ZoomApp{})
+			compared.Status.Conditions = []metav1.Condition{{
+				Type: v1alpha1.ConditionClientIDHeld, Status: held, Reason: "Any", ObservedGeneration: compared.Generation, LastTransitionTime: metav1.Now(),
 			}}
-			if err := s.C.Status().Update(t.Context(), judged); err != nil {
+			if err := s.C.Status().Update(t.Context(), compared); err != nil {
 				t.Fatal(err)
 			}
 		}
@@ -780,10 +780,10 @@ func TestAppsThatAreNotReady(t *testing.T) {
 		if now := s.Zoom.Stats().Requests; !maps.Equal(now, asked) {
 			t.Errorf("Zoom was asked %v, and before %v", now, asked)
 		}
-		check(t, s.Visitor(t).Agree(t, "", servertest.Ana), http.StatusOK, "")
+		check(t, s.Browser(t).Agree(t, "", servertest.Ana), http.StatusOK, "")
 	})
 	t.Run("no external URL", func(t *testing.T) {
-		v := s.Visitor(t)
+		v := s.Browser(t)
 		v.At = servertest.StartReplica(t, s.Namespace)
 		showsProblem(t, v.Open(t, s.Path(urls.Install)), "external_url_unknown")
 	})
@@ -792,7 +792,7 @@ func TestAppsThatAreNotReady(t *testing.T) {
 // While the API server refuses the consent, the page says so; the next try stores it.
 func TestConsentThatCannotBeStored(t *testing.T) {
 	s := servertest.NewStage(t)
-	v := s.Visitor(t)
+	v := s.Browser(t)
 	if err := s.C.Create(t.Context(), foreignSecret(s)); err != nil {
 		t.Fatal(err)
 	}

@@ -11,7 +11,7 @@ import (
 
 // consentTime is when a consent was given: what Zoom says, by whose clock removals are dated too,
 // and not what the clock here says. Where Zoom's is further off than signatures may be, one of the
-// two is wrong, and events are judged by the one here.
+// two is wrong, and events are compared with the one here.
 func consentTime(answered, asked, now time.Time) time.Time {
 	if answered.Before(asked.Add(-zoom.MaxClockSkew)) || answered.After(now.Add(zoom.MaxClockSkew)) {
 		return asked // also where Zoom says nothing

@@ -70,7 +70,7 @@ func New(c Config) *Handler {
 			live:          c.Live,
 			writer:        c.Client,
 			credentials:   c.Credentials,
-			verdicts:      newVerdicts(c.Client, c.Live, c.Now, c.Logger),
+			reports:       newRefusalReports(c.Client, c.Live, c.Now, c.Logger),
 			installations: c.Installations,
 			tombstones:    c.Tombstones,
 			zoom:          zoom.NewHTTPClient(),
@@ -83,7 +83,7 @@ func New(c Config) *Handler {
 		},
 		namespaces: c.Namespaces,
 		callers:    c.Callers,
-		slots:      make(chan struct{}, limits.MaxVisits),
+		slots:      make(chan struct{}, limits.MaxConsentRequests),
 		series:     telemetry.NewAppSeries(consentPages.MetricVec),
 	}
 }
@@ -91,7 +91,7 @@ func New(c Config) *Handler {
 // Run reports in status what Zoom says of the apps, until ctx ends.
 func (h *Handler) Run(ctx context.Context) error {
 	group, ctx := errgroup.WithContext(ctx)
-	group.Go(func() error { return h.verdicts.apps.Run(ctx) })
+	group.Go(func() error { return h.reports.apps.Run(ctx) })
 	group.Go(func() error { return h.series.Run(ctx, h.cache) })
 	return group.Wait()
 }
@@ -139,7 +139,7 @@ func (h *Handler) page(name string, makePage func(context.Context, *consentReque
 
 // admit takes a slot, which is held until it is released.
 func (h *Handler) admit(req *consentRequest) (release func(), err error) {
-	if !req.caller.MayVisit() {
+	if !req.caller.MayRequestPage() {
 		return nil, &pageError{reason: telemetry.ReasonAddress, retryAfter: limits.BusyFor}
 	}
 	select {

@@ -11,8 +11,8 @@ import (
 	"github.com/zoom-operator/zoom-operator/webhookserver/internal/servertest"
 )
 
-// setCookie changes the cookie of a visitor who has one, or plants one.
-func setCookie(t *testing.T, v *servertest.Visitor, change func(string) string) {
+// setCookie changes the cookie of a browser that has one, or plants one.
+func setCookie(t *testing.T, v *servertest.Browser, change func(string) string) {
 	t.Helper()
 	at, err := url.Parse(servertest.External + v.Stage.Path(urls.Callback))
 	if err != nil {
@@ -27,7 +27,7 @@ func setCookie(t *testing.T, v *servertest.Visitor, change func(string) string) 
 
 // plant puts a cookie from another box into the browser, and returns the callback that goes with
 // it.
-func plant(t *testing.T, v *servertest.Visitor, box *sealing.Box) (callback string) {
+func plant(t *testing.T, v *servertest.Browser, box *sealing.Box) (callback string) {
 	t.Helper()
 	cookie, state, err := consent.Begin(box, v.Stage.Path(urls.Pages))
 	if err != nil {
@@ -37,7 +37,7 @@ func plant(t *testing.T, v *servertest.Visitor, box *sealing.Box) (callback stri
 	return v.Stage.Path(urls.Callback) + "?" + url.Values{"code": {"abc"}, "state": {state}}.Encode()
 }
 
-// check checks what a visitor sees.
+// check checks what a browser shows.
 func check(t testing.TB, page servertest.Seen, status int, reason string) {
 	t.Helper()
 	if page.Status != status {

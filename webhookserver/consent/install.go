@@ -66,7 +66,7 @@ func (s *service) begins(ctx context.Context, req *consentRequest, r *http.Reque
 	}
 	invitation = query["invitation"]
 	if name := query["installation"]; name != "" {
-		// Any client may ask for any name, so this one is judged when the consenter is known.
+		// Any client may ask for any name, so this one is checked when the consenter is known.
 		if len(validation.IsDNS1123Subdomain(name)) > 0 { // part of the link is missing
 			return "", refuse(reasonBadInvitation)
 		}

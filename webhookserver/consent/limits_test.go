@@ -19,7 +19,7 @@ import (
 	"github.com/zoom-operator/zoom-operator/zoom/zoomtest"
 )
 
-// behindAnIngress has replicas believe the visitors' addresses.
+// behindAnIngress has replicas believe the browsers' addresses.
 func behindAnIngress(set *servertest.Settings) {
 	set.Options.TrustedProxies = []netip.Prefix{netip.MustParsePrefix("127.0.0.0/8")}
 }
@@ -75,7 +75,7 @@ func TestMadeUpCodesKeepNoCustomerOut(t *testing.T) {
 			}
 		}
 	}()
-	customer := s.Visitor(t)
+	customer := s.Browser(t)
 	customer.Address = "203.0.113.7"
 	check(t, customer.Agree(t, "", servertest.Ana), http.StatusOK, "")
 	close(over)
@@ -91,7 +91,7 @@ func TestMadeUpCodesKeepNoCustomerOut(t *testing.T) {
 // out: also where addresses are not known, and while Zoom leaves each code as it was.
 func TestOneCookieAsksZoomTwice(t *testing.T) {
 	s := servertest.NewStage(t)
-	attacker := s.Visitor(t)
+	attacker := s.Browser(t)
 	_, state, _ := strings.Cut(attacker.Begin(t, ""), "state=")
 	state, _, _ = strings.Cut(state, "&")
 	s.Zoom.Inject(zoomtest.StepExchange, -1, zoomtest.Before(zoomtest.RateLimited("1")))
@@ -102,12 +102,12 @@ func TestOneCookieAsksZoomTwice(t *testing.T) {
 		t.Errorf("Zoom was asked %d times, want %d", asked, limits.MaxAsked)
 	}
 	s.Zoom.Heal()
-	check(t, s.Visitor(t).Agree(t, "", servertest.Ana), http.StatusOK, "")
+	check(t, s.Browser(t).Agree(t, "", servertest.Ana), http.StatusOK, "")
 }
 
 func TestPagesHaveALimitOfAnAddress(t *testing.T) {
 	s := servertest.NewStage(t, behindAnIngress)
-	many, few := s.Visitor(t), s.Visitor(t)
+	many, few := s.Browser(t), s.Browser(t)
 	many.Address, few.Address = "2001:db8::1", "203.0.113.7"
 	for i := 0; ; i++ {
 		if page := many.Open(t, s.Path(urls.Install)); page.Status == http.StatusTooManyRequests {

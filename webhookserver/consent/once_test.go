@@ -56,7 +56,7 @@ func (h held) after(next http.Handler) http.Handler {
 
 func TestAPageLoadedAgainDuringTheExchange(t *testing.T) {
 	s := servertest.NewStage(t)
-	v, stranger := s.Visitor(t), s.Visitor(t)
+	v, stranger := s.Browser(t), s.Browser(t)
 	callback := v.Callback(t, "", servertest.Ana)
 	stranger.Begin(t, "") // has a cookie too
 	exchange := hold()
@@ -84,7 +84,7 @@ func TestAPageLoadedAgainDuringTheExchange(t *testing.T) {
 
 func TestAButtonPressedTwice(t *testing.T) {
 	s := servertest.NewStage(t)
-	v := s.Visitor(t)
+	v := s.Browser(t)
 	page := v.Open(t, v.FromZoom(t, servertest.Ana))
 	_, after, _ := strings.Cut(page.Body, `name="state" value="`)
 	state, _, _ := strings.Cut(after, `"`)
@@ -125,7 +125,7 @@ func TestWhatIsTriedAgain(t *testing.T) {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
 			s := servertest.NewStage(t)
-			v := s.Visitor(t)
+			v := s.Browser(t)
 			callback := v.Callback(t, "", servertest.Ana)
 			s.Zoom.Inject(zoomtest.StepExchange, 1, tc.fault)
 			showsProblem(t, v.Open(t, callback), tc.first)
@@ -149,7 +149,7 @@ func TestAPageLoadedAgainAtAnotherReplica(t *testing.T) {
 	t.Run("after the consent was stored", func(t *testing.T) {
 		s := servertest.NewStage(t)
 		other := s.Another(t)
-		v := s.Visitor(t)
+		v := s.Browser(t)
 		callback := v.Callback(t, "", servertest.Ana)
 		var old string
 		setCookie(t, v, func(value string) string { old = value; return value })
@@ -176,7 +176,7 @@ func TestAPageLoadedAgainAtAnotherReplica(t *testing.T) {
 		t.Run(name, func(t *testing.T) {
 			s := servertest.NewStage(t)
 			other := s.Another(t)
-			v := s.Visitor(t)
+			v := s.Browser(t)
 			callback := v.Callback(t, "", servertest.Ana)
 			w := *v
 			w.At = other
@@ -203,14 +203,14 @@ func TestAPageLoadedAgainAtAnotherReplica(t *testing.T) {
 
 func TestTheResultIsTrueWheneverItIsLoaded(t *testing.T) {
 	s := servertest.NewStage(t)
-	v := s.Visitor(t)
+	v := s.Browser(t)
 	result := v.Agree(t, "", servertest.Ana)
 	check(t, result, http.StatusOK, "")
 	if strings.Contains(result.Location, zoomtest.Mark) || strings.ContainsAny(result.Location, "?&=") {
 		t.Errorf("the result is at %s", result.Location)
 	}
 	exchanges := s.Asked(zoomtest.StepExchange)
-	showsProblem(t, s.Visitor(t).Open(t, result.Location), "result_unknown") // of another browser
+	showsProblem(t, s.Browser(t).Open(t, result.Location), "result_unknown") // of another browser
 	showsProblem(t, v.Open(t, urls.Result(s.Namespace, fixture.AppName, strings.Repeat("0", 32))), "result_unknown")
 
 	in, _ := s.Stored(t)
@@ -251,7 +251,7 @@ func TestTheResultIsTrueWheneverItIsLoaded(t *testing.T) {
 // A page that said why not says so again.
 func TestTheResultOfAFailureStays(t *testing.T) {
 	s := servertest.NewStage(t, servertest.WithApp(private))
-	v := s.Visitor(t)
+	v := s.Browser(t)
 	page := v.Agree(t, "", servertest.Ana)
 	showsProblem(t, page, "not_invited")
 	showsProblem(t, v.Open(t, page.Location), "not_invited")
@@ -278,7 +278,7 @@ func TestTheLivingTokenIsKept(t *testing.T) {
 	}
 	t.Run("of two tabs whose requests overtake each other", func(t *testing.T) {
 		s := servertest.NewStage(t)
-		v, w := s.Visitor(t), s.Visitor(t)
+		v, w := s.Browser(t), s.Browser(t)
 		first, second := v.Callback(t, "", servertest.Ana), w.Callback(t, "", servertest.Ana)
 		exchange := hold()
 		s.Zoom.Inject(zoomtest.StepExchange, 1, exchange.before)
@@ -291,7 +291,7 @@ func TestTheLivingTokenIsKept(t *testing.T) {
 	})
 	t.Run("of two tabs of which the earlier one stores last", func(t *testing.T) {
 		s := servertest.NewStage(t)
-		v, w := s.Visitor(t), s.Visitor(t)
+		v, w := s.Browser(t), s.Browser(t)
 		first, second := v.Callback(t, "", servertest.Ana), w.Callback(t, "", servertest.Ana)
 		me := hold()
 		s.Zoom.Inject(zoomtest.StepMe, 1, me.after)
@@ -305,13 +305,13 @@ func TestTheLivingTokenIsKept(t *testing.T) {
 	for name, off := range map[string]time.Duration{"a replica whose clock is ahead": 4 * time.Minute, "a replica whose clock is behind": -4 * time.Minute} {
 		t.Run("after a consent at "+name, func(t *testing.T) {
 			s := servertest.NewStage(t)
-			check(t, s.Visitor(t).Agree(t, "", servertest.Ana), http.StatusOK, "")
+			check(t, s.Browser(t).Agree(t, "", servertest.Ana), http.StatusOK, "")
 			in, token := s.Stored(t)
 			token.ConsentedAt = token.ConsentedAt.Add(off)
 			if err := tokens.Save(t.Context(), s.C, in, token.Token, nil); err != nil {
 				t.Fatal(err)
 			}
-			connected(t, s.Visitor(t).Agree(t, "", servertest.Ana))
+			connected(t, s.Browser(t).Agree(t, "", servertest.Ana))
 			s.Lives(t)
 		})
 	}
@@ -331,7 +331,7 @@ func TestARemovalSecondsAfterTheConsent(t *testing.T) {
 				})
 			})
 			began := time.Now()
-			check(t, s.Visitor(t).Agree(t, "", servertest.Ana), http.StatusOK, "")
+			check(t, s.Browser(t).Agree(t, "", servertest.Ana), http.StatusOK, "")
 			in, token := s.Stored(t)
 			if !in.Spec.Consent.At.Time.Equal(zooms) || !token.ConsentedAt.Equal(zooms) {
 				t.Errorf("the consent was at %v, that of the token at %v, want Zoom's %v", in.Spec.Consent.At, token.ConsentedAt, zooms)
@@ -349,7 +349,7 @@ func TestARemovalSecondsAfterTheConsent(t *testing.T) {
 
 func TestNoConsentBeginsWithoutAllCredentials(t *testing.T) {
 	s := servertest.NewStage(t)
-	v := s.Visitor(t)
+	v := s.Browser(t)
 	under := v.Callback(t, "", servertest.Ana) // began before an admin emptied the Secret
 	fromZoom := v.FromZoom(t, servertest.Bea)
 	secret := fixture.Get(t, s.C, s.Namespace, fixture.SecretName, &corev1.Secret{})
@@ -385,12 +385,12 @@ func TestAConsentBeginsWhileZoomRefusesTheApp(t *testing.T) {
 		t.Fatal(err)
 	}
 	s.Replicas[0].UntilCached(t, s.App)
-	check(t, s.Visitor(t).Agree(t, "", servertest.Ana), http.StatusOK, "")
+	check(t, s.Browser(t).Agree(t, "", servertest.Ana), http.StatusOK, "")
 }
 
 // Zoom may say more in the address than it does today, as RFC 9207 has it.
 func TestUnknownParametersOfACallback(t *testing.T) {
 	s := servertest.NewStage(t)
-	v := s.Visitor(t)
+	v := s.Browser(t)
 	check(t, v.Open(t, v.Callback(t, "", servertest.Ana)+"&iss=https%3A%2F%2Fzoom.us&scope=a+b&scope=c&unknown"), http.StatusOK, "")
 }

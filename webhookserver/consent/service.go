@@ -33,7 +33,7 @@ type service struct {
 	live          client.Reader
 	writer        client.Client
 	credentials   *credentials.Source
-	verdicts      *verdicts
+	reports       *refusalReports
 	installations *commit.Committer[*v1alpha1.ZoomInstallation]
 	tombstones    *tombstones.Store
 	zoom          *http.Client

@@ -30,11 +30,11 @@ func TestFlights(t *testing.T) {
 	limited := outcome{reason: reasonRateLimited, asked: true}
 	for range 10 {
 		if o, _ := fly("twice", limited); o != limited {
-			t.Errorf("what Zoom says is not what is told: %+v", o)
+			t.Errorf("what Zoom says is not what is answered: %+v", o)
 		}
 	}
 	if runs["twice"] != limits.MaxAsked {
-		t.Errorf("Zoom is asked %d times about one visit", runs["twice"])
+		t.Errorf("Zoom is asked %d times about one flow", runs["twice"])
 	}
 	fly("b", outcome{reason: reasonRateLimited})
 	if o, joined := fly("b", final); joined || o != final || runs["b"] != 2 {

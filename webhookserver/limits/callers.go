@@ -189,9 +189,9 @@ func (c *Callers) hint(r *http.Request) {
 	}
 }
 
-// MayVisit says whether one more page may be asked for.
-func (c *Caller) MayVisit() bool {
-	return c == nil || c.pages.AllowN(c.now(), 1) && c.wider.MayVisit()
+// MayRequestPage says whether one more page may be asked for.
+func (c *Caller) MayRequestPage() bool {
+	return c == nil || c.pages.AllowN(c.now(), 1) && c.wider.MayRequestPage()
 }
 
 // MayExchange says whether Zoom may be asked about one more code, and takes what came of it: codes

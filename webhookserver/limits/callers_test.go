@@ -84,12 +84,12 @@ func TestLimitsOfAnAddress(t *testing.T) {
 	if cs.Who(fixture.From(t, "203.0.113.1")) == cs.Who(fixture.From(t, "203.0.113.2")) {
 		t.Error("two addresses count as one")
 	}
-	visits := 0
-	for one.MayVisit() {
-		visits++
+	pages := 0
+	for one.MayRequestPage() {
+		pages++
 	}
-	if visits != PagesBurst || !other.MayVisit() {
-		t.Errorf("%d pages at once", visits)
+	if pages != PagesBurst || !other.MayRequestPage() {
+		t.Errorf("%d pages at once", pages)
 	}
 
 	var under []func(bool)
@@ -122,7 +122,7 @@ func TestLimitsOfAnAddress(t *testing.T) {
 	if fine != ExchangeBurst/2 {
 		t.Errorf("%d exchanges of one address in good order, want half of an app's", fine)
 	}
-	if done, ok := (*Caller)(nil).MayExchange(); !ok || !(*Caller)(nil).MayVisit() || (*Caller)(nil).TooStrange() {
+	if done, ok := (*Caller)(nil).MayExchange(); !ok || !(*Caller)(nil).MayRequestPage() || (*Caller)(nil).TooStrange() {
 		t.Error("who is not known has limits")
 	} else {
 		done(true)
@@ -146,12 +146,12 @@ func TestLimitsOfASite(t *testing.T) {
 		n++
 		return cs.Who(fixture.From(t, fmt.Sprintf("2a00:1:0:%x::1", n)))
 	}
-	visits := 0
-	for visits <= siteFactor*PagesBurst && next().MayVisit() {
-		visits++
+	pages := 0
+	for pages <= siteFactor*PagesBurst && next().MayRequestPage() {
+		pages++
 	}
-	if visits != siteFactor*PagesBurst {
-		t.Errorf("%d pages at once", visits)
+	if pages != siteFactor*PagesBurst {
+		t.Errorf("%d pages at once", pages)
 	}
 	var under []func(bool)
 	for len(under) <= siteFactor*exchangesTogether {
@@ -173,7 +173,7 @@ func TestLimitsOfASite(t *testing.T) {
 	for range siteFactor * StrangeBurst {
 		next().IsStrange()
 	}
-	if other := cs.Who(fixture.From(t, "2a00:1:1::1")); !next().TooStrange() || other.TooStrange() || !other.MayVisit() {
+	if other := cs.Who(fixture.From(t, "2a00:1:1::1")); !next().TooStrange() || other.TooStrange() || !other.MayRequestPage() {
 		t.Error("webhooks that are none count for another site, or not for this one")
 	}
 }

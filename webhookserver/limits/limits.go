@@ -24,7 +24,7 @@ const (
 	connectionMemory = 32 << 10
 	// MaxConnections is how many connections are open at the same time. One more costs the one that
 	// has made no progress for the longest time, unless it is being answered. It is more than
-	// MaxRequests and MaxVisits together, so that there is always one that can go.
+	// MaxRequests and MaxConsentRequests together, so that there is always one that can go.
 	MaxConnections = 5120
 )
 
@@ -59,18 +59,18 @@ const (
 	PageWithin = 5 * time.Second
 	// MaxPageBody is the largest form that is read; ours holds one state.
 	MaxPageBody = 4 << 10
-	// MaxVisits is how many requests are worked on at the same time, each with its form read. Each
+	// MaxConsentRequests is how many requests are worked on at the same time, each with its form read. Each
 	// may wait for Zoom.
-	MaxVisits = 256
+	MaxConsentRequests = 256
 	// ExchangesPerSecond is the rate at which an app's codes are exchanged, for all clients
 	// together: strangers cannot be recognised before Zoom is asked. It lets a thousand people
 	// install in four minutes, and keeps those who make codes up from using up the rate limit at
-	// Zoom that refreshes need as well. One visit gets MaxAsked of it, and one address what is
+	// Zoom that refreshes need as well. One flow gets MaxAsked of it, and one address what is
 	// below.
 	ExchangesPerSecond = 5.0
 	// ExchangeBurst is how many are exchanged at once.
 	ExchangeBurst = 50
-	// MaxAsked is how often a replica asks Zoom about the code of one visit: once more after an
+	// MaxAsked is how often a replica asks Zoom about the code of one flow: once more after an
 	// answer that leaves it as it was.
 	MaxAsked = 2
 	// BusyFor is how long a client is asked to wait when too much is under way.
@@ -106,8 +106,8 @@ const (
 	// takes five; behind one address may be a whole school.
 	PagesBurst, pagesPerSecond = 200, 20
 	// Of the codes of one app, and of all apps, an address has half of what an app has, and so many
-	// under way at the same time that they hold a sixteenth of MaxVisits while Zoom hangs.
-	exchangesTogether = MaxVisits / 16
+	// under way at the same time that they hold a sixteenth of MaxConsentRequests while Zoom hangs.
+	exchangesTogether = MaxConsentRequests / 16
 	// Codes that Zoom does not know use up this. Thirty addresses that do nothing else leave
 	// nothing to an app's customers.
 	failureEvery, failuresBurst = 6 * time.Second, 10

@@ -28,7 +28,7 @@ func TestLimitsFitTheMemory(t *testing.T) {
 	if sum > 400<<20 || sum > collect*9/10 || collect > limit*9/10 {
 		t.Errorf("the limits need %d bytes, GOMEMLIMIT is %d and the container's limit %d", sum, collect, limit)
 	}
-	if MaxRequests+MaxVisits >= MaxConnections {
+	if MaxRequests+MaxConsentRequests >= MaxConnections {
 		t.Error("all connections can be answered at once, so that none can go")
 	}
 }

@@ -198,8 +198,8 @@ func (s *Stage) Quiet(t testing.TB) {
 	}
 }
 
-// Visitor is a browser that follows no redirects and runs nothing.
-type Visitor struct {
+// Browser is a browser that follows no redirects and runs nothing.
+type Browser struct {
 	Stage *Stage
 	Jar   http.CookieJar
 	// At is the replica that answers.
@@ -210,18 +210,18 @@ type Visitor struct {
 	Address string
 }
 
-// Visitor is a browser that has not been here.
-func (s *Stage) Visitor(t testing.TB) *Visitor {
+// Browser is a browser that has not been here.
+func (s *Stage) Browser(t testing.TB) *Browser {
 	t.Helper()
 	jar, err := cookiejar.New(nil)
 	if err != nil {
 		t.Fatal(err)
 	}
-	return &Visitor{Stage: s, Jar: jar, At: s.Replicas[0]}
+	return &Browser{Stage: s, Jar: jar, At: s.Replicas[0]}
 }
 
 // RoundTrip takes requests for the external address to a replica, as a load balancer does.
-func (v *Visitor) RoundTrip(req *http.Request) (*http.Response, error) {
+func (v *Browser) RoundTrip(req *http.Request) (*http.Response, error) {
 	req = req.Clone(req.Context())
 	req.URL.Scheme, req.URL.Host = "http", v.At.Address
 	req.Host = cmp.Or(v.Host, v.At.Address)
@@ -231,7 +231,7 @@ func (v *Visitor) RoundTrip(req *http.Request) (*http.Response, error) {
 	return http.DefaultTransport.RoundTrip(req)
 }
 
-// Seen is a page as the visitor sees it.
+// Seen is a page as the browser shows it.
 type Seen struct {
 	Status int
 	Header http.Header
@@ -248,7 +248,7 @@ func (p Seen) Title() string {
 }
 
 // Do sends a request, and follows it to the result.
-func (v *Visitor) Do(t testing.TB, method, address string, form url.Values, headers ...string) Seen {
+func (v *Browser) Do(t testing.TB, method, address string, form url.Values, headers ...string) Seen {
 	t.Helper()
 	if strings.HasPrefix(address, "/") {
 		address = External + address
@@ -281,7 +281,7 @@ func (v *Visitor) Do(t testing.TB, method, address string, form url.Values, head
 	if !strings.HasPrefix(page.Location, urls.Result(v.Stage.Namespace, fixture.AppName, "")) {
 		return page
 	}
-	// What came of a visit has an address of its own, which every browser follows.
+	// What came of a flow has an address of its own, which every browser follows.
 	if page.Status != http.StatusSeeOther || strings.ContainsAny(page.Location, "?#") {
 		t.Errorf("status %d leads to %s", page.Status, page.Location)
 	}
@@ -291,13 +291,13 @@ func (v *Visitor) Do(t testing.TB, method, address string, form url.Values, head
 }
 
 // Open opens a page.
-func (v *Visitor) Open(t testing.TB, address string) Seen {
+func (v *Browser) Open(t testing.TB, address string) Seen {
 	t.Helper()
 	return v.Do(t, http.MethodGet, address, nil)
 }
 
 // Begin goes from the first page to Zoom, and returns where Zoom was asked.
-func (v *Visitor) Begin(t testing.TB, link string) (authorizeURL string) {
+func (v *Browser) Begin(t testing.TB, link string) (authorizeURL string) {
 	t.Helper()
 	if link == "" {
 		link = v.Stage.Path(urls.Install)
@@ -316,13 +316,13 @@ func (v *Visitor) Begin(t testing.TB, link string) (authorizeURL string) {
 }
 
 // Agree goes the whole way, as that user.
-func (v *Visitor) Agree(t testing.TB, link string, who zoomtest.Login) Seen {
+func (v *Browser) Agree(t testing.TB, link string, who zoomtest.Login) Seen {
 	t.Helper()
 	return v.Open(t, v.Callback(t, link, who))
 }
 
 // Callback is where Zoom sends the browser after that user agreed.
-func (v *Visitor) Callback(t testing.TB, link string, who zoomtest.Login) string {
+func (v *Browser) Callback(t testing.TB, link string, who zoomtest.Login) string {
 	t.Helper()
 	callback, err := v.Stage.Zoom.Consent(v.Begin(t, link), who.User.ID)
 	if err != nil {
@@ -332,13 +332,13 @@ func (v *Visitor) Callback(t testing.TB, link string, who zoomtest.Login) string
 }
 
 // Consents goes through a consent to its end.
-func (v *Visitor) Consents(t testing.TB, who zoomtest.Login) Seen {
+func (v *Browser) Consents(t testing.TB, who zoomtest.Login) Seen {
 	t.Helper()
 	return v.Open(t, v.Callback(t, "", who))
 }
 
 // FromZoom is the callback of a flow that begins at Zoom's Add button.
-func (v *Visitor) FromZoom(t testing.TB, who zoomtest.Login) string {
+func (v *Browser) FromZoom(t testing.TB, who zoomtest.Login) string {
 	t.Helper()
 	callback, err := v.Stage.Zoom.Consent("https://zoom.us/oauth/authorize?"+url.Values{
 		"response_type": {"code"}, "client_id": {v.Stage.App.Spec.ClientID}, "redirect_uri": {External + v.Stage.Path(urls.Callback)},
@@ -370,7 +370,7 @@ func SecretNamed(namespace, name string) *corev1.Secret {
 
 // Together opens a page that often, each in the same browser with the cookies of now, and returns
 // what came.
-func (v *Visitor) Together(t *testing.T, times int, open func() Seen) func() []Seen {
+func (v *Browser) Together(t *testing.T, times int, open func() Seen) func() []Seen {
 	t.Helper()
 	pages := make(chan Seen, times)
 	for range times {

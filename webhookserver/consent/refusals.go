@@ -15,23 +15,23 @@ import (
 	"github.com/zoom-operator/zoom-operator/webhookserver/internal/flusher"
 )
 
-// judgeEvery is how often a replica asks the API server about what Zoom says of one app, at most.
+// reportEvery is how often a replica asks the API server about what Zoom says of one app, at most.
 // It bounds what strangers with made-up codes cost: what the status says already costs nothing, and
 // all else one read, and perhaps one write, in that time.
-const judgeEvery = 5 * time.Second
+const reportEvery = 5 * time.Second
 
-// verdicts report in the apps' status, apart from the path of an answer, that Zoom refused an app
-// itself at a consent, and that it accepted it.
-type verdicts struct {
+// refusalReports put into the apps' status, apart from the path of an answer, that Zoom refused an
+// app itself at a consent, and that it accepted it.
+type refusalReports struct {
 	writer client.Client
 	live   client.Reader
 	now    func() time.Time
 	logger logr.Logger
-	apps   *flusher.Flusher[types.NamespacedName, judged]
+	apps   *flusher.Flusher[types.NamespacedName, refusalReport]
 }
 
-// judged is the latest that Zoom said of an app.
-type judged struct {
+// refusalReport is the latest that Zoom said of an app.
+type refusalReport struct {
 	answer      refusal.Answer
 	credentials string
 	at          time.Time
@@ -41,7 +41,7 @@ type judged struct {
 }
 
 // latest keeps what Zoom said last, and what was known of the status before.
-func latest(older, newer judged) judged {
+func latest(older, newer refusalReport) refusalReport {
 	if newer.answer == refusal.Nothing {
 		return older
 	}
@@ -49,40 +49,40 @@ func latest(older, newer judged) judged {
 	return newer
 }
 
-func newVerdicts(writer client.Client, live client.Reader, now func() time.Time, logger logr.Logger) *verdicts {
-	r := &verdicts{writer: writer, live: live, now: now, logger: logger}
-	r.apps = flusher.New(flusher.Config[types.NamespacedName, judged]{Every: judgeEvery, Now: now, Merge: latest, Write: r.write})
+func newRefusalReports(writer client.Client, live client.Reader, now func() time.Time, logger logr.Logger) *refusalReports {
+	r := &refusalReports{writer: writer, live: live, now: now, logger: logger}
+	r.apps = flusher.New(flusher.Config[types.NamespacedName, refusalReport]{Every: reportEvery, Now: now, Merge: latest, Write: r.write})
 	return r
 }
 
 // note takes in what Zoom said of an app that asked with these client secrets, when that is new.
-func (r *verdicts) note(app *v1alpha1.ZoomApp, clientSecrets []string, answer refusal.Answer) {
+func (r *refusalReports) note(app *v1alpha1.ZoomApp, clientSecrets []string, answer refusal.Answer) {
 	if answer == refusal.Nothing {
 		return
 	}
 	now, credentials := r.now(), refusal.Credentials(app, clientSecrets)
 	key := client.ObjectKeyFromObject(app)
-	j, held := r.apps.Held(key)
+	last, held := r.apps.Held(key)
 	// The status in the cache may be older than what was written a moment ago.
-	current := !held || j.answer == refusal.Nothing && j.settled && equality.Semantic.DeepEqual(app.Status.Refusal, j.stands)
+	current := !held || last.answer == refusal.Nothing && last.settled && equality.Semantic.DeepEqual(app.Status.Refusal, last.stands)
 	if !current || refusal.Next(app.Status.Refusal, answer, credentials, now) != app.Status.Refusal {
-		r.apps.Add(key, judged{answer: answer, credentials: credentials, at: now})
+		r.apps.Add(key, refusalReport{answer: answer, credentials: credentials, at: now})
 	}
 }
 
 // write writes what Zoom said of an app, and returns what stands since; or what is to be written
 // again.
-func (r *verdicts) write(ctx context.Context, key types.NamespacedName, j judged) (judged, bool) {
+func (r *refusalReports) write(ctx context.Context, key types.NamespacedName, report refusalReport) (refusalReport, bool) {
 	var now *v1alpha1.AppRefusal
 	err := refusal.Update(ctx, r.live, r.writer, key, func(stands *v1alpha1.AppRefusal) *v1alpha1.AppRefusal {
-		now = refusal.Next(stands, j.answer, j.credentials, j.at)
+		now = refusal.Next(stands, report.answer, report.credentials, report.at)
 		return now
 	})
 	if err == nil {
-		return judged{stands: now, settled: true}, false
+		return refusalReport{stands: now, settled: true}, false
 	}
 	if ctx.Err() == nil {
 		r.logger.Info("Reporting Zoom's answer in status failed", "namespace", key.Namespace, "app", key.Name, "cause", logs.Cause(err))
 	}
-	return j, true
+	return report, true
 }

@@ -19,7 +19,7 @@ import (
 
 // refusalRig is what reports refusals, with an API server in memory that counts.
 type refusalRig struct {
-	*verdicts
+	*refusalReports
 	now           time.Time
 	reads, writes int
 	broken        error
@@ -41,7 +41,7 @@ func newRefusalRig(t *testing.T) *refusalRig {
 				return c.SubResource(sub).Patch(ctx, obj, patch, opts...)
 			},
 		}).Build()
-	g.verdicts = newVerdicts(g.c, g.c, func() time.Time { return g.now }, logr.Discard())
+	g.refusalReports = newRefusalReports(g.c, g.c, func() time.Time { return g.now }, logr.Discard())
 	return g
 }
 
@@ -95,15 +95,15 @@ func TestTheLatestAnswerIsWritten(t *testing.T) {
 	}
 	// A moment later Zoom accepts the app, while the cache is behind.
 	g.note(g.app, []string{"s"}, refusal.Accepted)
-	if next := g.apps.Flush(t.Context()); next > judgeEvery {
+	if next := g.apps.Flush(t.Context()); next > reportEvery {
 		t.Errorf("it goes on in %v", next)
 	}
-	g.now = g.now.Add(judgeEvery)
+	g.now = g.now.Add(reportEvery)
 	// While the API server is away nothing is lost.
 	g.broken = errors.New("away")
 	g.apps.Flush(t.Context())
 	g.broken = nil
-	g.now = g.now.Add(judgeEvery)
+	g.now = g.now.Add(reportEvery)
 	g.apps.Flush(t.Context())
 	if stands := g.cached(t).Status.Refusal; stands != nil {
 		t.Errorf("the refusal is %+v", stands)
