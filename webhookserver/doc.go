@@ -4,5 +4,6 @@
 // taken for what it means, to the rooms below: events, which receives Zoom's webhooks, and consent,
 // whose pages a customer installs an app by. Errors of the listener itself are counted and logged
 // here. What each client may take, and the memory that this adds up to, is in limits; what is
-// counted and logged in the same way everywhere, in telemetry.
+// counted and logged in the same way everywhere, in telemetry. internal/flusher writes what both
+// rooms report in status, apart from their answers.
 package webhookserver

@@ -21,7 +21,7 @@ func TestPathsAreTakenForWhatTheyMean(t *testing.T) {
 	mux.HandleFunc("GET "+urls.InstallPattern, answer)
 	mux.HandleFunc("GET "+urls.CallbackPattern, answer)
 	const event, none = "POST " + urls.WebhookPattern + " ns app", "404 page not found\n"
-	const install, callback = "GET GET " + urls.InstallPattern + " ns app", "GET GET " + urls.CallbackPattern + " ns app"
+	const install, callback = http.MethodGet + " GET " + urls.InstallPattern + " ns app", http.MethodGet + " GET " + urls.CallbackPattern + " ns app"
 	for path, want := range map[string]string{
 		"/webhooks/ns/app":              event,
 		"/webhooks/ns/app/":             event,
