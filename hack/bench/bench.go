@@ -17,7 +17,6 @@ import (
 	"github.com/zoom-operator/zoom-operator/internal/names"
 	"github.com/zoom-operator/zoom-operator/test/cluster"
 	"github.com/zoom-operator/zoom-operator/test/fixture"
-	"github.com/zoom-operator/zoom-operator/zoom/zoomtest"
 )
 
 // The namespaces. Each operator watches one, so that those that wait for their turn have nothing to
@@ -28,15 +27,6 @@ const (
 	many    = "many"    // the same with many
 	whole   = "whole"   // an operator with its controllers
 )
-
-const (
-	app         = "bench"
-	credentials = "credentials"
-	clientID    = "bench-client-id"
-	firstNumber = 80_000_000_000
-)
-
-var account = zoomtest.Account{ID: "Bench-Account"}
 
 // bench is everything that runs, and what was measured.
 type bench struct {
@@ -54,31 +44,6 @@ type bench struct {
 	fewOperator      *cluster.Operator
 	wholeOperator    *cluster.Operator
 	capacity         float64 // events/s of the whole operator
-}
-
-// measure starts everything and measures one thing after the other.
-func (b *bench) measure(ctx context.Context) error {
-	for _, step := range []struct {
-		what string
-		do   func(context.Context) error
-	}{
-		{"starting a control plane", b.start},
-		{"starting operators", b.startOperators},
-		{fmt.Sprintf("storing %d meetings, and starting an operator that finds them", b.size.many), b.startWithMany},
-		{"counting the writes of single events", b.isolated},
-		{fmt.Sprintf("writing plainly and by operators in turns, up to %d rounds", b.size.rounds), b.throughput},
-		{fmt.Sprintf("sending %d joins of one meeting", b.size.joins), b.hot},
-		{fmt.Sprintf("sending ten times too much for %s", b.size.overload), b.overload},
-	} {
-		begin := time.Now()
-		b.say("%-70s", step.what)
-		if err := step.do(ctx); err != nil {
-			b.say(" failed\n")
-			return fmt.Errorf("%s: %w", step.what, err)
-		}
-		b.say("%6.1f s\n", time.Since(begin).Seconds())
-	}
-	return nil
 }
 
 func (b *bench) say(format string, args ...any) {
@@ -206,4 +171,16 @@ func (b *bench) clear(ctx context.Context, namespace string, measured *batch) er
 		return b.Client.Delete(ctx, &v1alpha1.ZoomMeeting{ObjectMeta: metav1.ObjectMeta{Namespace: namespace, Name: name}})
 	})
 	return err
+}
+
+// size is how much is measured.
+type size struct {
+	rounds   int           // in which everything that is compared takes turns, at most
+	turns    time.Duration // after which no further round begins, but for the first three
+	events   int           // of each kind in a turn
+	few      int           // meetings stored in the small namespace
+	many     int           // and in the large one
+	isolated int           // meetings of which each gets one event at a time
+	joins    int           // of one meeting
+	overload time.Duration // how long too much is sent
 }

@@ -36,18 +36,6 @@ import (
 	"github.com/zoom-operator/zoom-operator/test/cluster"
 )
 
-// size is how much is measured.
-type size struct {
-	rounds   int           // in which everything that is compared takes turns, at most
-	turns    time.Duration // after which no further round begins, but for the first three
-	events   int           // of each kind in a turn
-	few      int           // meetings stored in the small namespace
-	many     int           // and in the large one
-	isolated int           // meetings of which each gets one event at a time
-	joins    int           // of one meeting
-	overload time.Duration // how long too much is sent
-}
-
 var (
 	full  = size{rounds: 40, turns: 90 * time.Second, events: 200, few: 100, many: 10_000, isolated: 10, joins: 5000, overload: 10 * time.Second}
 	quick = size{rounds: 8, turns: 15 * time.Second, events: 100, few: 100, many: 2000, isolated: 3, joins: 5000, overload: 3 * time.Second}

@@ -17,6 +17,15 @@ import (
 	"github.com/zoom-operator/zoom-operator/zoom/zoomtest"
 )
 
+const (
+	app         = "bench"
+	credentials = "credentials"
+	clientID    = "bench-client-id"
+	firstNumber = 80_000_000_000
+)
+
+var account = zoomtest.Account{ID: "Bench-Account"}
+
 var host = zoomtest.User{ID: "Zhost-1a2B3c4D5e6F7g8", Name: "A Host", Email: "host@example.org"}
 
 // batch is a number of meetings and what happens to them: each is created, then updated.

@@ -16,9 +16,6 @@ import (
 	"github.com/zoom-operator/zoom-operator/zoom"
 )
 
-// AnswerTimeout is how long Zoom waits for the answer to a request.
-const AnswerTimeout = 3 * time.Second
-
 // maxAnswer bounds what is read of an answer. A challenge is answered in less than 300 bytes.
 const maxAnswer = 64 << 10
 
@@ -88,13 +85,6 @@ func (z *Zoom) Request(ctx context.Context, body []byte, options ...RequestOptio
 		req.Header.Set(zoom.HeaderSignature, zoom.Sign(s.secret, timestamp, body))
 	}
 	return req, nil
-}
-
-// Send posts an event once, as Zoom's first attempt, and logs the Delivery. The error is why there
-// is no status.
-func (z *Zoom) Send(ctx context.Context, e Event) (status int, err error) {
-	d := z.first(ctx, Delivery{Event: e}, false)
-	return d.Status, d.Err
 }
 
 // Validate asks the endpoint to prove that it knows the secret token, and returns an error if it

@@ -2,7 +2,6 @@ package zoomtest
 
 import (
 	"fmt"
-	"html"
 	"mime"
 	"net/http"
 	"slices"
@@ -82,19 +81,6 @@ func (s *Server) named(kind string, handler http.HandlerFunc) http.HandlerFunc {
 		}
 		s.violated(kind + ": " + noAgent)
 		restError(http.StatusForbidden, 0, noAgent)(w, r)
-	}
-}
-
-// restError is an error of the REST API. A request that does not accept JSON gets XML in the form
-// that users of client libraries report.
-func restError(status, code int, message string) http.HandlerFunc {
-	return func(w http.ResponseWriter, r *http.Request) {
-		if strings.Contains(r.Header.Get("Accept"), "application/json") {
-			Answer(status, string(encode(object{"code": code, "message": message})))(w, r)
-			return
-		}
-		answer(status, "application/xml;charset=UTF-8", fmt.Sprintf(`<?xml version="1.0" encoding="UTF-8" standalone="yes"?>`+
-			`<result><code>%d</code><message>%s</message></result>`, code, html.EscapeString(message)))(w, r)
 	}
 }
 

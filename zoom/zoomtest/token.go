@@ -21,31 +21,6 @@ func newToken(kind string) string {
 	return Mark + "." + kind + "." + rand.Text() + strings.Repeat("0", 1000)
 }
 
-// refusal is an error of the authorization server.
-type refusal struct {
-	status int
-	error  string // RFC 6749's code
-	reason string // Zoom's text
-	code   int    // Zoom's number; mostly missing
-}
-
-func (e *refusal) write(w http.ResponseWriter) {
-	body := object{"reason": e.reason, "error": e.error}
-	if e.status == http.StatusUnauthorized {
-		w.Header().Set("WWW-Authenticate", `Basic realm="zoom"`) // RFC 6749, 5.2
-	}
-	if e.code != 0 {
-		body["code"] = e.code
-	}
-	Answer(e.status, string(encode(body)))(w, nil)
-}
-
-func (e *refusal) answer(w http.ResponseWriter, _ *http.Request) { e.write(w) }
-
-func writeJSON(w http.ResponseWriter, body object) {
-	Answer(http.StatusOK, string(encode(body)))(w, nil)
-}
-
 // token is POST /oauth/token. If the Server is lenient, it takes its parameters from the body or
 // the query.
 func (s *Server) token(w http.ResponseWriter, r *http.Request) {

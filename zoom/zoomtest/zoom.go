@@ -38,6 +38,7 @@
 package zoomtest
 
 import (
+	"context"
 	"errors"
 	"fmt"
 	"net/http"
@@ -176,3 +177,16 @@ type skewedClock struct {
 }
 
 func (c skewedClock) Now() time.Time { return c.Clock.Now().Add(c.ahead) }
+
+// sleep waits for d of Zoom's time and reports whether it did; false means that ctx was cancelled.
+func (z *Zoom) sleep(ctx context.Context, d time.Duration) bool {
+	if d == 0 {
+		return ctx.Err() == nil
+	}
+	select {
+	case <-z.config.Clock.After(time.Duration(float64(d) / z.config.Scale)):
+		return ctx.Err() == nil
+	case <-ctx.Done():
+		return false
+	}
+}
