@@ -9,6 +9,7 @@ GOTESTSUM := $(BIN)/gotestsum
 GOLANGCI_LINT := $(BIN)/golangci-lint
 DEADCODE := $(BIN)/deadcode
 EXPORTED := $(BIN)/exported
+FILES := $(BIN)/files
 PROGRESS := $(CURDIR)/hack/tools/progress.sh
 
 # Where kube-apiserver, etcd, kubectl and kube-controller-manager are. A KUBEBUILDER_ASSETS of yours is used as it is.
@@ -118,7 +119,7 @@ lint: $(GOLANGCI_LINT) $(KUSTOMIZE) ## Check style, imports, API conventions and
 	@hack/verify-config.sh
 
 .PHONY: verify
-verify: $(CONTROLLER_GEN) $(DEADCODE) $(EXPORTED) ## Check that generated files and go.mod are up to date, that nothing is unused and that the image can be built.
+verify: $(CONTROLLER_GEN) $(DEADCODE) $(EXPORTED) $(FILES) ## Check that generated files and go.mod are up to date, that nothing is unused and that the image can be built.
 	@hack/verify-generated.sh
 	@hack/verify-used.sh
 	@hack/verify-tidy.sh
@@ -200,6 +201,9 @@ $(DEADCODE): hack/tools/go.mod hack/tools/go.sum
 
 $(EXPORTED): hack/tools/go.mod hack/tools/go.sum hack/tools/exported/main.go
 	$(call build-tool,exported,hack/tools,./exported)
+
+$(FILES): hack/tools/go.mod hack/tools/go.sum hack/tools/files/main.go
+	$(call build-tool,files,hack/tools,./files)
 
 # golangci-lint with kube-api-linter in it. It has a module of its own because it pulls in every linter there is.
 $(GOLANGCI_LINT): hack/tools/lint/go.mod hack/tools/lint/go.sum

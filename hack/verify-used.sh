@@ -1,10 +1,11 @@
 #!/bin/sh
-# Fails when a function is not called, or by tests alone, and when an exported name is used by no other package.
+# Fails when a function is not called, or by tests alone, when an exported name is used by no other package, and when the files of
+# a package depend on each other in circles.
 set -eu
 cd "$(dirname "$0")/.."
 
 echo "==> dead code"
-make "$PWD/bin/deadcode" "$PWD/bin/exported" >/dev/null
+make "$PWD/bin/deadcode" "$PWD/bin/exported" "$PWD/bin/files" >/dev/null
 
 # The methods that hide secrets when a value is printed are called by fmt and log/slog alone, and helpers of tests by tests.
 product=$(bin/deadcode -filter '^github.com/zoom-operator/zoom-operator(/(api|controllers|internal|webhookserver)(/.*)?|/zoom)?$' ./... |
@@ -15,3 +16,6 @@ if [ -n "$product$everything$exported" ]; then
 	printf '%s\n' "$product" "$everything" "$exported" | grep . | sort -u >&2
 	exit 1
 fi
+
+echo "==> circles of files"
+bin/files >&2

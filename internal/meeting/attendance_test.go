@@ -17,7 +17,7 @@ import (
 
 func apply(spec *v1alpha1.ZoomMeetingSpec, events ...*zoom.Event) {
 	for _, ev := range events {
-		Merge(spec, ev, "in", v1alpha1.ParticipantsCount)
+		merge(spec, ev, "in", v1alpha1.ParticipantsCount)
 	}
 }
 

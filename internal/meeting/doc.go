@@ -2,7 +2,7 @@
 // from its spec, and how long it is kept. Everything here is pure: nothing reads the API server or
 // a clock, and the time is passed in.
 //
-// Merge is last-writer-wins: every fact of the spec is a register that the event with the latest
+// The merge is last-writer-wins: every fact of the spec is a register that the event with the latest
 // Zoom time wins, whose watermark is kept beside it, or a set that only grows and whose excess is
 // cut off by a fixed order. Merging is therefore commutative, associative and idempotent: the spec
 // depends on which events happened, never on the order, the number of times or the replica in which

@@ -39,7 +39,7 @@ type delivery struct {
 func mergeAll(history []delivery, participants v1alpha1.ParticipantsPolicy) v1alpha1.ZoomMeetingSpec {
 	var spec v1alpha1.ZoomMeetingSpec
 	for _, h := range history {
-		Merge(&spec, h.event, h.installation, participants)
+		merge(&spec, h.event, h.installation, participants)
 	}
 	return spec
 }
@@ -50,7 +50,7 @@ func mergeAllStored(t testing.TB, history []delivery, participants v1alpha1.Part
 	t.Helper()
 	var spec v1alpha1.ZoomMeetingSpec
 	for _, h := range history {
-		Merge(&spec, h.event, h.installation, participants)
+		merge(&spec, h.event, h.installation, participants)
 		raw, err := json.Marshal(spec)
 		if err != nil {
 			t.Fatal(err)

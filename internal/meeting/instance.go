@@ -19,7 +19,7 @@ const (
 )
 
 // startOf is when an instance started: the time that Zoom reported, or else that of the earliest
-// event in it. Every instance that Merge has recorded has one.
+// event in it. Every instance that merge has recorded has one.
 func startOf(in *v1alpha1.MeetingInstance) *metav1.Time {
 	if in.StartedAt != nil {
 		return in.StartedAt

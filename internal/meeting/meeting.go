@@ -27,7 +27,7 @@ func Change(ev *zoom.Event, in *v1alpha1.ZoomInstallation, participants v1alpha1
 		default:
 			return ErrAnotherAccount
 		}
-		Merge(&m.Spec, ev, in.Name, participants)
+		merge(&m.Spec, ev, in.Name, participants)
 		RemoveOwner(m)
 		fit(&m.Spec)
 		return nil

@@ -7,10 +7,10 @@ import (
 	"github.com/zoom-operator/zoom-operator/zoom"
 )
 
-// Merge merges one event into the spec of the meeting it is about. The event has a Meeting and a
+// merge merges one event into the spec of the meeting it is about. The event has a Meeting and a
 // Time. It belongs to the installation of that name, which may differ from the recorded one when
 // the meeting has moved to another host.
-func Merge(spec *v1alpha1.ZoomMeetingSpec, ev *zoom.Event, installation string, participants v1alpha1.ParticipantsPolicy) {
+func merge(spec *v1alpha1.ZoomMeetingSpec, ev *zoom.Event, installation string, participants v1alpha1.ParticipantsPolicy) {
 	effect, ok := effects[ev.Name]
 	if !ok {
 		return

@@ -61,7 +61,7 @@ func TestEveryEventIsIdempotent(t *testing.T) {
 			spec := mergeAll(history, participants)
 			for _, h := range history {
 				again := *spec.DeepCopy()
-				Merge(&again, h.event, h.installation, participants)
+				merge(&again, h.event, h.installation, participants)
 				if d := diff(spec, again); d != "" {
 					t.Fatalf("%s once more:\n%s", h.event.Name, d)
 				}

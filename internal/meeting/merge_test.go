@@ -96,7 +96,7 @@ func inEveryOrder(t *testing.T, events []*zoom.Event, participants v1alpha1.Part
 			t.Parallel()
 			var spec v1alpha1.ZoomMeetingSpec
 			for _, ev := range list {
-				Merge(&spec, ev, "in", participants)
+				merge(&spec, ev, "in", participants)
 			}
 			if problem := wrong(&spec); problem != "" {
 				t.Error(problem)
@@ -705,7 +705,7 @@ func TestNothingOfParticipantsIsKeptUnlessAsked(t *testing.T) {
 	for _, name := range []string{
 		zoom.EventParticipantJoined, zoom.EventParticipantLeft, zoom.EventParticipantJoinedWaitingRoom, zoom.EventParticipantJBHWaiting,
 	} {
-		Merge(&spec, said(name, 1, uuid("u"), starting(0), guest), "in", v1alpha1.ParticipantsNone)
+		merge(&spec, said(name, 1, uuid("u"), starting(0), guest), "in", v1alpha1.ParticipantsNone)
 	}
 	want := []v1alpha1.MeetingInstance{{UUID: "u", StartedAt: at(0)}}
 	if d := cmp.Diff(want, spec.Instances); d != "" || spec.Waiting != nil {
@@ -766,7 +766,7 @@ func TestEffects(t *testing.T) {
 	}
 	for _, name := range []string{zoom.EventURLValidation, zoom.EventAppDeauthorized, zoom.EventMeetingConvertedToWebinar, "user.created", ""} {
 		var spec v1alpha1.ZoomMeetingSpec
-		Merge(&spec, said(name, 1, topic("T"), kind(5), uuid("u")), "in", v1alpha1.ParticipantsCount)
+		merge(&spec, said(name, 1, topic("T"), kind(5), uuid("u")), "in", v1alpha1.ParticipantsCount)
 		if d := diff(v1alpha1.ZoomMeetingSpec{}, spec); d != "" || HasEffect(name) {
 			t.Errorf("%s has the effect:\n%s", name, d)
 		}

@@ -269,7 +269,7 @@ func TestMeetingState(t *testing.T) {
 func meetingOf(events ...*zoom.Event) *v1alpha1.ZoomMeeting {
 	m := &v1alpha1.ZoomMeeting{ObjectMeta: metav1.ObjectMeta{Generation: 3}}
 	for _, ev := range events {
-		Merge(&m.Spec, ev, "installation", v1alpha1.ParticipantsCount)
+		merge(&m.Spec, ev, "installation", v1alpha1.ParticipantsCount)
 	}
 	return m
 }
@@ -488,7 +488,7 @@ func TestConditionsKeepTheirTransitionTime(t *testing.T) {
 		t.Errorf("deciding a status changed the one before (-before +after):\n%s", diff)
 	}
 
-	Merge(&m.Spec, ends("-10m"), "installation", v1alpha1.ParticipantsCount)
+	merge(&m.Spec, ends("-10m"), "installation", v1alpha1.ParticipantsCount)
 	over := Status(noon.Add(2*time.Hour), m, counting)
 	if c := meta.FindStatusCondition(over.Conditions, v1alpha1.ConditionLive); !c.LastTransitionTime.Time.Equal(noon.Add(2 * time.Hour)) {
 		t.Errorf("Live became False at %v", c.LastTransitionTime)

@@ -206,7 +206,7 @@ func TestWhateverDecodesIsValid(t *testing.T) {
 			events++
 			gives := func(m *v1alpha1.ZoomMeeting) bool {
 				whole := m.DeepCopy()
-				Merge(&whole.Spec, ev, "in", v1alpha1.ParticipantsCount)
+				merge(&whole.Spec, ev, "in", v1alpha1.ParticipantsCount)
 				return sizeOf(&whole.Spec) > budget(&whole.Spec)
 			}
 			before := m.DeepCopy()
