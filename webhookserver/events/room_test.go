@@ -33,7 +33,11 @@ func TestMeetingsOfACustomerAreBounded(t *testing.T) {
 	var other atomic.Int32
 	for i := range storm {
 		all.Go(func() {
-			status, err := z.Send(t.Context(), fixture.Weekly("AccT_loud", "hOsT_loud", 82000001000+int64(i)).Created(fixture.MinutesAgo(2)))
+			event := fixture.Weekly("AccT_loud", "hOsT_loud", 82000001000+int64(i)).Created(fixture.MinutesAgo(2))
+			status, err := z.Send(t.Context(), event)
+			for err == nil && status == http.StatusServiceUnavailable { // on a machine that is slow
+				status, err = z.Send(t.Context(), event)
+			}
 			if err != nil || status != http.StatusNoContent {
 				other.Add(1)
 			}
