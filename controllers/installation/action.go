@@ -54,10 +54,10 @@ func (r *Reconciler) act(ctx context.Context, in *v1alpha1.ZoomInstallation, f *
 	if (err == nil || errors.Is(err, errUnwritable)) && f.vain != "" && !in.DeletionTimestamp.IsZero() && f.givesUp(r.Now()) {
 		err = r.abandon(ctx, in, f, f.vain)
 	}
-	if err != nil {
+	if err != nil && !errors.Is(err, errUnwritable) {
 		return err
 	}
-	return r.share(ctx, in, f)
+	return errors.Join(err, r.share(ctx, in, f))
 }
 
 // share lets other programs have the access token if the app says so, and takes it away if not.

@@ -85,13 +85,13 @@ func failureAfter(now time.Time, in *v1alpha1.ZoomInstallation, f *facts, err er
 
 // failingSince is when it began to fail; now when this is the first time.
 func failingSince(now time.Time, in *v1alpha1.ZoomInstallation, before tokens.Failure) time.Time {
-	switch {
-	case before.Since.IsZero():
+	switch since := unlessSetBack(now, before.Since, 0); {
+	case since.IsZero():
 		return now
 	case !in.DeletionTimestamp.IsZero(): // what failed before is no attempt at the revocation
-		return later(before.Since, in.DeletionTimestamp.Time)
+		return later(since, in.DeletionTimestamp.Time)
 	default:
-		return before.Since
+		return since
 	}
 }
 

@@ -160,6 +160,9 @@ func TestATokenThatCannotBeMarked(t *testing.T) {
 			var paths []string
 			namespace := &corev1.Namespace{ObjectMeta: metav1.ObjectMeta{Name: "ns"}}
 			g := newRig(t, rigged{
+				in: func(in *v1alpha1.ZoomInstallation) {
+					in.Status.Token = &v1alpha1.TokenStatus{AccessSecretName: "grace-access"}
+				},
 				zoom: func(w http.ResponseWriter, r *http.Request) {
 					paths = append(paths, r.URL.Path)
 					zoomtest.Answer(http.StatusOK, `{"status":"success"}`)(w, r)
@@ -185,6 +188,9 @@ func TestATokenThatCannotBeMarked(t *testing.T) {
 			tok := tokenOf("-59m")
 			tok.Client = tokens.Client{ID: "client", CredentialsSecret: "credentials", Secrets: []string{clientSecret}, Cloud: testCloud}
 			g.save(t, tok)
+			if err := tokens.Publish(t.Context(), g, g.in, tok.Token); err != nil {
+				t.Fatal(err)
+			}
 			secret := &corev1.Secret{ObjectMeta: metav1.ObjectMeta{Namespace: "ns", Name: "grace-token"}}
 			if err := g.Get(t.Context(), client.ObjectKeyFromObject(secret), secret); err != nil {
 				t.Fatal(err)
@@ -208,6 +214,9 @@ func TestATokenThatCannotBeMarked(t *testing.T) {
 				if c := g.tokenFresh(t); c.Reason != v1alpha1.ReasonRefreshFailing || !strings.Contains(c.Message, "does not let the operator write Secret grace-token") {
 					t.Errorf("TokenFresh is %+v", c)
 				}
+			}
+			if err := g.Get(t.Context(), client.ObjectKey{Namespace: "ns", Name: "grace-access"}, &corev1.Secret{}); !apierrors.IsNotFound(err) {
+				t.Errorf("the app does not share the access token, and others have it still: %v", err)
 			}
 			namespace.DeletionTimestamp, g.r.NamespaceDeletionTimeout = testclock.At("0s"), 30*time.Second
 			if err := g.Delete(t.Context(), g.in); err != nil {
