@@ -1,5 +1,6 @@
-// Package logs bounds what an outage writes to the log (bounded.go), and keeps what is private out
-// of the causes of errors (cause.go).
+// Package logs bounds what an outage writes to the log: of a failure that hits everything there are
+// ten lines a minute, with the number that was left out (bounded.go). And it keeps what is private
+// out of the causes of errors (cause.go).
 package logs
 
 import (

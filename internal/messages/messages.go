@@ -1,5 +1,5 @@
-// Package messages is what is said to people in more than one place: in conditions, in Events and
-// in parts of a sentence.
+// Package messages has the sentences for people that stand in more than one place, in conditions,
+// in Events and on pages, and the form that times and lists have in any.
 package messages
 
 import (

@@ -1,4 +1,5 @@
-// Package selected knows in which namespaces the admin of the cluster lets apps be served.
+// Package selected watches which namespaces the flag --namespace-selector selects. The ZoomApps of
+// all others are not served, and say so.
 package selected
 
 import (

@@ -1,4 +1,5 @@
-// Package jitter spreads what many installations do over time, by their UIDs.
+// Package jitter spreads over time what many installations do. The jitter of each follows from its
+// UID, so that it is the same after every start.
 package jitter
 
 import (

@@ -1,5 +1,6 @@
-// Package proof checks with Zoom the credentials of apps that share their client ID with others,
-// and keeps the answers.
+// Package proof checks with Zoom the credentials of apps that share their client ID with others. It
+// asks Zoom to refresh a made-up token: Zoom refuses wrong credentials in other words than a token
+// that it never issued. An answer is kept in memory for an hour, a refusal for five minutes.
 package proof
 
 import (
