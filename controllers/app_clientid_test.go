@@ -18,6 +18,7 @@ import (
 	"github.com/zoom-operator/zoom-operator/internal/refusal"
 	"github.com/zoom-operator/zoom-operator/internal/tokens"
 	"github.com/zoom-operator/zoom-operator/test/controlplane"
+	"github.com/zoom-operator/zoom-operator/test/fixture"
 	"github.com/zoom-operator/zoom-operator/zoom/zoomtest"
 )
 
@@ -26,14 +27,10 @@ func (z *zoomWorld) tenant(t *testing.T, secret string) *zoomWorld {
 	t.Helper()
 	other := &zoomWorld{world: &world{Client: z.Client, namespace: controlplane.Namespace(t), clock: z.clock, clouds: z.clouds}, zoom: z.zoom, site: z.site}
 	z.besides = append(z.besides, other.namespace)
-	if err := z.Create(t.Context(), &corev1.Secret{
-		ObjectMeta: metav1.ObjectMeta{Namespace: other.namespace, Name: "credentials"},
-		Type:       v1alpha1.CredentialsSecretType,
-		Data:       map[string][]byte{"clientSecret": []byte(secret), "secretToken": []byte(secretToken)},
-	}); err != nil {
+	other.app = &v1alpha1.ZoomApp{ObjectMeta: metav1.ObjectMeta{Namespace: other.namespace, Name: "app"}, Spec: z.app.Spec}
+	if err := z.Create(t.Context(), fixture.Credentials{ClientSecret: secret, SecretToken: secretToken}.Secret(other.app)); err != nil {
 		t.Fatal(err)
 	}
-	other.app = &v1alpha1.ZoomApp{ObjectMeta: metav1.ObjectMeta{Namespace: other.namespace, Name: "app"}, Spec: z.app.Spec}
 	return other
 }
 

@@ -17,6 +17,7 @@ import (
 	"github.com/zoom-operator/zoom-operator/controllers/app"
 	"github.com/zoom-operator/zoom-operator/controllers/internal/fieldowner"
 	"github.com/zoom-operator/zoom-operator/controllers/internal/proof"
+	"github.com/zoom-operator/zoom-operator/test/fixture"
 )
 
 // conditionsOf reads the conditions of an app anew.
@@ -51,11 +52,7 @@ func TestAppFollowsItsSecret(t *testing.T) {
 	}
 	look("SecretNotFound", 10*time.Second)
 
-	secret := &corev1.Secret{
-		ObjectMeta: metav1.ObjectMeta{Namespace: w.namespace, Name: "credentials"},
-		Type:       v1alpha1.CredentialsSecretType,
-		Data:       map[string][]byte{"clientSecret": []byte(clientSecret)},
-	}
+	secret := fixture.Credentials{ClientSecret: clientSecret}.Secret(wired)
 	if err := w.Create(t.Context(), secret); err != nil {
 		t.Fatal(err)
 	}

@@ -9,6 +9,7 @@ import (
 	"testing"
 	"time"
 
+	"k8s.io/apimachinery/pkg/types"
 	"k8s.io/apimachinery/pkg/util/wait"
 
 	corev1 "k8s.io/api/core/v1"
@@ -30,6 +31,7 @@ import (
 	"github.com/zoom-operator/zoom-operator/controllers/internal/testclock"
 	"github.com/zoom-operator/zoom-operator/internal/clouds"
 	"github.com/zoom-operator/zoom-operator/test/controlplane"
+	"github.com/zoom-operator/zoom-operator/test/fixture"
 )
 
 func TestMain(m *testing.M) { controlplane.Main(m) }
@@ -189,14 +191,9 @@ func change[T client.Object](t *testing.T, w *world, obj T, f func(T)) {
 
 func (w *world) app(t *testing.T, f func(*v1alpha1.ZoomApp)) *v1alpha1.ZoomApp {
 	t.Helper()
-	app := &v1alpha1.ZoomApp{
-		ObjectMeta: metav1.ObjectMeta{Namespace: w.namespace, Name: "app"},
-		Spec: v1alpha1.ZoomAppSpec{
-			ClientID:             "client",
-			CredentialsSecretRef: v1alpha1.SecretReference{Name: "credentials"},
-			Distribution:         v1alpha1.DistributionPrivate,
-		},
-	}
+	app := fixture.App(types.NamespacedName{Namespace: w.namespace, Name: "app"}, "client", func(spec *v1alpha1.ZoomAppSpec) {
+		spec.Distribution = v1alpha1.DistributionPrivate
+	})
 	if f != nil {
 		f(app)
 	}

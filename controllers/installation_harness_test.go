@@ -7,7 +7,6 @@ import (
 	"testing"
 	"time"
 
-	corev1 "k8s.io/api/core/v1"
 	eventsv1 "k8s.io/api/events/v1"
 	apierrors "k8s.io/apimachinery/pkg/api/errors"
 	"k8s.io/apimachinery/pkg/api/meta"
@@ -19,6 +18,7 @@ import (
 	"github.com/zoom-operator/zoom-operator/internal/clouds"
 	"github.com/zoom-operator/zoom-operator/internal/installation"
 	"github.com/zoom-operator/zoom-operator/internal/tokens"
+	"github.com/zoom-operator/zoom-operator/test/fixture"
 	"github.com/zoom-operator/zoom-operator/zoom"
 	"github.com/zoom-operator/zoom-operator/zoom/zoomtest"
 )
@@ -58,13 +58,6 @@ func newZoomWorld(t *testing.T, change func(*v1alpha1.ZoomAppSpec), zooms ...fun
 	w.clouds = cloudAt(site.URL)
 	z := &zoomWorld{world: w, zoom: server, site: site.URL}
 	z.register(t, clientSecret)
-	if err := w.Create(t.Context(), &corev1.Secret{
-		ObjectMeta: metav1.ObjectMeta{Namespace: w.namespace, Name: "credentials"},
-		Type:       v1alpha1.CredentialsSecretType,
-		Data:       map[string][]byte{"clientSecret": []byte(clientSecret + "\n"), "secretToken": []byte(secretToken)},
-	}); err != nil {
-		t.Fatal(err)
-	}
 	z.app = w.app(t, func(app *v1alpha1.ZoomApp) {
 		app.Spec.Cloud = testCloud
 		app.Spec.Scopes = []v1alpha1.Scope{"meeting:read:meeting"}
@@ -72,6 +65,9 @@ func newZoomWorld(t *testing.T, change func(*v1alpha1.ZoomAppSpec), zooms ...fun
 			change(&app.Spec)
 		}
 	})
+	if err := w.Create(t.Context(), fixture.Credentials{ClientSecret: clientSecret + "\n", SecretToken: secretToken}.Secret(z.app)); err != nil {
+		t.Fatal(err)
+	}
 	return z
 }
 

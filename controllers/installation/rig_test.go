@@ -24,6 +24,7 @@ import (
 	"github.com/zoom-operator/zoom-operator/internal/tokens"
 	"github.com/zoom-operator/zoom-operator/internal/tombstones"
 	"github.com/zoom-operator/zoom-operator/test/controlplane"
+	"github.com/zoom-operator/zoom-operator/test/fixture"
 	"github.com/zoom-operator/zoom-operator/zoom"
 )
 
@@ -73,7 +74,7 @@ func newRig(t *testing.T, with rigged) *rig {
 	if with.in != nil {
 		with.in(g.in)
 	}
-	credentials := &corev1.Secret{ObjectMeta: metav1.ObjectMeta{Namespace: "ns", Name: "credentials"}, Type: v1alpha1.CredentialsSecretType, Data: map[string][]byte{"clientSecret": []byte(clientSecret)}}
+	credentials := fixture.Credentials{ClientSecret: clientSecret}.Secret(app)
 	meetingsOf := func(obj client.Object) []string {
 		return []string{obj.(*v1alpha1.ZoomMeeting).Spec.InstallationRef.Name} //nolint:forcetypeassert // as Index
 	}
