@@ -13,7 +13,6 @@ import (
 	"sigs.k8s.io/controller-runtime/pkg/client"
 
 	"github.com/zoom-operator/zoom-operator/api/v1alpha1"
-	applyv1alpha1 "github.com/zoom-operator/zoom-operator/api/v1alpha1/applyconfiguration/api/v1alpha1"
 	"github.com/zoom-operator/zoom-operator/controllers/app"
 	"github.com/zoom-operator/zoom-operator/controllers/internal/fieldowner"
 	"github.com/zoom-operator/zoom-operator/controllers/internal/proof"
@@ -117,16 +116,28 @@ func TestAppCountsItsInstallations(t *testing.T) {
 	counts(2, 1)
 }
 
+// report writes into the status of an app as the webhook server does, under a field owner of its
+// own.
+func (w *world) report(t *testing.T, app *v1alpha1.ZoomApp, owner string, change func(*v1alpha1.ZoomAppStatus)) {
+	t.Helper()
+	if err := w.get(t, app); err != nil {
+		t.Fatal(err)
+	}
+	before := client.MergeFrom(app.DeepCopy())
+	change(&app.Status)
+	if err := w.Status().Patch(t.Context(), app, before, client.FieldOwner(owner)); err != nil {
+		t.Fatal(err)
+	}
+}
+
 func TestAppLeavesTheWebhookServersReportsAlone(t *testing.T) {
 	w := newWorld(t)
 	app := w.app(t, nil)
 	w.run(t, w.clock.Now)
 	condition(t, v1alpha1.ConditionEndpointValidated, "NeverValidated", w.conditionsOf(t, app))
-	report := applyv1alpha1.ZoomApp(app.Name, app.Namespace).WithStatus(
-		applyv1alpha1.ZoomAppStatus().WithEndpointValidatedAt(*at("-1h")).WithLastEventAt(*at("-2h")))
-	if err := w.Status().Apply(t.Context(), report, client.FieldOwner("reporter"), client.ForceOwnership); err != nil {
-		t.Fatal(err)
-	}
+	w.report(t, app, "reporter", func(status *v1alpha1.ZoomAppStatus) {
+		status.EndpointValidatedAt, status.LastEventAt = at("-1h"), at("-2h")
+	})
 	condition(t, v1alpha1.ConditionEndpointValidated, "Validated", w.conditionsOf(t, app))
 	w.installation(t, "one", nil)
 	eventually(t, func() error {

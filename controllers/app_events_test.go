@@ -4,10 +4,7 @@ import (
 	"strings"
 	"testing"
 
-	"sigs.k8s.io/controller-runtime/pkg/client"
-
 	"github.com/zoom-operator/zoom-operator/api/v1alpha1"
-	applyv1alpha1 "github.com/zoom-operator/zoom-operator/api/v1alpha1/applyconfiguration/api/v1alpha1"
 	"github.com/zoom-operator/zoom-operator/controllers/internal/fieldowner"
 )
 
@@ -24,16 +21,9 @@ func TestAppSaysThatItsEventsAreRefused(t *testing.T) {
 	w.run(t, w.clock.Now)
 	condition(t, v1alpha1.ConditionEventsVerified, "NoEventYet", w.conditionsOf(t, app))
 	e := refusedEvents("WrongSignature", 68, "-10m", "-1m")
-	report := applyv1alpha1.ZoomApp(app.Name, app.Namespace).WithStatus(applyv1alpha1.ZoomAppStatus().WithRefusedEvents(
-		applyv1alpha1.RefusedEvents().WithReason(e.Reason).WithCount(e.Count).WithSince(e.Since).WithLastAt(e.LastAt)))
-	if err := w.Status().Apply(t.Context(), report, client.FieldOwner("reporter"), client.ForceOwnership); err != nil {
-		t.Fatal(err)
-	}
+	w.report(t, app, "reporter", func(status *v1alpha1.ZoomAppStatus) { status.RefusedEvents = []v1alpha1.RefusedEvents{e} })
 	condition(t, v1alpha1.ConditionEventsVerified, "SecretTokenWrong", w.conditionsOf(t, app))
-	verified := applyv1alpha1.ZoomApp(app.Name, app.Namespace).WithStatus(applyv1alpha1.ZoomAppStatus().WithLastEventAt(*at("-0m")))
-	if err := w.Status().Apply(t.Context(), verified, client.FieldOwner("another"), client.ForceOwnership); err != nil {
-		t.Fatal(err)
-	}
+	w.report(t, app, "another", func(status *v1alpha1.ZoomAppStatus) { status.LastEventAt = at("-0m") })
 	condition(t, v1alpha1.ConditionEventsVerified, "Verified", w.conditionsOf(t, app))
 	if len(app.Status.RefusedEvents) != 1 || app.Status.RefusedEvents[0].Count != 68 {
 		t.Errorf("the counts are %v", app.Status.RefusedEvents)

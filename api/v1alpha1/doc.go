@@ -8,6 +8,5 @@
 // field owners of its own.
 //
 // +kubebuilder:object:generate=true
-// +kubebuilder:ac:generate=true
 // +groupName=zoom-operator.io
 package v1alpha1

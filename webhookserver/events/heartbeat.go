@@ -2,18 +2,18 @@ package events
 
 import (
 	"context"
+	"encoding/json"
 	"errors"
+	"fmt"
 	"time"
 
 	"github.com/go-logr/logr"
 	apierrors "k8s.io/apimachinery/pkg/api/errors"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
-	"k8s.io/apimachinery/pkg/runtime"
 	"k8s.io/apimachinery/pkg/types"
 	"sigs.k8s.io/controller-runtime/pkg/client"
 
 	"github.com/zoom-operator/zoom-operator/api/v1alpha1"
-	applyv1alpha1 "github.com/zoom-operator/zoom-operator/api/v1alpha1/applyconfiguration/api/v1alpha1"
 	"github.com/zoom-operator/zoom-operator/internal/logs"
 	"github.com/zoom-operator/zoom-operator/webhookserver/internal/flusher"
 )
@@ -21,8 +21,7 @@ import (
 const (
 	// reportEvery is how often one time of one object is written at most, by all replicas together.
 	reportEvery = 30 * time.Second
-	// A field owner gives up what it does not mention. Replicas know different times, so each time
-	// has its own owner.
+	// The field owners of what is reported, apart from that of the controllers.
 	ownerEvents     = "zoom-webhook-events"
 	ownerValidation = "zoom-webhook-validation"
 	ownerRefusals   = "zoom-webhook-refusals"
@@ -104,7 +103,7 @@ func (h *heartbeat) eventRefused(app *v1alpha1.ZoomApp, reason v1alpha1.RefusalR
 
 // write writes a report, and returns it when it is to be written again.
 func (h *heartbeat) write(ctx context.Context, key reportKey, r report) (report, bool) {
-	err := h.apply(ctx, key, r)
+	err := h.report(ctx, key, r)
 	switch {
 	case client.IgnoreNotFound(err) == nil, ctx.Err() != nil:
 		return report{}, false
@@ -125,14 +124,15 @@ func justReported(reported, now time.Time) bool {
 	return ago >= 0 && ago < reportEvery
 }
 
-// apply writes one time, unless another replica has written a later one, or what was refused.
-func (h *heartbeat) apply(ctx context.Context, key reportKey, r report) error {
+// report writes one time, unless another replica has written a later one, or what was refused.
+func (h *heartbeat) report(ctx context.Context, key reportKey, r report) error {
 	if key.kind == appRefusals {
-		return h.applyRefusals(ctx, key.NamespacedName, r.refused)
+		return h.reportRefusals(ctx, key.NamespacedName, r.refused)
 	}
 	at := metav1.NewTime(r.at.UTC().Truncate(time.Second))
+	var obj client.Object
+	var field string
 	var reported *metav1.Time
-	var config runtime.ApplyConfiguration
 	owner := client.FieldOwner(ownerEvents)
 	switch key.kind {
 	case installationEvent:
@@ -140,23 +140,15 @@ func (h *heartbeat) apply(ctx context.Context, key reportKey, r report) error {
 		if err := h.live.Get(ctx, key.NamespacedName, &in); err != nil {
 			return err
 		}
-		reported = in.Status.LastEventAt
-		config = applyv1alpha1.ZoomInstallation(in.Name, in.Namespace).WithUID(in.UID).
-			WithStatus(applyv1alpha1.ZoomInstallationStatus().WithLastEventAt(at))
+		obj, field, reported = &in, "lastEventAt", in.Status.LastEventAt
 	default:
 		var app v1alpha1.ZoomApp
 		if err := h.live.Get(ctx, key.NamespacedName, &app); err != nil {
 			return err
 		}
-		status := applyv1alpha1.ZoomAppStatus()
-		if key.kind == appValidation {
-			owner, reported = ownerValidation, app.Status.EndpointValidatedAt
-			status.WithEndpointValidatedAt(at)
-		} else {
-			reported = app.Status.LastEventAt
-			status.WithLastEventAt(at)
+		if obj, field, reported = &app, "lastEventAt", app.Status.LastEventAt; key.kind == appValidation {
+			field, reported, owner = "endpointValidatedAt", app.Status.EndpointValidatedAt, ownerValidation
 		}
-		config = applyv1alpha1.ZoomApp(app.Name, app.Namespace).WithUID(app.UID).WithStatus(status)
 	}
 	switch {
 	case reported == nil:
@@ -165,12 +157,12 @@ func (h *heartbeat) apply(ctx context.Context, key reportKey, r report) error {
 	case justReported(reported.Time, h.now()):
 		return errJustReported
 	}
-	return h.writer.Status().Apply(ctx, config, owner, client.ForceOwnership)
+	return h.patch(ctx, obj, map[string]any{"uid": obj.GetUID()}, map[string]any{field: at}, owner)
 }
 
-// applyRefusals adds refused events to those in the status. The write holds only for the version
+// reportRefusals adds refused events to those in the status. The write holds only for the version
 // that was read, so that two replicas do not count for one.
-func (h *heartbeat) applyRefusals(ctx context.Context, name types.NamespacedName, refused map[v1alpha1.RefusalReason]tally) error {
+func (h *heartbeat) reportRefusals(ctx context.Context, name types.NamespacedName, refused map[v1alpha1.RefusalReason]tally) error {
 	var app v1alpha1.ZoomApp
 	if err := h.live.Get(ctx, name, &app); err != nil {
 		return err
@@ -178,10 +170,15 @@ func (h *heartbeat) applyRefusals(ctx context.Context, name types.NamespacedName
 	if justReported(lastRefused(app.Status.RefusedEvents), h.now()) {
 		return errJustReported
 	}
-	status := applyv1alpha1.ZoomAppStatus()
-	for _, e := range refusedEvents(app.Status.RefusedEvents, refused) {
-		status.WithRefusedEvents(applyv1alpha1.RefusedEvents().WithReason(e.Reason).WithCount(e.Count).WithSince(e.Since).WithLastAt(e.LastAt))
+	version := map[string]any{"uid": app.UID, "resourceVersion": app.ResourceVersion}
+	return h.patch(ctx, &app, version, map[string]any{"refusedEvents": refusedEvents(app.Status.RefusedEvents, refused)}, ownerRefusals)
+}
+
+// patch writes fields of the status of an object, if that is still the one that the metadata names.
+func (h *heartbeat) patch(ctx context.Context, obj client.Object, metadata, status map[string]any, owner client.FieldOwner) error {
+	raw, err := json.Marshal(map[string]any{"metadata": metadata, "status": status})
+	if err != nil {
+		return fmt.Errorf("encoding a report: %w", err)
 	}
-	config := applyv1alpha1.ZoomApp(app.Name, app.Namespace).WithUID(app.UID).WithResourceVersion(app.ResourceVersion).WithStatus(status)
-	return h.writer.Status().Apply(ctx, config, client.FieldOwner(ownerRefusals), client.ForceOwnership)
+	return h.writer.Status().Patch(ctx, obj, client.RawPatch(types.MergePatchType, raw), owner)
 }
