@@ -19,7 +19,7 @@ const (
 	// lookEvery is how often the counters are read while something may still be written.
 	lookEvery = 200 * time.Millisecond
 	// restFor is how long nothing was written when everything that follows from an event has been.
-	// What a controller puts off, it puts off by a tenth of that.
+	// What a controller puts off, it puts off by a third of that.
 	restFor = time.Second
 	// restWithin is how long that may take.
 	restWithin = 3 * time.Minute

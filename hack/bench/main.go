@@ -6,6 +6,7 @@
 //
 //   - throughput: stored events per second (throughput.go), beside plain writes (meetings.go)
 //   - isolated: the writes that one event costs
+//   - cost: the CPU time that an event takes of each process, beside plain writes
 //   - hot: many joins of one meeting at once
 //   - overload: more events than can be stored
 //   - bench: the operators that are measured, and their start with many meetings stored

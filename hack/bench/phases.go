@@ -17,6 +17,7 @@ func (b *bench) measure(ctx context.Context) error {
 		{fmt.Sprintf("storing %d meetings, and starting an operator that finds them", b.size.many), b.startWithMany},
 		{"counting the writes of single events", b.isolated},
 		{fmt.Sprintf("writing plainly and by operators in turns, up to %d rounds", b.size.rounds), b.throughput},
+		{"comparing the CPU time that writes and events take", b.cost},
 		{fmt.Sprintf("sending %d joins of one meeting", b.size.joins), b.hot},
 		{fmt.Sprintf("sending ten times too much for %s", b.size.overload), b.overload},
 	} {

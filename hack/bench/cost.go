@@ -1,0 +1,192 @@
+package main
+
+import (
+	"context"
+	"encoding/json"
+	"fmt"
+	"os"
+	"strings"
+	"time"
+
+	"github.com/prometheus/procfs"
+	corev1 "k8s.io/api/core/v1"
+	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+)
+
+const (
+	// costRounds is how often each kind of write is measured. The median counts.
+	costRounds = 5
+	// idleFor is how long the processes are watched at rest, and how long what follows from a write
+	// is waited for: a controller puts nothing off for longer than a third of that.
+	idleFor = time.Second
+)
+
+// cpuTime is the CPU time, of user and system, that each process has taken.
+type cpuTime struct{ apiServer, etcd, operator, load float64 } // in seconds
+
+func (c cpuTime) since(before cpuTime) cpuTime {
+	return cpuTime{c.apiServer - before.apiServer, c.etcd - before.etcd, c.operator - before.operator, c.load - before.load}
+}
+
+// cpuOf reads what the kernel has counted. It costs the processes nothing, unlike their metrics.
+func (b *bench) cpuOf() (c cpuTime, err error) {
+	for pid, time := range map[int]*float64{
+		b.APIServer.PID(): &c.apiServer, b.Etcd.PID(): &c.etcd, b.wholeOperator.PID(): &c.operator, os.Getpid(): &c.load,
+	} {
+		process, err := procfs.NewProc(pid)
+		if err != nil {
+			return c, fmt.Errorf("the CPU time of process %d: %w", pid, err)
+		}
+		stat, err := process.Stat()
+		if err != nil {
+			return c, fmt.Errorf("the CPU time of process %d: %w", pid, err)
+		}
+		*time = stat.CPUTime()
+	}
+	return c, nil
+}
+
+// spent is what do makes each process spend, what follows from it included, less what they spend
+// anyway.
+func (b *bench) spent(ctx context.Context, do func() error) (cpuTime, error) {
+	begin := time.Now()
+	before, err := b.cpuOf()
+	if err != nil {
+		return cpuTime{}, err
+	}
+	if err := pause(ctx, idleFor); err != nil {
+		return cpuTime{}, err
+	}
+	working := time.Now()
+	middle, err := b.cpuOf()
+	if err != nil {
+		return cpuTime{}, err
+	}
+	if err := do(); err != nil {
+		return cpuTime{}, err
+	}
+	if err := pause(ctx, idleFor); err != nil {
+		return cpuTime{}, err
+	}
+	end, after := time.Now(), cpuTime{}
+	if after, err = b.cpuOf(); err != nil {
+		return cpuTime{}, err
+	}
+	idle, all := middle.since(before), after.since(middle)
+	ratio := end.Sub(working).Seconds() / working.Sub(begin).Seconds()
+	return cpuTime{
+		all.apiServer - idle.apiServer*ratio, all.etcd - idle.etcd*ratio, all.operator - idle.operator*ratio, all.load - idle.load*ratio,
+	}, nil
+}
+
+func pause(ctx context.Context, d time.Duration) error {
+	select {
+	case <-time.After(d):
+		return nil
+	case <-ctx.Done():
+		return context.Cause(ctx)
+	}
+}
+
+// cost compares by CPU time, which a busy machine hardly moves, what one write takes: of a
+// ConfigMap, plainly of a meeting of the same bytes, and of an event of a known meeting through the
+// operator, its record and its status.
+func (b *bench) cost(ctx context.Context) error {
+	var configMap, direct, settled []cpuTime
+	bytes := 0
+	for range costRounds {
+		meetings := b.meetings(b.size.events)
+		objects, _, err := b.plain.create(ctx, meetings.created)
+		if err != nil {
+			return err
+		}
+		c, err := b.spent(ctx, func() error {
+			_, err := b.plain.update(ctx, objects, meetings.updated)
+			return err
+		})
+		if err != nil {
+			return err
+		}
+		direct = append(direct, c)
+		raw, err := json.Marshal(objects[0])
+		if err != nil {
+			return fmt.Errorf("encoding a meeting: %w", err)
+		}
+		bytes = len(raw)
+		if err := b.clear(ctx, b.plain.in.Namespace, meetings); err != nil {
+			return err
+		}
+		if c, err = b.configMaps(ctx, bytes); err != nil {
+			return err
+		}
+		configMap = append(configMap, c)
+
+		meetings = b.meetings(b.size.events)
+		if _, _, err := b.whole.store(ctx, meetings.created, concurrency); err != nil {
+			return err
+		}
+		if _, err := atRest(ctx, b.Config); err != nil {
+			return err
+		}
+		if c, err = b.spent(ctx, func() error {
+			_, _, err := b.whole.store(ctx, meetings.updated, concurrency)
+			return err
+		}); err != nil {
+			return err
+		}
+		settled = append(settled, c)
+		if err := b.clear(ctx, whole, meetings); err != nil {
+			return err
+		}
+	}
+	b.costs(fmt.Sprintf("CPU of a ConfigMap update, %d bytes", bytes), configMap, "client")
+	b.costs("CPU of a plain update of a meeting", direct, "client")
+	b.costs("CPU of an event, record and status", settled, "sender")
+	apiServer := func(c cpuTime) float64 { return c.apiServer }
+	total := func(c cpuTime) float64 { return c.apiServer + c.etcd + c.operator + c.load }
+	b.table.info("  API server, of a ConfigMap update", "%.1f times", b.median(settled, apiServer)/b.median(configMap, apiServer))
+	b.table.info("  the whole system, of a plain update of a meeting", "%.1f times", b.median(settled, total)/b.median(direct, total))
+	b.table.info("  operator, of a plain client", "%.1f times",
+		b.median(settled, func(c cpuTime) float64 { return c.operator })/b.median(direct, func(c cpuTime) float64 { return c.load }))
+	return nil
+}
+
+// configMaps updates as many ConfigMaps as there are events in a turn, of so many bytes.
+func (b *bench) configMaps(ctx context.Context, bytes int) (cpuTime, error) {
+	maps := make([]*corev1.ConfigMap, b.size.events)
+	text := strings.Repeat("0", bytes)
+	if _, err := parallel(len(maps), concurrency, func(i int) error {
+		maps[i] = &corev1.ConfigMap{ObjectMeta: metav1.ObjectMeta{Namespace: plainly, GenerateName: "bench-"}, Data: map[string]string{"text": text}}
+		return b.Client.Create(ctx, maps[i])
+	}); err != nil {
+		return cpuTime{}, err
+	}
+	c, err := b.spent(ctx, func() error {
+		_, err := parallel(len(maps), concurrency, func(i int) error {
+			maps[i].Data["text"] = "1" + text[1:]
+			return b.Client.Update(ctx, maps[i])
+		})
+		return err
+	})
+	if err != nil {
+		return cpuTime{}, err
+	}
+	_, err = parallel(len(maps), concurrency, func(i int) error { return b.Client.Delete(ctx, maps[i]) })
+	return c, err
+}
+
+// costs adds what one write takes of each process.
+func (b *bench) costs(what string, all []cpuTime, load string) {
+	b.table.info(what, "API server %.2f, etcd %.2f, operator %.2f, %s %.2f ms",
+		b.median(all, func(c cpuTime) float64 { return c.apiServer }), b.median(all, func(c cpuTime) float64 { return c.etcd }),
+		b.median(all, func(c cpuTime) float64 { return c.operator }), load, b.median(all, func(c cpuTime) float64 { return c.load }))
+}
+
+// median is that of one process, in milliseconds for each write of a turn.
+func (b *bench) median(all []cpuTime, of func(cpuTime) float64) float64 {
+	values := make([]float64, len(all))
+	for i, c := range all {
+		values[i] = of(c) * 1000 / float64(b.size.events)
+	}
+	return median(values)
+}
