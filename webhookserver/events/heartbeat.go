@@ -9,6 +9,7 @@ import (
 
 	"github.com/go-logr/logr"
 	apierrors "k8s.io/apimachinery/pkg/api/errors"
+	"k8s.io/apimachinery/pkg/api/meta"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	"k8s.io/apimachinery/pkg/types"
 	"sigs.k8s.io/controller-runtime/pkg/client"
@@ -21,6 +22,12 @@ import (
 const (
 	// reportEvery is how often one time of one object is written at most, by all replicas together.
 	reportEvery = 30 * time.Second
+	// reportsPerSecond is how many reports of all objects a replica reads and writes in a second in
+	// the long run, and reportsAtOnce after a quiet time. So a hundred and fifty installations that
+	// have events all the time are reported every 30 seconds, and ten thousand every half hour, which
+	// is precise enough for conditions that count in days.
+	reportsPerSecond = 5
+	reportsAtOnce    = 100
 	// The field owners of what is reported, apart from that of the controllers.
 	ownerEvents     = "zoom-webhook-events"
 	ownerValidation = "zoom-webhook-validation"
@@ -55,6 +62,8 @@ const (
 
 type report struct {
 	at time.Time // the latest
+	// urgent reports are those by which a condition may change.
+	urgent bool
 	// refused are the events that were refused and are not counted in the status yet.
 	refused map[v1alpha1.RefusalReason]tally
 }
@@ -64,6 +73,7 @@ func merge(older, newer report) report {
 	if older.at.After(newer.at) {
 		newer.at = older.at
 	}
+	newer.urgent = newer.urgent || older.urgent
 	if older.refused == nil {
 		return newer
 	}
@@ -78,27 +88,37 @@ func merge(older, newer report) report {
 
 func newHeartbeat(writer client.Client, live client.Reader, now func() time.Time, logger logr.Logger) *heartbeat {
 	h := &heartbeat{writer: writer, live: live, now: now, logger: logger}
-	h.reports = flusher.New(flusher.Config[reportKey, report]{Every: reportEvery, Now: now, Merge: merge, Write: h.write})
+	h.reports = flusher.New(flusher.Config[reportKey, report]{
+		Every: reportEvery, PerSecond: reportsPerSecond, Burst: reportsAtOnce, Urgent: func(r report) bool { return r.urgent },
+		Now: now, Merge: merge, Write: h.write,
+	})
 	return h
 }
 
+// eventArrived reports an event of an app. It is urgent unless the app is known to have events, and
+// none that are refused.
 func (h *heartbeat) eventArrived(app *v1alpha1.ZoomApp) {
-	h.reports.Add(reportKey{appEvent, client.ObjectKeyFromObject(app)}, report{at: h.now()})
+	urgent := !meta.IsStatusConditionTrue(app.Status.Conditions, v1alpha1.ConditionEventsVerified)
+	h.reports.Add(reportKey{appEvent, client.ObjectKeyFromObject(app)}, report{at: h.now(), urgent: urgent})
 }
 
 func (h *heartbeat) endpointValidated(app *v1alpha1.ZoomApp) {
-	h.reports.Add(reportKey{appValidation, client.ObjectKeyFromObject(app)}, report{at: h.now()})
+	h.reports.Add(reportKey{appValidation, client.ObjectKeyFromObject(app)}, report{at: h.now(), urgent: true})
 }
 
+// installationSpoke reports an event of an installation. It is urgent unless the installation is
+// known to have events.
 func (h *heartbeat) installationSpoke(in *v1alpha1.ZoomInstallation) {
-	h.reports.Add(reportKey{installationEvent, client.ObjectKeyFromObject(in)}, report{at: h.now()})
+	urgent := !meta.IsStatusConditionTrue(in.Status.Conditions, v1alpha1.ConditionEventsFlowing)
+	h.reports.Add(reportKey{installationEvent, client.ObjectKeyFromObject(in)}, report{at: h.now(), urgent: urgent})
 }
 
 // eventRefused counts an event that may be Zoom's and was not taken. However many there are, they
 // are written as seldom as a time is.
 func (h *heartbeat) eventRefused(app *v1alpha1.ZoomApp, reason v1alpha1.RefusalReason) {
 	now := h.now()
-	h.reports.Add(reportKey{appRefusals, client.ObjectKeyFromObject(app)}, report{refused: map[v1alpha1.RefusalReason]tally{reason: {1, now, now}}})
+	refused := map[v1alpha1.RefusalReason]tally{reason: {1, now, now}}
+	h.reports.Add(reportKey{appRefusals, client.ObjectKeyFromObject(app)}, report{urgent: true, refused: refused})
 }
 
 // write writes a report, and returns it when it is to be written again.

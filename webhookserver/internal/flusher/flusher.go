@@ -4,8 +4,11 @@ package flusher
 
 import (
 	"context"
+	"slices"
 	"sync"
 	"time"
+
+	"golang.org/x/time/rate"
 )
 
 // Config says what is written, and how often.
@@ -13,7 +16,14 @@ type Config[K comparable, V any] struct {
 	// Every is how often one key is written at most. A key without a new value for that long is
 	// forgotten.
 	Every time.Duration
-	Now   func() time.Time
+	// PerSecond is how many writes of all keys together there are in a second in the long run, and
+	// Burst how many at once after a time with fewer; zero for any number. Of those that wait the
+	// Urgent ones come first, then those that have waited for longest.
+	PerSecond, Burst int
+	// Urgent may be nil.
+	Urgent func(V) bool
+
+	Now func() time.Time
 	// Merge is one value in place of two of a key. The zero value changes nothing.
 	Merge func(older, newer V) V
 	// Write writes a value. What it returns is merged with what came meanwhile: of a write that
@@ -24,6 +34,7 @@ type Config[K comparable, V any] struct {
 // Flusher holds the values of keys until they are written.
 type Flusher[K comparable, V any] struct {
 	config Config[K, V]
+	budget *rate.Limiter
 	wake   chan struct{}
 
 	mu      sync.Mutex
@@ -33,12 +44,20 @@ type Flusher[K comparable, V any] struct {
 type entry[V any] struct {
 	value   V
 	due     bool
+	since   time.Time // when it became due
 	written time.Time
 }
 
 // New is a flusher that holds nothing yet.
 func New[K comparable, V any](config Config[K, V]) *Flusher[K, V] {
-	return &Flusher[K, V]{config: config, wake: make(chan struct{}, 1), entries: map[K]*entry[V]{}}
+	f := &Flusher[K, V]{config: config, budget: rate.NewLimiter(rate.Inf, 0), wake: make(chan struct{}, 1), entries: map[K]*entry[V]{}}
+	if config.PerSecond > 0 {
+		f.budget = rate.NewLimiter(rate.Limit(config.PerSecond), config.Burst)
+	}
+	if config.Urgent == nil {
+		f.config.Urgent = func(V) bool { return false }
+	}
+	return f
 }
 
 // Add takes in a value that is to be written.
@@ -54,7 +73,7 @@ func (f *Flusher[K, V]) Add(key K, value V) {
 	if e.due {
 		return // and Run knows when
 	}
-	e.due = true
+	e.due, e.since = true, f.config.Now()
 	select {
 	case f.wake <- struct{}{}:
 	default:
@@ -76,11 +95,15 @@ func (f *Flusher[K, V]) Run(ctx context.Context) error {
 	timer := time.NewTimer(f.config.Every)
 	defer timer.Stop()
 	for {
-		timer.Reset(f.Flush(ctx))
+		next, wake := f.Flush(ctx), f.wake
+		if f.config.PerSecond > 0 && f.budget.TokensAt(f.config.Now()) < 1 { // whatever is added has to wait for the next turn
+			next, wake = min(next, f.turn()), nil
+		}
+		timer.Reset(next)
 		select {
 		case <-ctx.Done():
 			return nil
-		case <-f.wake:
+		case <-wake:
 		case <-timer.C:
 		}
 	}
@@ -90,33 +113,60 @@ func (f *Flusher[K, V]) Run(ctx context.Context) error {
 // the next.
 func (f *Flusher[K, V]) Flush(ctx context.Context) time.Duration {
 	due, next := f.take()
-	for key, value := range due {
-		rest, again := f.config.Write(ctx, key, value)
+	for _, d := range due {
+		rest, again := f.config.Write(ctx, d.key, d.value)
 		f.mu.Lock()
-		e := f.entries[key]
-		e.value, e.due = f.config.Merge(rest, e.value), e.due || again
+		e := f.entries[d.key]
+		if again && !e.due {
+			e.due, e.since = true, f.config.Now()
+		}
+		e.value = f.config.Merge(rest, e.value)
 		f.mu.Unlock()
 	}
 	return next
 }
 
-// take returns the values that are due and how long the first of the rest has to wait.
-func (f *Flusher[K, V]) take() (due map[K]V, next time.Duration) {
+// dueValue is one value that is to be written now.
+type dueValue[K comparable, V any] struct {
+	key K
+	entry[V]
+}
+
+// turn is how long it takes until the budget has one more write.
+func (f *Flusher[K, V]) turn() time.Duration { return time.Second / time.Duration(f.config.PerSecond) }
+
+// take returns the values that are due, as many as the budget has, and how long the first of the
+// rest has to wait.
+func (f *Flusher[K, V]) take() (due []dueValue[K, V], next time.Duration) {
 	f.mu.Lock()
 	defer f.mu.Unlock()
 	now := f.config.Now()
-	due, next = map[K]V{}, f.config.Every
+	next = f.config.Every
 	for key, e := range f.entries {
 		wait := f.config.Every - now.Sub(e.written)
 		switch {
 		case wait > 0:
 			next = min(next, wait)
 		case e.due:
-			due[key] = e.value
-			*e = entry[V]{written: now}
+			due = append(due, dueValue[K, V]{key, *e})
 		default:
 			delete(f.entries, key)
 		}
+	}
+	slices.SortFunc(due, func(a, b dueValue[K, V]) int {
+		if urgent := f.config.Urgent(a.value); urgent != f.config.Urgent(b.value) {
+			if urgent {
+				return -1
+			}
+			return 1
+		}
+		return a.since.Compare(b.since)
+	})
+	for i, d := range due {
+		if !f.budget.AllowN(now, 1) {
+			return due[:i], min(next, f.turn())
+		}
+		*f.entries[d.key] = entry[V]{written: now}
 	}
 	return due, next
 }

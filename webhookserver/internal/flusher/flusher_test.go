@@ -23,10 +23,14 @@ type rig struct {
 	at      time.Time      // of the last write
 }
 
-func run(t *testing.T) *rig {
+func run(t *testing.T, change ...func(*flusher.Config[string, int])) *rig {
 	t.Helper()
 	r := &rig{written: map[string]int{}}
-	r.Flusher = flusher.New(flusher.Config[string, int]{Every: every, Now: time.Now, Merge: sum, Write: r.write})
+	config := flusher.Config[string, int]{Every: every, Now: time.Now, Merge: sum, Write: r.write}
+	for _, f := range change {
+		f(&config)
+	}
+	r.Flusher = flusher.New(config)
 	go func() { _ = r.Run(t.Context()) }()
 	return r
 }
@@ -147,5 +151,28 @@ func TestWhatAWriteReturnsIsHeld(t *testing.T) {
 		expect(every, 100)
 		time.Sleep(every)
 		expect(every, 0)
+	})
+}
+
+// However many keys there are, no more are written in a second than the budget has. Urgent ones come
+// first, then those that have waited for longest, and in the end each.
+func TestABudgetIsForAllKeysTogether(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		r := run(t, func(c *flusher.Config[string, int]) {
+			c.PerSecond, c.Burst, c.Urgent = 2, 2, func(value int) bool { return value >= 100 }
+		})
+		for i, key := range []string{"a", "b", "c", "d", "e", "f"} {
+			r.Add(key, i+1)
+			time.Sleep(time.Millisecond)
+		}
+		r.expect(t, "as many as the budget has at once", map[string]int{"a": 1, "b": 2})
+		r.Add("urgent", 100)
+		r.Add("c", 10) // it has waited for as long as before
+		time.Sleep(time.Second)
+		r.expect(t, "the urgent one first", map[string]int{"urgent": 100, "c": 13})
+		time.Sleep(time.Second)
+		r.expect(t, "then those that have waited", map[string]int{"d": 4, "e": 5})
+		time.Sleep(time.Second)
+		r.expect(t, "until each is written", map[string]int{"f": 6})
 	})
 }
