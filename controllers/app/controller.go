@@ -86,8 +86,17 @@ func appOf(_ context.Context, obj client.Object) []reconcile.Request {
 	return []reconcile.Request{{NamespacedName: types.NamespacedName{Namespace: in.Namespace, Name: in.Spec.AppRef.Name}}}
 }
 
-// Reconcile implements reconcile.ObjectReconciler.
+// Reconcile implements reconcile.ObjectReconciler. A conflict is no failure: the app was written
+// since it was read, by the webhook server or a consent, or the cache is behind.
 func (r *Reconciler) Reconcile(ctx context.Context, app *v1alpha1.ZoomApp) (ctrl.Result, error) {
+	result, err := r.reconcile(ctx, app)
+	if apierrors.IsConflict(err) {
+		return ctrl.Result{RequeueAfter: queue.AfterConflict}, nil
+	}
+	return result, err
+}
+
+func (r *Reconciler) reconcile(ctx context.Context, app *v1alpha1.ZoomApp) (ctrl.Result, error) {
 	if !app.DeletionTimestamp.IsZero() {
 		return r.remove(ctx, app)
 	}
@@ -104,9 +113,6 @@ func (r *Reconciler) Reconcile(ctx context.Context, app *v1alpha1.ZoomApp) (ctrl
 		return ctrl.Result{}, err
 	}
 	if err := r.bind(ctx, app); err != nil {
-		if apierrors.IsConflict(err) {
-			return ctrl.Result{RequeueAfter: queue.AfterConflict}, nil // the app was written since it was read, as by a consent
-		}
 		return ctrl.Result{}, err
 	}
 	if refused := app.Status.Refusal; refused != nil && refused.Credentials != seen.credentials {
@@ -115,10 +121,7 @@ func (r *Reconciler) Reconcile(ctx context.Context, app *v1alpha1.ZoomApp) (ctrl
 		}
 	}
 	now := r.Now()
-	switch err := r.report(ctx, app, statusOf(now, app, seen, r.ExternalURL)); {
-	case apierrors.IsConflict(err):
-		return ctrl.Result{RequeueAfter: queue.AfterConflict}, nil // the webhook server has written since the app was read
-	case err != nil:
+	if err := r.report(ctx, app, statusOf(now, app, seen, r.ExternalURL)); err != nil {
 		return ctrl.Result{}, err
 	}
 	return ctrl.Result{RequeueAfter: recheck(now, app, seen)}, nil

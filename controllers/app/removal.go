@@ -5,7 +5,6 @@ import (
 	"fmt"
 	"time"
 
-	apierrors "k8s.io/apimachinery/pkg/api/errors"
 	"k8s.io/apimachinery/pkg/api/meta"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	ctrl "sigs.k8s.io/controller-runtime"
@@ -15,7 +14,6 @@ import (
 	"github.com/zoom-operator/zoom-operator/api/v1alpha1"
 	"github.com/zoom-operator/zoom-operator/controllers/internal/fieldowner"
 	"github.com/zoom-operator/zoom-operator/controllers/internal/index"
-	"github.com/zoom-operator/zoom-operator/controllers/internal/queue"
 )
 
 // recheckRemoval is after how long an app that waits for the deletion of its installations is
@@ -65,14 +63,10 @@ func (r *Reconciler) remove(ctx context.Context, app *v1alpha1.ZoomApp) (ctrl.Re
 	if err != nil {
 		return ctrl.Result{}, err
 	}
-	switch err := r.report(ctx, app, removalStatus(r.Now(), app, claimCondition(seen), left)); {
-	case apierrors.IsConflict(err):
-		return ctrl.Result{RequeueAfter: queue.AfterConflict}, nil
-	case err != nil:
+	if err := r.report(ctx, app, removalStatus(r.Now(), app, claimCondition(seen), left)); err != nil {
 		return ctrl.Result{}, err
-	default:
-		return ctrl.Result{RequeueAfter: recheckRemoval}, nil
 	}
+	return ctrl.Result{RequeueAfter: recheckRemoval}, nil
 }
 
 // removeInstallations deletes those that are not being deleted yet, and returns how many there
