@@ -62,8 +62,8 @@ type Reconciler struct {
 func (r *Reconciler) SetupWithManager(mgr ctrl.Manager) error {
 	return ctrl.NewControllerManagedBy(mgr).
 		Named("zoommeeting").
-		Watches(&v1alpha1.ZoomMeeting{}, r.itself(), builder.WithPredicates(predicate.GenerationChangedPredicate{})).
-		Watches(&v1alpha1.ZoomMeeting{}, handler.EnqueueRequestsFromMapFunc(r.plannedInRoom), builder.WithPredicates(predicate.GenerationChangedPredicate{})).
+		Watches(&v1alpha1.ZoomMeeting{}, r.paced(&handler.EnqueueRequestForObject{}), builder.WithPredicates(predicate.GenerationChangedPredicate{})).
+		Watches(&v1alpha1.ZoomMeeting{}, r.paced(handler.EnqueueRequestsFromMapFunc(r.plannedInRoom)), builder.WithPredicates(predicate.GenerationChangedPredicate{})).
 		// The retention of an app concerns all of its meetings.
 		Watches(&v1alpha1.ZoomApp{}, handler.EnqueueRequestsFromMapFunc(r.meetingsOf), builder.WithPredicates(predicate.GenerationChangedPredicate{})).
 		// A meeting has a condition while its installation does not exist.
@@ -72,23 +72,32 @@ func (r *Reconciler) SetupWithManager(mgr ctrl.Manager) error {
 		Complete(reconcile.AsReconciler(mgr.GetClient(), r))
 }
 
-// itself has a meeting reconciled that came or changed: at once, or, when only the counts of its
+// paced has a handler act at once on a meeting that came or changed, or, when only the counts of its
 // instances have changed, after CountDelay.
-func (r *Reconciler) itself() handler.EventHandler {
-	enqueue := &handler.EnqueueRequestForObject{}
+func (r *Reconciler) paced(enqueue handler.EventHandler) handler.EventHandler {
 	return handler.Funcs{
 		CreateFunc: enqueue.Create,
 		UpdateFunc: func(ctx context.Context, e event.UpdateEvent, queue workqueue.TypedRateLimitingInterface[reconcile.Request]) {
 			before, ok := e.ObjectOld.(*v1alpha1.ZoomMeeting)
 			after, ok2 := e.ObjectNew.(*v1alpha1.ZoomMeeting)
 			if ok && ok2 && meeting.OnlyCounts(&before.Spec, &after.Spec) {
-				queue.AddAfter(reconcile.Request{NamespacedName: client.ObjectKeyFromObject(after)}, r.CountDelay)
-				return
+				queue = delayed{queue, r.CountDelay}
 			}
 			enqueue.Update(ctx, e, queue)
 		},
+		DeleteFunc: enqueue.Delete,
 	}
 }
+
+// delayed is a queue to which everything is added after a while.
+type delayed struct {
+	workqueue.TypedRateLimitingInterface[reconcile.Request]
+
+	after time.Duration
+}
+
+// Add adds a request after that while.
+func (d delayed) Add(request reconcile.Request) { d.AddAfter(request, d.after) }
 
 func (r *Reconciler) meetingsOf(ctx context.Context, app client.Object) []reconcile.Request {
 	var meetings v1alpha1.ZoomMeetingList

@@ -1,12 +1,17 @@
 package meeting
 
 import (
+	"context"
+	"slices"
 	"testing"
 	"time"
 
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+	"k8s.io/apimachinery/pkg/types"
 	"k8s.io/client-go/util/workqueue"
+	"sigs.k8s.io/controller-runtime/pkg/client"
 	"sigs.k8s.io/controller-runtime/pkg/event"
+	"sigs.k8s.io/controller-runtime/pkg/handler"
 	"sigs.k8s.io/controller-runtime/pkg/reconcile"
 
 	"github.com/zoom-operator/zoom-operator/api/v1alpha1"
@@ -24,7 +29,11 @@ func (d *delays) Add(reconcile.Request) { d.all = append(d.all, 0) }
 
 func (d *delays) AddAfter(_ reconcile.Request, after time.Duration) { d.all = append(d.all, after) }
 
+// Both the meeting itself and those that are planned in it, if it is a personal room.
 func TestCountsWaitAndTransitionsDoNot(t *testing.T) {
+	planned := handler.EnqueueRequestsFromMapFunc(func(context.Context, client.Object) []reconcile.Request {
+		return []reconcile.Request{{NamespacedName: types.NamespacedName{Name: "planned"}}}
+	})
 	live := v1alpha1.MeetingInstance{UUID: "u", StartedAt: testclock.At("-10m")}
 	for name, tc := range map[string]struct {
 		change func(*v1alpha1.ZoomMeetingSpec)
@@ -54,13 +63,24 @@ func TestCountsWaitAndTransitionsDoNot(t *testing.T) {
 			tc.change(&after.Spec)
 			queue := &delays{}
 			r := &Reconciler{CountDelay: time.Second}
-			r.itself().Update(t.Context(), event.UpdateEvent{ObjectOld: before, ObjectNew: after}, queue)
-			if len(queue.all) != 1 || queue.all[0] != tc.want {
-				t.Errorf("reconciled after %v, want %v", queue.all, tc.want)
+			for _, h := range []handler.EventHandler{&handler.EnqueueRequestForObject{}, planned} {
+				r.paced(h).Update(t.Context(), event.UpdateEvent{ObjectOld: before, ObjectNew: after}, queue)
+			}
+			if !slices.Equal(queue.all, []time.Duration{tc.want, tc.want}) {
+				t.Errorf("reconciled after %v, want %v each", queue.all, tc.want)
 			}
 			if before.Spec.Instances[0].StartedAt == nil || after.Spec.Instances[0].UUID != "u" {
 				t.Error("the objects of the cache were changed")
 			}
 		})
+	}
+}
+
+// A meeting that is gone is waited for no longer.
+func TestADeletedMeetingLeavesTheQueue(t *testing.T) {
+	queue := &delays{}
+	(&Reconciler{}).paced(&handler.EnqueueRequestForObject{}).Delete(t.Context(), event.DeleteEvent{Object: &v1alpha1.ZoomMeeting{}}, queue)
+	if !slices.Equal(queue.all, []time.Duration{0}) {
+		t.Errorf("reconciled after %v", queue.all)
 	}
 }
