@@ -104,7 +104,7 @@ func retryOfRefused(asked time.Time, in *v1alpha1.ZoomInstallation, before token
 
 // errUnwritable means that the API server does not take the write to a token's Secret, as where that
 // is immutable.
-var errUnwritable = errors.New("refreshing the token was not begun")
+var errUnwritable = errors.New("what is to be known of the token cannot be recorded")
 
 // notMarked decides about a token that could not be marked, and therefore was not spent. What the
 // API server will not take, as in a Secret that is immutable, is also reported. Nothing can be kept

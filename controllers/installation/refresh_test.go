@@ -241,3 +241,77 @@ func TestATokenThatCannotBeMarked(t *testing.T) {
 		})
 	}
 }
+
+// Where the Secret is immutable, it cannot hold that a revocation failed. The work queue tries it
+// again, no worker waits for the Secret, and a namespace that is going does not wait for Zoom
+// any longer than with another Secret.
+func TestARevocationThatFailsBesideAnImmutableSecret(t *testing.T) {
+	asked := 0
+	namespace := &corev1.Namespace{ObjectMeta: metav1.ObjectMeta{Name: "ns", DeletionTimestamp: testclock.At("0s")}}
+	g := newRig(t, rigged{
+		zoom: func(w http.ResponseWriter, r *http.Request) {
+			asked++
+			zoomtest.Page(http.StatusBadGateway)(w, r)
+		},
+		failures: interceptor.Funcs{
+			Get: func(ctx context.Context, c client.WithWatch, key client.ObjectKey, obj client.Object, opts ...client.GetOption) error {
+				if there, ok := obj.(*corev1.Namespace); ok {
+					namespace.DeepCopyInto(there)
+					return nil
+				}
+				return c.Get(ctx, key, obj, opts...)
+			},
+			Update: func(ctx context.Context, c client.WithWatch, obj client.Object, opts ...client.UpdateOption) error {
+				var there corev1.Secret
+				secret, ok := obj.(*corev1.Secret)
+				if ok && c.Get(ctx, client.ObjectKeyFromObject(obj), &there) == nil && there.Immutable != nil && !maps.EqualFunc(there.Data, secret.Data, slices.Equal[[]byte]) {
+					return apierrors.NewInvalid(schema.GroupKind{Kind: "Secret"}, "grace-token", nil)
+				}
+				return c.Update(ctx, obj, opts...)
+			},
+		},
+	})
+	g.r.NamespaceDeletionTimeout = 30 * time.Second
+	tok := tokenOf("-1m")
+	tok.Client = tokens.Client{ID: "client", CredentialsSecret: "credentials", Secrets: []string{clientSecret}, Cloud: testCloud}
+	g.save(t, tok)
+	secret := &corev1.Secret{}
+	if err := g.Get(t.Context(), client.ObjectKey{Namespace: "ns", Name: "grace-token"}, secret); err != nil {
+		t.Fatal(err)
+	}
+	secret.Immutable = new(true)
+	if err := g.Update(t.Context(), secret); err != nil {
+		t.Fatal(err)
+	}
+	if err := g.Delete(t.Context(), g.in); err != nil {
+		t.Fatal(err)
+	}
+	g.reconcile(t) // it is reported first
+	again := func() error {
+		t.Helper()
+		if err := g.Get(t.Context(), client.ObjectKeyFromObject(g.in), g.in); err != nil {
+			t.Fatal(err)
+		}
+		ctx, cancel := context.WithTimeout(t.Context(), 10*time.Second)
+		defer cancel()
+		_, err := g.r.Reconcile(ctx, g.in.DeepCopy())
+		return err
+	}
+	began := time.Now()
+	if err := again(); !errors.Is(err, errUnwritable) {
+		t.Errorf("Reconcile returned %v", err)
+	}
+	if c := g.tokenFresh(t); asked != 1 || c.Reason != v1alpha1.ReasonRefreshFailing || !strings.Contains(c.Message, "status 502. It is tried again, every five minutes") {
+		t.Errorf("after %d requests TokenFresh is %+v", asked, c)
+	}
+	g.now = when("30s")
+	if err := again(); err != nil {
+		t.Error(err)
+	}
+	if asked != 2 || g.token(t) != nil {
+		t.Errorf("at the end Zoom was asked %d times, and there is the token: %t", asked, g.token(t) != nil)
+	}
+	if took := time.Since(began); took > 20*time.Second {
+		t.Errorf("that took %v", took)
+	}
+}

@@ -356,6 +356,9 @@ func (r *Reconciler) revoke(ctx context.Context, in *v1alpha1.ZoomInstallation, 
 		return r.abandon(ctx, in, f, "Zoom no longer takes its access token")
 	case err != nil:
 		failure := r.failed(ctx, in, f, err)
+		if f.token.Immutable() {
+			return notRecorded(in, f)
+		}
 		return f.token.RecordFailure(context.WithoutCancel(ctx), r.Client, failure)
 	case !certain:
 		return r.abandon(ctx, in, f, "its access token could not be refreshed first, so it may have been dead already when Zoom took the revocation")
@@ -365,6 +368,16 @@ func (r *Reconciler) revoke(ctx context.Context, in *v1alpha1.ZoomInstallation, 
 	}
 	r.Events.Eventf(in, nil, corev1.EventTypeNormal, "Revoked", "Revoke", "The app was removed from the customer's account at Zoom.")
 	return nil
+}
+
+// notRecorded is that Zoom did not take a revocation, and that the Secret cannot hold that. So the
+// work queue says when it is tried again.
+func notRecorded(in *v1alpha1.ZoomInstallation, f *facts) error {
+	if f.failing.reason == v1alpha1.ReasonRefreshFailing {
+		f.failing.message = "The last attempt at Zoom did not succeed: " + f.vain + ". It is tried again, every five minutes at least."
+	}
+	f.retryAt = time.Time{}
+	return fmt.Errorf("ZoomInstallation %s/%s: %w: Secret %s is immutable", in.Namespace, in.Name, errUnwritable, tokens.SecretName(in))
 }
 
 // dead says whether Zoom will never take the access token again.
