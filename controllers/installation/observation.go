@@ -49,7 +49,8 @@ func (r *Reconciler) observe(ctx context.Context, in *v1alpha1.ZoomInstallation)
 		}
 	}
 	if f.token != nil {
-		f.failing, f.retryAt = failureOf(r.Now(), f.token.Token), f.token.Failure.NextAttemptAt
+		now := r.Now()
+		f.failing, f.retryAt = failureOf(now, f.token.Token), nextAttempt(now, f.token.Failure)
 	}
 	f.requested = predicates.RetryRequested(in)
 	if f.ready() {

@@ -130,6 +130,22 @@ func TestAFailureOfAnEarlierVersionIsTriedAtOnce(t *testing.T) {
 	}
 }
 
+// A clock that was set back by less than Zoom may ask to wait does not hold a refresh up either.
+func TestAFailureOfTheFutureIsTriedAtOnce(t *testing.T) {
+	asked := 0
+	g := newRig(t, rigged{zoom: func(w http.ResponseWriter, r *http.Request) {
+		asked++
+		zoomtest.Page(http.StatusBadGateway)(w, r)
+	}})
+	g.save(t, with(tokenOf("-59m"), func(t *tokens.Token) {
+		t.Failure = tokens.Failure{Since: when("6h"), NextAttemptAt: when("6h5s"), Cause: "Zoom answered with status 502"}
+	}))
+	g.reconcile(t)
+	if failed := g.token(t).Failure; asked != 1 || !failed.Since.Equal(testclock.Noon) || !failed.NextAttemptAt.Equal(when("2m")) {
+		t.Errorf("after %d requests it fails: %+v", asked, failed)
+	}
+}
+
 // While Zoom refuses the app, that is the app's, and no failure of the token.
 func TestARefusalOfTheAppIsNotTheToken(t *testing.T) {
 	g := newRig(t, rigged{zoom: zoomtest.Answer(http.StatusUnauthorized, `{"reason":"Invalid client_id or client_secret","error":"invalid_client"}`)})
