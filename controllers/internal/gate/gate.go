@@ -62,6 +62,9 @@ type gate struct {
 	probing bool
 	// waiting are the installations that have to wait, and are woken when the state changes.
 	waiting map[types.NamespacedName]bool
+	// unused are the installations that probed since the last answer without a request: what they
+	// need for it, as a Secret that can be written, is not there.
+	unused map[types.NamespacedName]bool
 }
 
 // Opening is what a gate means for one installation.
@@ -103,6 +106,7 @@ func (g *gate) opens(now time.Time, who types.NamespacedName, uid types.UID) Ope
 // answered records what Zoom's answer says of the app, and reports whether the installations that
 // wait are to be woken.
 func (g *gate) answered(now time.Time, answer refusal.Answer) bool {
+	g.unused = nil
 	switch {
 	case answer == refusal.ClientRejected:
 		if g.refusedAt.IsZero() {
@@ -246,12 +250,21 @@ func (p *Pass) Answered(now time.Time, answer refusal.Answer) {
 	}
 }
 
-// HandBack ends a pass. When no request was made with it, another installation may probe.
+// HandBack ends a pass. When no request was made with it, another installation may probe. The others
+// are woken for that once by each: where none of them can make its request, they would wake each
+// other for ever, whatever the backoff of the work queue.
 func (p *Pass) HandBack() {
 	p.gates.mu.Lock()
 	defer p.gates.mu.Unlock()
 	if p.probes && !p.heard && p.gates.apps[p.app] == p.gate {
 		p.gate.probing = false
+		if p.gate.unused[p.who] {
+			return
+		}
+		if p.gate.unused == nil {
+			p.gate.unused = map[types.NamespacedName]bool{}
+		}
+		p.gate.unused[p.who] = true
 		p.gates.wake(p.gate)
 	}
 }

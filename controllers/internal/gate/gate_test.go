@@ -3,7 +3,10 @@ package gate
 import (
 	"fmt"
 	"slices"
+	"sync"
+	"sync/atomic"
 	"testing"
+	"testing/synctest"
 	"time"
 
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
@@ -207,4 +210,52 @@ func TestRecoveryIsSpread(t *testing.T) {
 			t.Errorf("%d come in the second after %v", n, second)
 		}
 	}
+}
+
+// Where no installation can make its request, as all their Secrets cannot be written, they do not
+// wake each other for ever: the backoff of the work queue holds.
+func TestUnusedPassesDoNotKeepTheQueueBusy(t *testing.T) {
+	const many = 300
+	synctest.Test(t, func(t *testing.T) {
+		queue := workqueue.NewTypedRateLimitingQueue(workqueue.NewTypedItemExponentialFailureRateLimiter[reconcile.Request](5*time.Second, 5*time.Minute))
+		s := &Gates{}
+		s.WakeBy(queue)
+		app := &v1alpha1.ZoomApp{ObjectMeta: metav1.ObjectMeta{Name: "app"}}
+		var reconciled atomic.Int64
+		var workers sync.WaitGroup
+		for range 8 {
+			workers.Go(func() {
+				for {
+					request, ended := queue.Get()
+					if ended {
+						return
+					}
+					reconciled.Add(1)
+					in := &v1alpha1.ZoomInstallation{ObjectMeta: metav1.ObjectMeta{Name: request.Name, UID: types.UID(request.Name)}}
+					time.Sleep(10 * time.Millisecond)
+					if pass := s.Enter(time.Now(), app, "c", in, false); pass != nil {
+						time.Sleep(20 * time.Millisecond)
+						pass.HandBack()
+						queue.AddRateLimited(request)
+					} else {
+						queue.Forget(request)
+						queue.AddAfter(request, time.Until(s.Look(time.Now(), app, "c", in).At))
+					}
+					queue.Done(request)
+				}
+			})
+		}
+		for n := range many {
+			queue.Add(reconcile.Request{NamespacedName: types.NamespacedName{Name: fmt.Sprint("in-", n)}})
+		}
+		time.Sleep(10 * time.Minute)
+		before := reconciled.Load()
+		time.Sleep(10 * time.Minute)
+		if n := reconciled.Load() - before; n > 20*many {
+			t.Errorf("within ten minutes they are reconciled %d times", n)
+		}
+		queue.ShutDown()
+		workers.Wait()
+		time.Sleep(time.Minute) // for what the queue runs beside
+	})
 }
