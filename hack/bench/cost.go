@@ -68,8 +68,9 @@ func (b *bench) spent(ctx context.Context, do func() error) (cpuTime, error) {
 	if err := pause(ctx, idleFor); err != nil {
 		return cpuTime{}, err
 	}
-	end, after := time.Now(), cpuTime{}
-	if after, err = b.cpuOf(); err != nil {
+	end := time.Now()
+	after, err := b.cpuOf()
+	if err != nil {
 		return cpuTime{}, err
 	}
 	idle, all := middle.since(before), after.since(middle)
