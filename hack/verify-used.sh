@@ -1,6 +1,6 @@
 #!/bin/sh
-# Fails when a function is not called, or by tests alone, when an exported name is used by no other package, and when the files of
-# a package depend on each other in circles.
+# Fails when a function is not called, or by tests alone, when an exported name is used by no other package, and when more than one
+# pair of files of a package depend on each other both ways.
 set -eu
 cd "$(dirname "$0")/.."
 
@@ -17,5 +17,5 @@ if [ -n "$product$everything$exported" ]; then
 	exit 1
 fi
 
-echo "==> circles of files"
+echo "==> files that depend on each other both ways"
 bin/files >&2
