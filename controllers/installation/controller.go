@@ -75,7 +75,10 @@ func (r *Reconciler) ReconcileRequest(ctx context.Context, request reconcile.Req
 	switch err := r.Client.Get(ctx, request.NamespacedName, &in); {
 	case apierrors.IsNotFound(err):
 		again, err := r.takeUp(ctx, request.NamespacedName)
-		return ctrl.Result{RequeueAfter: again}, errors.Join(err, r.deleteOrphans(ctx, request.NamespacedName))
+		if err = errors.Join(err, r.deleteOrphans(ctx, request.NamespacedName)); apierrors.IsConflict(err) {
+			return ctrl.Result{RequeueAfter: queue.AfterConflict}, nil // a Secret was written since it was read
+		}
+		return ctrl.Result{RequeueAfter: again}, err
 	case err != nil:
 		return ctrl.Result{}, fmt.Errorf("reading ZoomInstallation %s: %w", request.NamespacedName, err)
 	}

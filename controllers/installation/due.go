@@ -96,9 +96,9 @@ func ownRefreshAt(now time.Time, uid types.UID, f *facts) time.Time {
 	}
 }
 
-// nextAttempt is when what failed may be tried again, as was noted with the failure. Where that began
-// in what is the future by now, the clock was set back since, and it is zero: Zoom may have asked to
-// wait for a day, so that the time itself does not say so.
+// nextAttempt is when what failed may be tried again, as was noted with the failure. Where that
+// began in what is the future by now, the clock was set back since, and it is zero: Zoom may have
+// asked to wait for a day, so that the time itself does not say so.
 func nextAttempt(now time.Time, f tokens.Failure) time.Time {
 	if unlessSetBack(now, f.Since, 0).IsZero() {
 		return time.Time{}

@@ -72,8 +72,8 @@ func (r *Reconciler) SetupWithManager(mgr ctrl.Manager) error {
 		Complete(reconcile.AsReconciler(mgr.GetClient(), r))
 }
 
-// paced has a handler act at once on a meeting that came or changed, or, when only the counts of its
-// instances have changed, after CountDelay.
+// paced has a handler act at once on a meeting that came or changed, or, when only the counts of
+// its instances have changed, after CountDelay.
 func (r *Reconciler) paced(enqueue handler.EventHandler) handler.EventHandler {
 	return handler.Funcs{
 		CreateFunc: enqueue.Create,

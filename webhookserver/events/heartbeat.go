@@ -66,6 +66,9 @@ type report struct {
 	urgent bool
 	// refused are the events that were refused and are not counted in the status yet.
 	refused map[v1alpha1.RefusalReason]tally
+	// postponed means that it gave way to another replica once. It does not do so twice: others may
+	// report just before each of its turns.
+	postponed bool
 }
 
 // merge is one report in place of two.
@@ -74,6 +77,7 @@ func merge(older, newer report) report {
 		newer.at = older.at
 	}
 	newer.urgent = newer.urgent || older.urgent
+	newer.postponed = newer.postponed || older.postponed
 	if older.refused == nil {
 		return newer
 	}
@@ -127,7 +131,9 @@ func (h *heartbeat) write(ctx context.Context, key reportKey, r report) (report,
 	switch {
 	case client.IgnoreNotFound(err) == nil, ctx.Err() != nil:
 		return report{}, false
-	case !errors.Is(err, errJustReported) && !apierrors.IsConflict(err):
+	case errors.Is(err, errJustReported):
+		r.postponed = true
+	case !apierrors.IsConflict(err):
 		h.logger.Info("Reporting events in status failed", "report", key.kind, "namespace", key.Namespace, "name", key.Name, "cause", logs.Cause(err))
 	}
 	return r, true
@@ -138,7 +144,7 @@ func (h *heartbeat) write(ctx context.Context, key reportKey, r report) (report,
 var errJustReported = errors.New("just reported")
 
 // justReported says whether a reported time is too recent for another to be written; zero when none
-// is reported. A time ahead of this clock is another clock's, and holds nothing up.
+// is reported. A time ahead of this clock is another clock's, and postpones nothing.
 func justReported(reported, now time.Time) bool {
 	ago := now.Sub(reported)
 	return ago >= 0 && ago < reportEvery
@@ -147,7 +153,7 @@ func justReported(reported, now time.Time) bool {
 // report writes one time, unless another replica has written a later one, or what was refused.
 func (h *heartbeat) report(ctx context.Context, key reportKey, r report) error {
 	if key.kind == appRefusals {
-		return h.reportRefusals(ctx, key.NamespacedName, r.refused)
+		return h.reportRefusals(ctx, key.NamespacedName, r)
 	}
 	at := metav1.NewTime(r.at.UTC().Truncate(time.Second))
 	var obj client.Object
@@ -182,16 +188,16 @@ func (h *heartbeat) report(ctx context.Context, key reportKey, r report) error {
 
 // reportRefusals adds refused events to those in the status. The write holds only for the version
 // that was read, so that two replicas do not count for one.
-func (h *heartbeat) reportRefusals(ctx context.Context, name types.NamespacedName, refused map[v1alpha1.RefusalReason]tally) error {
+func (h *heartbeat) reportRefusals(ctx context.Context, name types.NamespacedName, r report) error {
 	var app v1alpha1.ZoomApp
 	if err := h.live.Get(ctx, name, &app); err != nil {
 		return err
 	}
-	if justReported(lastRefused(app.Status.RefusedEvents), h.now()) {
+	if !r.postponed && justReported(lastRefused(app.Status.RefusedEvents), h.now()) {
 		return errJustReported
 	}
 	version := map[string]any{"uid": app.UID, "resourceVersion": app.ResourceVersion}
-	return h.patch(ctx, &app, version, map[string]any{"refusedEvents": refusedEvents(app.Status.RefusedEvents, refused)}, ownerRefusals)
+	return h.patch(ctx, &app, version, map[string]any{"refusedEvents": refusedEvents(app.Status.RefusedEvents, r.refused)}, ownerRefusals)
 }
 
 // patch writes fields of the status of an object, if that is still the one that the metadata names.

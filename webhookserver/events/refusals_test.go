@@ -253,6 +253,18 @@ func TestRefusedEventsAreReported(t *testing.T) {
 	expect("then what one saw", 2, map[v1alpha1.RefusalReason]int64{"WrongSignature": 30})
 	one.reports.Flush(t.Context()) // of these too, the last was half a minute ago
 	expect("and what the other did", 3, map[v1alpha1.RefusalReason]int64{"WrongSignature": 55})
+
+	turn := func(h *heartbeat, after time.Duration) {
+		ahead += after
+		h.eventRefused(app, v1alpha1.RefusalWrongSignature)
+		h.reports.Flush(t.Context())
+	}
+	turn(one, reportEvery)
+	turn(two, 10*time.Second)
+	expect("one gives way to what another has just reported", 4, map[v1alpha1.RefusalReason]int64{"WrongSignature": 56})
+	turn(one, reportEvery)
+	turn(two, 10*time.Second)
+	expect("but not again and again", 6, map[v1alpha1.RefusalReason]int64{"WrongSignature": 59})
 }
 
 // What an event says and no schema has room for is never taken. All else that the API server calls

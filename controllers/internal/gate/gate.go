@@ -250,9 +250,9 @@ func (p *Pass) Answered(now time.Time, answer refusal.Answer) {
 	}
 }
 
-// HandBack ends a pass. When no request was made with it, another installation may probe. The others
-// are woken for that once by each: where none of them can make its request, they would wake each
-// other for ever, whatever the backoff of the work queue.
+// HandBack ends a pass. When no request was made with it, another installation may probe. The
+// others are woken for that once by each: where none of them can make its request, they would wake
+// each other for ever, whatever the backoff of the work queue.
 func (p *Pass) HandBack() {
 	p.gates.mu.Lock()
 	defer p.gates.mu.Unlock()
