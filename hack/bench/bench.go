@@ -80,6 +80,7 @@ func (b *bench) settle(ctx context.Context, namespace string) error {
 	zoomApp := fixture.App(types.NamespacedName{Namespace: namespace, Name: app}, clientID, func(spec *v1alpha1.ZoomAppSpec) {
 		spec.ManagedBy = v1alpha1.ManagedByAdmin
 		spec.TokenPolicy = v1alpha1.TokenPolicyNone
+		spec.Retention.Meetings = 20_000 // all are of one installation, and none is to be refused
 	})
 	for _, obj := range []client.Object{&corev1.Namespace{ObjectMeta: metav1.ObjectMeta{Name: namespace}}, installation} {
 		if err := b.Client.Create(ctx, obj); err != nil {

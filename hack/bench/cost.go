@@ -49,6 +49,9 @@ func (b *bench) cpuOf() (c cpuTime, err error) {
 // spent is what do makes each process spend, what follows from it included, less what they spend
 // anyway.
 func (b *bench) spent(ctx context.Context, do func() error) (cpuTime, error) {
+	if err := pause(ctx, idleFor); err != nil { // for what was done before
+		return cpuTime{}, err
+	}
 	begin := time.Now()
 	before, err := b.cpuOf()
 	if err != nil {
