@@ -24,11 +24,11 @@ type Retention struct {
 	Orphaned bool
 }
 
-// RetentionOf is the Retention of an app. For an app that does not exist, nil, it is the API's
-// default, without participants.
+// RetentionOf is the Retention of an app. Of one that is not there, nil, nothing is taken away: it
+// may be replaced at this moment, or be in the API server and not yet in a cache.
 func RetentionOf(app *v1alpha1.ZoomApp) Retention {
 	if app == nil {
-		return Retention{Keep: 7 * 24 * time.Hour, Instances: 10}
+		return Retention{Participants: true, Keep: 100 * 365 * 24 * time.Hour, Instances: maxInstances}
 	}
 	return Retention{
 		Participants: app.Spec.Participants == v1alpha1.ParticipantsCount,
