@@ -86,15 +86,15 @@ const (
 	// is served, Zoom's events are answered 503, and tokens go on being refreshed. The admin of the
 	// cluster decides who may label the namespace.
 	ReasonNamespaceNotSelected = "NamespaceNotSelected"
-	// ReasonExternalURLUnknown means that the operator runs without --external-url, so nobody can
-	// be told where Zoom has to send its webhooks.
+	// ReasonExternalURLUnknown means that the operator runs without --external-url, so it does
+	// not know where Zoom has to send its webhooks.
 	ReasonExternalURLUnknown = "ExternalURLUnknown"
 	// ReasonCloudUnknown means that spec.cloud of the ZoomApp names a cloud that the operator does
 	// not know. Nothing is sent anywhere.
 	ReasonCloudUnknown = "CloudUnknown"
 	// ReasonClientIDInUse means that another ZoomApp has the same client ID and the better claim to
-	// it, see spec.clientID. Nobody can install this one, and its tokens are neither refreshed nor
-	// revoked, since that would end the consents of the other's customers. When the other goes, or
+	// it, see spec.clientID. No customer can install this one, and its tokens are neither refreshed
+	// nor revoked, since that would end the consents of the other's customers. When the other goes, or
 	// gives up the client ID, this one takes over within seconds.
 	ReasonClientIDInUse = "ClientIDInUse"
 	// ReasonClientIDContested means that another ZoomApp has the same client ID, that this one has
@@ -145,8 +145,8 @@ const (
 
 // Conditions of a ZoomInstallation; Ready is shared with ZoomApp.
 const (
-	// ConditionAuthorized says whether somebody who may has consented, to everything that the app
-	// needs, and has not withdrawn it. When it is False, somebody has to consent at
+	// ConditionAuthorized says whether a user who may has consented, to everything that the app
+	// needs, and has not withdrawn it. When it is False, such a user has to consent at
 	// status.installURL, for the first time or again, unless the reason says something else.
 	//
 	// True: Consented. False: Invited, NeverAuthorized, Deauthorized, WrongAccount,
@@ -187,16 +187,16 @@ const (
 	ReasonTooManyMeetings = "TooManyMeetings"
 	// ReasonConsented means that the account, or the user, has installed the app.
 	ReasonConsented = "Consented"
-	// ReasonInvited means that nobody has followed the invitation yet. Send the customer
+	// ReasonInvited means that no customer has followed the invitation yet. Send the customer
 	// status.installURL, or, of an invitation without an accountID, the link in the Secret that
 	// status.invitationSecretName names.
 	ReasonInvited = "Invited"
-	// ReasonInstalling means that somebody seems to be installing the app at this moment: the
+	// ReasonInstalling means that a user seems to be installing the app at this moment: the
 	// ZoomInstallation was recorded, and their consent will be within seconds. When it is not, the
 	// reason becomes another one by itself.
 	ReasonInstalling = "Installing"
 	// ReasonNeverAuthorized means that Zoom sends events of an account that has not consented here,
-	// or that a consent could not be stored. Somebody of that account has to install the app at
+	// or that a consent could not be stored. A user of that account has to install the app at
 	// status.installURL; where the app is Private and there is none, invite the account by another
 	// ZoomInstallation with its spec.accountID.
 	ReasonNeverAuthorized = "NeverAuthorized"
@@ -206,24 +206,24 @@ const (
 	// again at status.installURL. The ZoomInstallation itself is deleted after the app's
 	// retention.removedSeconds.
 	ReasonDeauthorized = "Deauthorized"
-	// ReasonRemovalUnclear means that somebody of the account removed the app, that Zoom's notice
-	// names nobody who has an installation here, and that no token is kept that could be tried. If
+	// ReasonRemovalUnclear means that a user of the account removed the app, that Zoom's notice
+	// names no user who has an installation here, and that no token is kept that could be tried. If
 	// it was this customer, delete the ZoomInstallation; nothing is deleted by itself. An event
 	// that arrives long enough after the removal shows that it was not.
 	ReasonRemovalUnclear = "RemovalUnclear"
 	// ReasonTokenRevoked means that Zoom no longer accepts the refresh token, although it was never
 	// used: the user who consented is gone, an admin withdrew the approval, or it was revoked or
-	// consented to elsewhere. Somebody has to install the app again at status.installURL. In case
+	// consented to elsewhere. The customer has to install the app again at status.installURL. In case
 	// Zoom was mistaken, the token is tried once more an hour later, at the time in the message;
 	// until then other programs have no access token.
 	ReasonTokenRevoked = "TokenRevoked"
 	// ReasonRefreshLost means that Zoom probably gave out a new token that was never stored,
 	// because the operator or the connection broke in between: it no longer takes the old one. Or
-	// the token comes from a backup that is older than its last refresh. Somebody has to install
+	// the token comes from a backup that is older than its last refresh. The customer has to install
 	// the app again at status.installURL.
 	ReasonRefreshLost = "RefreshLost"
-	// ReasonTokenMissing means that the consent stands but its token is not here: somebody deleted
-	// the Secret, or the app's tokenPolicy was None at the time. Somebody has to install the app
+	// ReasonTokenMissing means that the consent stands but its token is not here: the Secret
+	// was deleted, or the app's tokenPolicy was None at the time. The customer has to install the app
 	// again at status.installURL.
 	ReasonTokenMissing = "TokenMissing"
 	// ReasonSecretConflict means that a Secret of another type has the name of the one that the
@@ -242,7 +242,7 @@ const (
 	// consents and events go there. Delete this one; the message names the other.
 	ReasonDuplicate = "Duplicate"
 	// ReasonScopesChanged means that the app needs more than was consented to, or that its scopes
-	// at Zoom are others than those of the token. Somebody has to install the app again at
+	// at Zoom are others than those of the token. The customer has to install the app again at
 	// status.installURL.
 	ReasonScopesChanged = "ScopesChanged"
 	// ReasonAnotherClient means that the token was issued to another client ID than the one that
@@ -250,7 +250,7 @@ const (
 	// alone.
 	ReasonAnotherClient = "AnotherClient"
 	// ReasonTerminating means that the ZoomInstallation is being deleted: the app is removed at
-	// Zoom, then the data here. Of an invitation that nobody followed it means that it is
+	// Zoom, then the data here. Of an invitation that no customer followed it means that it is
 	// withdrawn, and of a ZoomApp of deletionPolicy Revoke that all its installations are being
 	// deleted.
 	ReasonTerminating = "Terminating"
@@ -279,7 +279,7 @@ const (
 	// itself, at most five minutes later; when Zoom accepts the app, all follow.
 	ReasonClientRejected = "ClientRejected"
 	// ReasonAppNotReady means that the ZoomApp, or the client secret in its Secret, is not there,
-	// so that no event is taken, nobody can consent and no token is refreshed. Nothing is lost by
+	// so that no event is taken, no customer can consent and no token is refreshed. Nothing is lost by
 	// that: an app that is created again, under its name and with its clientID, finds its
 	// installations in order.
 	ReasonAppNotReady = "AppNotReady"
@@ -321,7 +321,7 @@ const (
 
 // Reasons of the conditions of a ZoomMeeting.
 const (
-	// ReasonStarted means that Zoom reported a start, or somebody in the meeting, and no end.
+	// ReasonStarted means that Zoom reported a start, or a participant in the meeting, and no end.
 	ReasonStarted = "Started"
 	// ReasonNotStarted means that no instance of the meeting has been seen.
 	ReasonNotStarted = "NotStarted"
@@ -329,16 +329,16 @@ const (
 	ReasonEnded = "Ended"
 	// ReasonDeleted means that the meeting was deleted at Zoom.
 	ReasonDeleted = "Deleted"
-	// ReasonPeopleWaiting means that somebody came to the meeting, has not left, and the host has
+	// ReasonPeopleWaiting means that a participant came to the meeting, has not left, and the host has
 	// not started it.
 	ReasonPeopleWaiting = "PeopleWaiting"
-	// ReasonNobodyWaiting means that nobody is known to wait.
+	// ReasonNobodyWaiting means that no participant is known to wait.
 	ReasonNobodyWaiting = "NobodyWaiting"
 	// ReasonNoEventForLong means that no event has arrived for a day from a meeting that is
 	// supposed to be live.
 	ReasonNoEventForLong = "NoEventForLong"
 	// ReasonInstallationNotFound means that spec.installationRef names no ZoomInstallation of the
-	// namespace: somebody made the ZoomMeeting by hand, or restored it without its installation.
+	// namespace: a user made the ZoomMeeting by hand, or restored it without its installation.
 	// Delete it; Zoom's events record meetings by themselves.
 	ReasonInstallationNotFound = "InstallationNotFound"
 	// ReasonAsExpected means that the meeting is not live, or not for implausibly long.

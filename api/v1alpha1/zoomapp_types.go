@@ -66,7 +66,7 @@ type ZoomAppSpec struct {
 	// another, and a revocation both. It is the one whose credentials Zoom has accepted, before one
 	// of which that is not known, before one whose credentials Zoom refuses or that has none; the
 	// operator asks Zoom while that is open. Of equals it is one with customers, then the older.
-	// The others say ClientIDInUse and ask Zoom for nothing. So nobody who knows a client ID, which
+	// The others say ClientIDInUse and ask Zoom for nothing. So no tenant who knows a client ID, which
 	// is public, can take it from who knows the client secret. Events that are signed are recorded
 	// by any of them.
 	//
@@ -201,7 +201,7 @@ type ZoomAppSpec struct {
 	// cloud is which of Zoom's clouds the app is registered in: `Commercial`, or `Government` for
 	// Zoom for Government, which has apps, accounts and tokens of its own. Whoever runs the
 	// operator can name others, for tests, by --cloud; where they are is never in a ZoomApp, so
-	// that nobody who may write one can have credentials sent to a place of their choice.
+	// that no author of a ZoomApp can have credentials sent to a place of their choice.
 	//
 	// +optional
 	// +default="Commercial"

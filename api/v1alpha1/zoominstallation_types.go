@@ -7,9 +7,9 @@ import metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 const InstallationFinalizer = "zoom-operator.io/revoke"
 
 // RemovalNoticeAnnotation is on a ZoomInstallation whose token is to be tried at once: at the time
-// that it names, as in RFC 3339, somebody of the account removed a user-managed app, and Zoom's
-// notice of it names nobody who has an installation here. The controller takes it off when Zoom has
-// taken the token; when Zoom refuses it, the removal was this one's.
+// that it names, as in RFC 3339, a user of the account removed a user-managed app, and Zoom's
+// notice of it names no user who has an installation here. The controller takes it off when Zoom
+// has taken the token; when Zoom refuses it, the removal was this one's.
 const RemovalNoticeAnnotation = "zoom-operator.io/removal-notice"
 
 const (
@@ -119,7 +119,7 @@ type ZoomInstallationSpec struct {
 	Deauthorization *Deauthorization `json:"deauthorization,omitempty"`
 }
 
-// Consent is what somebody agreed to.
+// Consent is what a user agreed to.
 //
 // +structType=atomic
 type Consent struct {
@@ -173,7 +173,7 @@ const (
 	// saying whose, and then refused this installation's token.
 	DeauthorizationNoticeConfirmed DeauthorizationReason = "NoticeConfirmed"
 	// DeauthorizationTokenRefused means that no notice arrived, but Zoom has refused the token for
-	// longer than the app's removalGraceSeconds, and nobody installed the app again.
+	// longer than the app's removalGraceSeconds, and no user installed the app again.
 	DeauthorizationTokenRefused DeauthorizationReason = "TokenRefused"
 )
 
@@ -188,7 +188,7 @@ type ZoomInstallationStatus struct {
 	Conditions []metav1.Condition `json:"conditions,omitempty"`
 
 	// installURL is where the customer consents, for the first time or again. It is no secret: with
-	// an accountID, nobody of another account can take the invitation. One without is for whoever
+	// an accountID, no user of another account can take the invitation. One without is for whoever
 	// has its link, and that is in invitationSecretName.
 	//
 	// +optional

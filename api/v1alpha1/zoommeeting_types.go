@@ -373,7 +373,7 @@ type Attendance struct {
 	// +kubebuilder:validation:MaxLength=8192
 	Sessions []byte `json:"sessions,omitempty"`
 
-	// joins is how often somebody joined, once the sessions are no longer kept. Moving between
+	// joins is how often a participant joined, once the sessions are no longer kept. Moving between
 	// breakout rooms is no join.
 	//
 	// +optional
@@ -641,7 +641,7 @@ type LastInstance struct {
 	// +kubebuilder:validation:Minimum=0
 	PeakParticipants *int32 `json:"peakParticipants,omitempty"`
 
-	// joins is how often somebody joined; a person who comes back counts again.
+	// joins is how often a participant joined; a person who comes back counts again.
 	//
 	// +optional
 	// +kubebuilder:validation:Minimum=0

@@ -71,7 +71,7 @@ func (r *Reconciler) share(ctx context.Context, in *v1alpha1.ZoomInstallation, f
 		}
 		return err
 	case in.Status.Token != nil && in.Status.Token.AccessSecretName != "", f.token != nil && f.token.Refusal != "":
-		// After a refusal whatever the status says: the operator may have ended before it told of
+		// After a refusal whatever the status says: the operator may have ended before it reported
 		// the Secret.
 		return tokens.Withdraw(ctx, r.Client, in)
 	default:
@@ -97,7 +97,7 @@ func (r *Reconciler) ensureFinalizer(ctx context.Context, in *v1alpha1.ZoomInsta
 }
 
 // isApp says whether an owner is a ZoomApp. Installations used to have it, so that garbage
-// collection would end every customer's consent when somebody replaced the app.
+// collection would end every customer's consent when an admin replaced the app.
 func isApp(owner metav1.OwnerReference) bool { return owner.Kind == "ZoomApp" }
 
 // acknowledge takes RetryAnnotation off when it is about to be acted on, or when there is nothing

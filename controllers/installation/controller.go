@@ -1,10 +1,10 @@
 // Package installation keeps the token of a ZoomInstallation as its app wants it, takes away what
 // is left when the consent ends, and says whether the installation works.
 //
-// Reconcile (controller.go, with what it watches in watch.go) observes the installation, its app and
-// its token Secret (observation.go); decides the one step that is needed next (plan.go, pure); acts
-// (action.go, with a file for each subject: refresh, removal, ends, left, room, invitation); and
-// reports the status that follows (report.go; status.go, pure). Only the step of a refresh or a
+// Reconcile (controller.go, with what it watches in watch.go) observes the installation, its app
+// and its token Secret (observation.go); decides the one step that is needed next (plan.go, pure);
+// acts (action.go, with a file for each subject: refresh, removal, ends, left, room, invitation);
+// and reports the status that follows (report.go; status.go, pure). Only the step of a refresh or a
 // revocation talks to Zoom, and only with a pass of the app's gate (gate.go).
 //
 // Below all that are facts (facts.go), when something falls due (due.go), and what becomes of a
@@ -101,7 +101,7 @@ func (r *Reconciler) Reconcile(ctx context.Context, in *v1alpha1.ZoomInstallatio
 	dropAt := seen.dropNoted()
 	actErr := errors.Join(r.act(ctx, in, seen, p), r.tellApp(ctx, seen), r.makeRoom(ctx, in, seen))
 	if (p.step == stepRemoveFinalizer || p.step == stepExpire || p.step == stepAdopt) && actErr == nil {
-		return ctrl.Result{}, nil // and with it the object is gone, or on its way, or another one, which is told of
+		return ctrl.Result{}, nil // and with it the object is gone, or on its way, or another one, which a watch shows
 	}
 	if installation.Stands(in) && in.DeletionTimestamp.IsZero() {
 		events.Record(r.Events, in, dropEvents(dropAt, seen)...)
@@ -118,7 +118,7 @@ func (r *Reconciler) Reconcile(ctx context.Context, in *v1alpha1.ZoomInstallatio
 func result(now time.Time, p plan, err error) (ctrl.Result, error) {
 	switch {
 	case apierrors.IsConflict(err), errors.Is(err, errChanged), errors.Is(err, tokens.ErrSuperseded):
-		// Somebody wrote the installation or its token since it was read.
+		// Another writer changed the installation or its token since it was read.
 		return ctrl.Result{RequeueAfter: queue.AfterConflict}, nil
 	case err != nil:
 		return ctrl.Result{}, err

@@ -14,8 +14,8 @@ import (
 )
 
 const (
-	// keepAlive is how often a refresh token is refreshed only to live on. Zoom's documentation
-	// gives it 90 days, but public reports tell of chains of refresh tokens that died long before.
+	// keepAlive is how often a refresh token is refreshed only to live on. Zoom's documentation gives
+	// it 90 days, but there are public reports of chains of refresh tokens that died long before.
 	keepAlive = 7 * 24 * time.Hour
 	// retryRefused is how long after Zoom refused a token that was certainly never spent it is
 	// tried once more.
@@ -58,8 +58,8 @@ const (
 	// be a load for ever.
 	revokeLatest = 4 * time.Hour
 	// An installation is looked at within recheckLatest although nothing is known to have happened
-	// to it, and within recheckSoonest while somebody is probably about to put something right that
-	// nothing tells of.
+	// to it, and within recheckSoonest while an admin is probably about to correct something that
+	// no watch shows.
 	recheckLatest  = time.Hour
 	recheckSoonest = 5 * time.Minute
 )
@@ -86,7 +86,7 @@ func ownRefreshAt(now time.Time, uid types.UID, f *facts) time.Time {
 	case !f.notice.IsZero():
 		return settled(now, f.token)
 	case !f.token.RefreshStartedAt.IsZero():
-		return settled(now, f.token) // nobody knows whether the token is spent; that must not stay so
+		return settled(now, f.token) // whether the token is spent is not known; that must not stay so
 	case !f.token.RestoredAt.IsZero():
 		return time.Time{} // nor whether one from a backup is
 	case unlessSetBack(now, f.token.IssuedAt, 0).IsZero():
@@ -204,8 +204,8 @@ func trusted(now time.Time, t *tokens.Stored) bool {
 	return t.RefreshStartedAt.IsZero() && t.RestoredAt.IsZero() && t.Refusal == "" && age >= 0 && age < min(trustFor, life/2)
 }
 
-// lookAgainAt is when a deletion that waits is looked at again: nothing tells that the namespace is
-// going too, or that a client secret is back.
+// lookAgainAt is when a deletion that waits is looked at again: no watch shows that the namespace
+// is going too, or that a client secret is back.
 func lookAgainAt(now time.Time, in *v1alpha1.ZoomInstallation) time.Time {
 	return now.Add(recheckSoonest - jitter.Of(in.UID, recheckSoonest/5))
 }

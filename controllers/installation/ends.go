@@ -29,8 +29,8 @@ const (
 )
 
 // refusalAhead is how long before the time of a notice Zoom may have refused the token because of
-// the removal that it is about: the two are told by different clocks. A token that was refused
-// before has another cause, and the notice is of somebody else.
+// the removal that it is about: different clocks date the two. A token that was refused
+// before has another cause, and the notice is about another user.
 const refusalAhead = 5 * time.Minute
 
 func orDefault(seconds int32, otherwise time.Duration) time.Duration {
@@ -62,7 +62,7 @@ func (f *facts) recordGoesAt() time.Time {
 	return f.deletion.At.Add(f.removedRetention())
 }
 
-// noticeOf is when somebody of the account removed the app, while it is not known whether it was
+// noticeOf is when a user of the account removed the app, while it is not known whether it was
 // this installation's customer; zero when it is. An event that arrived so long afterwards that it
 // cannot be a late one of before shows that it was not.
 func noticeOf(in *v1alpha1.ZoomInstallation, f *facts) time.Time {
@@ -73,7 +73,7 @@ func noticeOf(in *v1alpha1.ZoomInstallation, f *facts) time.Time {
 	return at
 }
 
-// lapse is an end of a consent that Zoom did not tell of, or not clearly.
+// lapse is an end of a consent that Zoom did not report, or not clearly.
 type lapse struct {
 	// at is when the consent ended, as far as is known; it is later than the consent.
 	at time.Time
@@ -82,15 +82,15 @@ type lapse struct {
 	reason v1alpha1.DeauthorizationReason
 }
 
-// lapseOf is how a consent that stands will end if nobody consents again; nil when it will not by
+// lapseOf is how a consent that stands will end if no user consents again; nil when it will not by
 // itself.
 //
 // Zoom's refusal of a token that was certainly never spent is such an end: at once where it came
-// with the notice that somebody of the account removed the app, otherwise after the app's grace, in
+// with the notice that a user of the account removed the app, otherwise after the app's grace, in
 // which the customer can consent again. While Zoom sends events of the customer they have not
 // removed the app, so the grace begins anew with each. A token that was lost on its way, or whose
 // scopes the app no longer has, says nothing of what the customer did: such a consent ends only
-// where somebody is known to have removed the app, and after the grace.
+// where a user is known to have removed the app, and after the grace.
 func lapseOf(in *v1alpha1.ZoomInstallation, f *facts) *lapse {
 	if !installation.Stands(in) || f.app == nil || f.token == nil || f.token.Refusal == "" {
 		return nil
@@ -153,13 +153,13 @@ func removedMessage(in *v1alpha1.ZoomInstallation, f *facts) string {
 	return message
 }
 
-// removalUnclear says whether somebody removed the app and no token can tell whether it was this
+// removalUnclear reports whether a user removed the app and no token can tell whether it was this
 // customer.
 func removalUnclear(in *v1alpha1.ZoomInstallation, f *facts) bool {
 	return installation.Stands(in) && f.token == nil && !noticeOf(in, f).IsZero()
 }
 
-// conclude records the end of a consent that Zoom did not tell of. The write holds only for the
+// conclude records the end of a consent that Zoom did not report. The write holds only for the
 // version that was read: whoever consents at this moment does so after that end.
 func (r *Reconciler) conclude(ctx context.Context, in *v1alpha1.ZoomInstallation, f *facts) error {
 	l := lapseOf(in, f)

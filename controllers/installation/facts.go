@@ -30,7 +30,7 @@ type facts struct {
 	givesUpAt time.Time
 	// token is nil when there is none.
 	token *tokens.Stored
-	// foreignSecret and foreignAccess say whether a Secret of somebody else has the name of the
+	// foreignSecret and foreignAccess say whether a foreign Secret has the name of the
 	// token's, or of the access token's for other programs.
 	foreignSecret, foreignAccess bool
 	// left is the token of an installation of this name that went without it; nil when there is
@@ -48,7 +48,7 @@ type facts struct {
 	credentials string
 	opensAt     time.Time
 	answer      refusal.Answer
-	// notice is when somebody of the account removed the app, while it is not known whether it was
+	// notice is when a user of the account removed the app, while it is not known whether it was
 	// this customer; zero when there is no doubt.
 	notice time.Time
 	// vain is why what was tried in this pass did not succeed; empty when it did, or nothing was
@@ -66,7 +66,7 @@ type facts struct {
 	full bool
 	// installURL is where to consent; empty when that is not known.
 	installURL string
-	// invitationSecret is the Secret with the link of an invitation to nobody in particular; empty
+	// invitationSecret is the Secret with the link of an invitation to no account in particular; empty
 	// when there is none.
 	invitationSecret string
 	// foreignInvitation means that a Secret that is not the operator's has the name of that one.
@@ -133,7 +133,7 @@ func (f *facts) drops() bool {
 	return f.token != nil && f.policy() == v1alpha1.TokenPolicyNone && !f.anotherClient()
 }
 
-// dropsAt is when that is deleted; zero when it is not, or nobody has noted it yet.
+// dropsAt is when that is deleted; zero when it is not, or that is not recorded yet.
 func (f *facts) dropsAt() time.Time {
 	if !f.drops() {
 		return time.Time{}
@@ -157,7 +157,7 @@ func (f *facts) expiresAt() time.Time {
 	return f.token.ExpiresAt
 }
 
-// adoptable says whether an installation that nobody has consented to is the one of a token that
+// adoptable says whether an installation that has no consent is the one of a token that
 // was left, or can become it.
 func (f *facts) adoptable(in *v1alpha1.ZoomInstallation) bool {
 	return f.left != nil && f.left.Matches(in) && f.duplicateOf == ""

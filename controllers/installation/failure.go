@@ -19,7 +19,7 @@ import (
 	"github.com/zoom-operator/zoom-operator/zoom"
 )
 
-// again is what somebody has to do to whom a new consent is the way out.
+// again is what an admin has to do where a new consent is the way out.
 const again = " Have the customer install the app again at status.installURL."
 
 // held takes in when this installation may ask Zoom in the app's name. One whose token is due, or
@@ -32,9 +32,9 @@ func (f *facts) held(now time.Time, in *v1alpha1.ZoomInstallation, o gate.Openin
 	}
 }
 
-// failed takes in that Zoom could not be asked, or did not do what it was asked for. It returns what
-// the Secret is to hold of that: nothing where Zoom refuses the app, since the app's gate says when
-// to try again, and its status since when.
+// failed takes in that Zoom could not be asked, or did not do what it was asked for. It returns
+// what the Secret is to hold of that: nothing where Zoom refuses the app, since the app's gate says
+// when to try again, and its status since when.
 func (r *Reconciler) failed(ctx context.Context, in *v1alpha1.ZoomInstallation, f *facts, err error) tokens.Failure {
 	now := r.Now()
 	after := f.token.Token

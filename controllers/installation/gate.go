@@ -35,10 +35,10 @@ func (r *Reconciler) heard(in *v1alpha1.ZoomInstallation, f *facts, p *gate.Pass
 	r.look(in, f)
 }
 
-// tellApp keeps in the app's status what Zoom's answer says of the app. An app that nobody refused
-// is not told that all is well.
+// tellApp keeps in the app's status what Zoom's answer says of the app. Of an app that Zoom did not
+// refuse nothing is written.
 func (r *Reconciler) tellApp(ctx context.Context, f *facts) error {
-	if f.app == nil || f.issuer() != f.app { // what Zoom says of an app that is gone is for nobody
+	if f.app == nil || f.issuer() != f.app { // what Zoom says of an app that is gone has no reader
 		return nil
 	}
 	if f.answer == refusal.Nothing || f.answer == refusal.ClientAccepted && f.app.Status.Refusal == nil {

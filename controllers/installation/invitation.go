@@ -21,10 +21,10 @@ const (
 	invitationRenew = 24 * time.Hour
 )
 
-// invite finds out where the customer consents. While nobody has, the consent is to come to this
-// object. Where the account is known, the link names the object, and is no secret: nobody of
-// another account can take it. An invitation to nobody in particular is for whoever has the link,
-// so that one is in a Secret and not in the status, which more people may read.
+// invite finds out where the customer consents. Until then, the consent is to come to this object.
+// Where the account is known, the link names the object, and is no secret: no user of another
+// account can take it. An invitation to no account in particular is for whoever has the link, so
+// that one is in a Secret and not in the status, which more people may read.
 func (r *Reconciler) invite(ctx context.Context, in *v1alpha1.ZoomInstallation, f *facts) error {
 	open := in.Spec.Consent == nil && in.Spec.AccountID == "" && in.DeletionTimestamp.IsZero()
 	if !open && in.Status.InvitationSecretName != "" { // which the status names until it is gone

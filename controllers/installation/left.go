@@ -33,14 +33,14 @@ const (
 	leftAgain = 15 * time.Second
 )
 
-// letGo says whether somebody took the finalizer off an installation that is not being deleted. It
+// letGo reports whether a user took the finalizer off an installation that is not being deleted. It
 // is put on again, or its deletion would leave its token behind.
 func letGo(before, after client.Object) bool {
 	return controllerutil.ContainsFinalizer(before, v1alpha1.InstallationFinalizer) && !controllerutil.ContainsFinalizer(after, v1alpha1.InstallationFinalizer)
 }
 
 // takeUp looks after the token of an installation that is gone although the token was not revoked:
-// somebody took its finalizer off. The customer still has the app, and nobody here would know. So
+// a user took its finalizer off. The customer still has the app, and it would not be known here. So
 // the installation comes back, with its token; whoever wants it to go deletes it, and may abandon
 // it. Nothing is revoked for a finalizer that was taken off: that is how people keep a deletion
 // from doing anything. Only where nothing can be created, as the namespace is going too, what
@@ -101,8 +101,8 @@ func (r *Reconciler) consentedAgain(ctx context.Context, in *v1alpha1.ZoomInstal
 	}), nil
 }
 
-// adopt makes an installation the one that a token is of: that of one of its name which somebody
-// created again, or its own, whose consent somebody has taken out of it.
+// adopt makes an installation the one that a token is of: that of one of its name which was
+// created again, or its own, whose consent a user has taken out of it.
 func (r *Reconciler) adopt(ctx context.Context, in *v1alpha1.ZoomInstallation, f *facts) error {
 	token, how := f.token, strippedOfConsent
 	if f.left != nil {
@@ -117,7 +117,7 @@ func (r *Reconciler) adopt(ctx context.Context, in *v1alpha1.ZoomInstallation, f
 	return nil
 }
 
-// What somebody did to an installation that is taken up again.
+// What a user did to an installation that is taken up again.
 const (
 	strippedOfFinalizer = "This ZoomInstallation went without its token being revoked, as when its finalizer is taken off, and the customer still has the app installed. So it is here again. "
 	strippedOfConsent   = "The consent was taken out of this ZoomInstallation, as when a manifest replaces it, and the customer still has the app installed. So it is here again. "

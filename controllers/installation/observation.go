@@ -84,7 +84,7 @@ func (r *Reconciler) duplicateOf(ctx context.Context, in *v1alpha1.ZoomInstallat
 
 // duplicateOf is the name of another installation of the same app, account and user to which
 // consents and events go instead of to this one; empty when there is none. One that was recorded
-// before somebody followed an invitation to another, or an invitation after events were recorded,
+// before a customer followed an invitation to another, or an invitation after events were recorded,
 // is a duplicate only once the other one was consented to.
 func duplicateOf(in *v1alpha1.ZoomInstallation, others []v1alpha1.ZoomInstallation) string {
 	if in.Spec.AccountID == "" || in.Spec.Consent != nil || installation.Removed(in) {

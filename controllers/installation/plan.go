@@ -35,7 +35,7 @@ const (
 	// stepExpire deletes the record of a removed installation, when it has been kept for long
 	// enough.
 	stepExpire
-	// stepConclude records the end of a consent that Zoom did not tell of.
+	// stepConclude records the end of a consent that Zoom did not report.
 	stepConclude
 	// stepDate notes that Zoom refuses the token for good, where it is not known since when.
 	stepDate
@@ -68,7 +68,7 @@ func next(now time.Time, in *v1alpha1.ZoomInstallation, f *facts) plan {
 	}
 	p := nextOfKept(now, in, f)
 	if p.step == stepWait {
-		p.at = earliest(now, p.at, recheckAt(now, in, f)) // what was missed, and what nobody tells of, is seen then
+		p.at = earliest(now, p.at, recheckAt(now, in, f)) // what was missed, and what no watch shows, is seen then
 	}
 	return p
 }
@@ -94,7 +94,7 @@ func nextOfKept(now time.Time, in *v1alpha1.ZoomInstallation, f *facts) plan {
 	case f.refreshable() && f.ready() && !now.Before(refreshAt(now, in.UID, f)):
 		return plan{step: stepRefresh}
 	case f.token != nil && !f.drops() && !f.token.DropAt.IsZero():
-		return plan{step: stepSchedule} // somebody has taken it back
+		return plan{step: stepSchedule} // the change was taken back
 	case f.refreshable() && f.ready():
 		return plan{at: earliest(now, append(flowChangesAt(in, f), refreshAt(now, in.UID, f), f.token.ExpiresAt, f.dropsAt())...)}
 	case refusalUndated(f):
@@ -147,7 +147,7 @@ func nextOfRemoved(now time.Time, in *v1alpha1.ZoomInstallation, f *facts) plan 
 func nextOfDeleted(now time.Time, in *v1alpha1.ZoomInstallation, f *facts) plan {
 	retryAt := unlessSetBack(now, f.retryAt, 2*longestWait) // a deletion waits up to twice as long, by jitter
 	switch {
-	case !terminatingReported(in) && !installation.Removed(in): // of one that was removed before, nothing is to be told
+	case !terminatingReported(in) && !installation.Removed(in): // of one that was removed before, nothing is to be reported
 		return plan{step: stepReportTerminating}
 	case f.token == nil:
 		return plan{step: stepRemoveFinalizer}
@@ -164,7 +164,7 @@ func nextOfDeleted(now time.Time, in *v1alpha1.ZoomInstallation, f *facts) plan 
 	case !f.ready():
 		return plan{at: earliest(now, lookAgainAt(now, in), f.givesUpAt)}
 	case now.Before(settled(now, f.token)) && !f.givesUp(now):
-		return plan{at: earliest(now, settled(now, f.token), f.givesUpAt)} // somebody may be about to put another token in its place
+		return plan{at: earliest(now, settled(now, f.token), f.givesUpAt)} // another process may be about to put another token in its place
 	case !f.requested && now.Before(later(retryAt, f.opensAt)) && !f.givesUp(now):
 		return plan{at: earliest(now, later(retryAt, f.opensAt), lookAgainAt(now, in), f.givesUpAt)}
 	case now.Before(f.token.ExpiresAt) && (trusted(now, f.token) || !f.refreshable() || f.givesUp(now) && (f.failing != nil || f.token.Immutable())):
@@ -181,15 +181,15 @@ func abandoned(in *v1alpha1.ZoomInstallation) bool {
 	return in.Annotations[v1alpha1.AbandonAnnotation] == v1alpha1.AbandonTrue
 }
 
-// terminatingReported says whether the status tells of the deletion.
+// terminatingReported reports whether the status shows the deletion.
 func terminatingReported(in *v1alpha1.ZoomInstallation) bool {
 	c := meta.FindStatusCondition(in.Status.Conditions, v1alpha1.ConditionReady)
 	return c != nil && c.Reason == v1alpha1.ReasonTerminating
 }
 
 // afterGrace decides what becomes of a token without a consent. Where one was being stored, the
-// webhook server ended in between and the customer was told that it did not work, so the token is
-// deleted. Any other one is of a consent that was recorded, and which somebody has taken out of the
+// webhook server ended in between and the customer saw that it did not work, so the token is
+// deleted. Any other one is of a consent that was recorded, and which a user has taken out of the
 // installation since: that does not end it.
 func afterGrace(now time.Time, in *v1alpha1.ZoomInstallation, t *tokens.Stored) plan {
 	_, underWay := in.Annotations[v1alpha1.ConsentUnderWayAnnotation]

@@ -62,7 +62,7 @@ func (r *Reconciler) refresh(ctx context.Context, in *v1alpha1.ZoomInstallation,
 	// From here on it has to be seen through, also while the operator stops: half a refresh costs
 	// the customer a consent.
 	ctx = context.WithoutCancel(ctx)
-	if r.Now().Sub(asked) >= spendWithin { // before long somebody else may take this attempt for dead
+	if r.Now().Sub(asked) >= spendWithin { // before long another process may take this attempt for dead
 		return f.token.AbortRefresh(ctx, r.Client, tokens.Attempt{Unspent: true, UnexplainedSince: before.UnexplainedSince, RetryAt: before.RetryAt, Failure: before.Failure})
 	}
 	answer, err := r.oauth(f).Refresh(ctx, f.token.RefreshToken)
@@ -102,8 +102,8 @@ func retryOfRefused(asked time.Time, in *v1alpha1.ZoomInstallation, before token
 	return asked.Add(retryRefused)
 }
 
-// errUnwritable means that the API server does not take the write to a token's Secret, as where that
-// is immutable.
+// errUnwritable means that the API server does not take the write to a token's Secret, as where
+// that is immutable.
 var errUnwritable = errors.New("what is to be known of the token cannot be recorded")
 
 // notMarked decides about a token that could not be marked, and therefore was not spent. What the

@@ -112,8 +112,8 @@ func (r *Reconciler) deleteMeetings(ctx context.Context, in *v1alpha1.ZoomInstal
 }
 
 // afterRemoval is now, and never before the removal that it follows, which Zoom's clock dates: of a
-// deletion that seems to be older than the consent, nobody could say that it is not of an earlier
-// one.
+// deletion that seems to be older than the consent, it could not be said that it is not of an
+// earlier one.
 func afterRemoval(now time.Time, in *v1alpha1.ZoomInstallation) time.Time {
 	if in.Spec.Deauthorization == nil {
 		return now
@@ -220,8 +220,8 @@ func (r *Reconciler) deleteMeetingsOf(ctx context.Context, installation client.O
 
 // deleteOrphans deletes the meetings that a replica of the webhook server has recorded of an
 // installation that was gone by then. They are known by the tombstone of their consent. Of other
-// meetings of no installation nobody knows that they are to go: they may have been restored from a
-// backup before it, and say that it is not there.
+// meetings of no installation it is not known that they are to go: they may have been restored from
+// a backup before it, and say that it is not there.
 func (r *Reconciler) deleteOrphans(ctx context.Context, installation client.ObjectKey) error {
 	for {
 		found, ends := 0, ends{}
@@ -258,7 +258,7 @@ func (r *Reconciler) deleteEnded(ctx context.Context, page []metav1.PartialObjec
 		err := r.Client.Get(ctx, client.ObjectKeyFromObject(&page[i]), &m)
 		switch {
 		case apierrors.IsNotFound(err), !page[i].DeletionTimestamp.IsZero():
-			continue // gone, or not in the cache yet, and then its coming is still to be told
+			continue // gone, or not in the cache yet, and then a watch event is still to come
 		case err != nil:
 			return found, fmt.Errorf("reading ZoomMeeting %s/%s: %w", page[i].Namespace, page[i].Name, err)
 		}
@@ -383,7 +383,8 @@ func notRecorded(in *v1alpha1.ZoomInstallation, f *facts) error {
 // dead says whether Zoom will never take the access token again.
 func dead(err error) bool { return errors.Is(err, zoom.ErrToken) || errors.Is(err, zoom.ErrGrant) }
 
-// abandon deletes a token that cannot be revoked, and tells why, unless there is nothing to tell.
+// abandon deletes a token that cannot be revoked, and reports why, unless there is nothing to
+// report.
 func (r *Reconciler) abandon(ctx context.Context, in *v1alpha1.ZoomInstallation, f *facts, why string) error {
 	if err := r.forget(ctx, in, f); err != nil {
 		return err
@@ -402,7 +403,7 @@ func (r *Reconciler) removeFinalizer(ctx context.Context, in *v1alpha1.ZoomInsta
 	if _, err := r.deleteMeetingsOfAll(ctx, []*v1alpha1.ZoomInstallation{in}); err != nil {
 		return err
 	}
-	// Somebody who consented at this moment must not keep the app at Zoom with nobody here who
+	// A user who consented at this moment must not keep the app at Zoom with nothing here that
 	// knows of it.
 	switch token, err := tokens.Load(ctx, r.Live, in); {
 	case err != nil && !errors.Is(err, tokens.ErrForeign):

@@ -384,7 +384,7 @@ func anotherClientMessage(f *facts) string {
 		"Give the ZoomApp that clientID again. Or delete this ZoomInstallation, which removes the app of before at Zoom."
 }
 
-// notRevoked tells that the app is perhaps still installed at Zoom.
+// notRevoked reports that the app is perhaps still installed at Zoom.
 func notRevoked(why string) events.Event {
 	return events.Warning("NotRevoked", "Revoke",
 		"The app could not be removed at Zoom: "+why+". If the customer still has it installed, they remove it there, on the App Marketplace's page of their installed apps.")

@@ -33,7 +33,7 @@ var spokeAgain = predicate.Funcs{
 	GenericFunc: func(event.GenericEvent) bool { return false },
 }
 
-// retryAsked lets through that what is to be done again is to be done at once: somebody asks for
+// retryAsked lets through that what is to be done again is to be done at once: an admin asks for
 // it, or the app may have been removed.
 var retryAsked = predicate.Funcs{
 	CreateFunc: func(event.CreateEvent) bool { return false },
@@ -45,7 +45,7 @@ var retryAsked = predicate.Funcs{
 	GenericFunc: func(event.GenericEvent) bool { return false },
 }
 
-// AppChanged lets through what somebody changed and what the app's conditions say, and not that
+// AppChanged lets through what a user changed and what the app's conditions say, and not that
 // events arrive.
 var AppChanged = predicate.Or(predicate.GenerationChangedPredicate{}, predicate.Funcs{
 	CreateFunc: func(event.CreateEvent) bool { return false },
@@ -71,7 +71,7 @@ var meetingAppeared = predicate.Funcs{
 }
 
 // FollowApp has the installations of an app looked at. Where a refusal of the app has ended, Zoom
-// accepted it elsewhere, or somebody wants it to be tried again.
+// accepted it elsewhere, or an admin wants it to be tried again.
 func (r *Reconciler) FollowApp() handler.EventHandler {
 	every := handler.EnqueueRequestsFromMapFunc(r.installationsOf)
 	return handler.Funcs{

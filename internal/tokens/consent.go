@@ -12,7 +12,7 @@ import (
 
 // Save stores the token of a new consent in place of whatever there was. Where that is another
 // token of this installation which Zoom has not refused, stays decides whether it keeps its place;
-// it is asked again when somebody else writes in between. Without stays, the token of the later
+// it is asked again when another process writes in between. Without stays, the token of the later
 // consent holds: with each consent, Zoom ends a user's earlier tokens.
 func Save(ctx context.Context, c client.Client, in *v1alpha1.ZoomInstallation, t Token, stays func(stored Token) bool) error {
 	if stays == nil {

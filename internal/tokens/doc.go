@@ -1,5 +1,5 @@
 // Package tokens stores the OAuth tokens of consents in Secrets, one for each ZoomInstallation:
-// nobody else reads or writes these Secrets, or spells their names and keys.
+// no other package reads or writes these Secrets, or spells their names and keys.
 //
 //   - token: what Zoom issued for a consent, as a value without a clock or a client (token.go), the
 //     OAuth client that it was issued to (client.go), and how both are written down (codec.go).

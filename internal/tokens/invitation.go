@@ -10,7 +10,7 @@ import (
 )
 
 // InvitationSecretType is of the Secret with the link of an invitation that anybody may take who
-// has the link. It goes with the ZoomInstallation, and when somebody has taken it.
+// has the link. It goes with the ZoomInstallation, and when a customer has taken it.
 const InvitationSecretType corev1.SecretType = "zoom-operator.io/invitation"
 
 // keyInstallURL is what such a Secret has the link under.

@@ -9,7 +9,7 @@ import (
 	"github.com/zoom-operator/zoom-operator/api/v1alpha1"
 )
 
-// Orphan is a token whose installation went without it: somebody took off the finalizer of the
+// Orphan is a token whose installation went without it: a user took off the finalizer of the
 // ZoomInstallation, and the consent lives on at Zoom.
 type Orphan struct {
 	*Stored
@@ -41,7 +41,7 @@ func LoadOrphan(ctx context.Context, r client.Reader, in *v1alpha1.ZoomInstallat
 	}, nil
 }
 
-// Matches says whether an installation of the same name that nobody has consented to can be the one
+// Matches says whether an installation of the same name without a consent can be the one
 // that the token is of.
 func (o *Orphan) Matches(in *v1alpha1.ZoomInstallation) bool {
 	return !o.Abandoned && o.Account != "" && !o.ConsentedAt.IsZero() && o.App == in.Spec.AppRef.Name && !o.ofAnother(in)

@@ -50,7 +50,7 @@ func writtenFor(secret *corev1.Secret, in *v1alpha1.ZoomInstallation) bool {
 }
 
 // restored says whether a Secret of ours comes from a backup: it was written for another object, or
-// it has gone back in time behind what the installation tells of.
+// it has gone back in time behind what the installation shows.
 func restored(secret *corev1.Secret, t Token, in *v1alpha1.ZoomInstallation) bool {
 	told := in.Status.Token
 	return !writtenFor(secret, in) || told != nil && told.RefreshedAt != nil && told.RefreshedAt.After(t.IssuedAt)

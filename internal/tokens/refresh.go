@@ -10,7 +10,7 @@ import (
 )
 
 // BeginRefresh records that the refresh token is about to be spent. When it fails, the token must
-// not be spent: the API server takes no writes, or somebody else was faster.
+// not be spent: the API server takes no writes, or another process was faster.
 func (s *Stored) BeginRefresh(ctx context.Context, c client.Client, now time.Time) error {
 	t, interrupted := s.Token, s.RefreshStartedAt
 	t.RefreshStartedAt = now
@@ -48,8 +48,8 @@ func (s *Stored) AbortRefresh(ctx context.Context, c client.Client, a Attempt) e
 	return s.store(ctx, c, become)
 }
 
-// RecordFailure records an attempt at Zoom that had nothing to do with the refresh token and did not
-// succeed, and tries for a minute, or until ctx ends. It writes only what has changed.
+// RecordFailure records an attempt at Zoom that had nothing to do with the refresh token and did
+// not succeed, and tries for a minute, or until ctx ends. It writes only what has changed.
 func (s *Stored) RecordFailure(ctx context.Context, c client.Client, f Failure) error {
 	become := func(t Token) Token {
 		t.Failure = f
@@ -90,7 +90,7 @@ const storeTimeout = time.Minute
 var storeBackoff = wait.Backoff{Duration: 50 * time.Millisecond, Factor: 2, Steps: 8, Cap: 5 * time.Second}
 
 // store writes what the loaded token has become, for as long as the Secret holds its refresh token,
-// whatever else somebody changes there.
+// whatever else changes there.
 func (s *Stored) store(ctx context.Context, c client.Client, become func(Token) Token) error {
 	ctx, cancel := context.WithTimeout(ctx, storeTimeout)
 	defer cancel()
@@ -105,7 +105,7 @@ func (s *Stored) store(ctx context.Context, c client.Client, become func(Token) 
 				return true, nil // an earlier attempt was stored although its answer was not seen
 			case last == nil && s.RefreshToken != asked:
 				return false, ErrSuperseded
-			case last == nil: // somebody touched the Secret, or took this attempt for interrupted
+			case last == nil: // another writer touched the Secret, or took this attempt for interrupted
 				last = s.update(ctx, c, become(s.Token))
 			}
 		}

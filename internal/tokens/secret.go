@@ -108,7 +108,7 @@ func put(ctx context.Context, c client.Client, in *v1alpha1.ZoomInstallation, na
 	})
 }
 
-// errRaced means that somebody else wrote between a read and a write.
+// errRaced means that another process wrote between a read and a write.
 var errRaced = errors.New("it was changed in between")
 
 // remove deletes a Secret as it was read.

@@ -64,7 +64,7 @@ func (s *Stored) reload(ctx context.Context, c client.Client) error {
 	return nil
 }
 
-// ScheduleDrop records when the token is deleted, or with zero that it is not. When somebody has
+// ScheduleDrop records when the token is deleted, or with zero that it is not. When a user has
 // written the Secret since it was loaded, it is a conflict.
 func (s *Stored) ScheduleDrop(ctx context.Context, c client.Client, at time.Time) error {
 	t := s.Token
@@ -93,16 +93,16 @@ func (s *Stored) SyncMetadata(ctx context.Context, c client.Client, in *v1alpha1
 	return nil
 }
 
-// Deleting says whether somebody has deleted the Secret, which the finalizer keeps.
+// Deleting says whether a user has deleted the Secret, which the finalizer keeps.
 func (s *Stored) Deleting() bool { return s.secret != nil && !s.secret.DeletionTimestamp.IsZero() }
 
-// Immutable says whether somebody has made the Secret immutable, so that nothing can be recorded in
+// Immutable says whether a user has made the Secret immutable, so that nothing can be recorded in
 // it.
 func (s *Stored) Immutable() bool {
 	return s.secret != nil && s.secret.Immutable != nil && *s.secret.Immutable
 }
 
-// Abandon lets the Secret of a token go that is of no use, when somebody deletes it or its
+// Abandon lets the Secret of a token go that is of no use, when a user deletes it or its
 // namespace: that of an installation that went while its token was being stored. The controller
 // deletes it when it comes by.
 func Abandon(ctx context.Context, r client.Reader, c client.Client, in *v1alpha1.ZoomInstallation) error {

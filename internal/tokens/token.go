@@ -96,7 +96,7 @@ func New(t *zoom.Token, issuedAt time.Time) Token {
 }
 
 // Successor is the token that Zoom gave out for this one when it was asked at issuedAt, in that
-// cloud. What Zoom does not tell again stays as it was.
+// cloud. What Zoom does not send again stays as it was.
 func (t Token) Successor(answer *zoom.Token, issuedAt time.Time, cloud v1alpha1.Cloud) Token {
 	next := New(answer, issuedAt)
 	next.ConsentedAt, next.Client, next.DropAt = t.ConsentedAt, t.Client, t.DropAt
