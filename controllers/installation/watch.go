@@ -93,17 +93,7 @@ func (r *Reconciler) FollowApp() handler.EventHandler {
 }
 
 func (r *Reconciler) installationsOf(ctx context.Context, app client.Object) []reconcile.Request {
-	var installations v1alpha1.ZoomInstallationList
-	err := r.Client.List(ctx, &installations, client.InNamespace(app.GetNamespace()), client.MatchingFields{index.App: app.GetName()}, client.UnsafeDisableDeepCopy)
-	if err != nil {
-		log.FromContext(ctx).Error(err, "Listing the installations of an app failed", "namespace", app.GetNamespace(), "app", app.GetName())
-		return nil
-	}
-	requests := make([]reconcile.Request, 0, len(installations.Items))
-	for i := range installations.Items {
-		requests = append(requests, reconcile.Request{NamespacedName: client.ObjectKeyFromObject(&installations.Items[i])})
-	}
-	return requests
+	return index.Requests(ctx, r.Client, &v1alpha1.ZoomInstallationList{}, index.App, app)
 }
 
 // endedInstallationOf is the installation of a meeting, if there should be none of its meetings.

@@ -23,7 +23,6 @@ import (
 	"sigs.k8s.io/controller-runtime/pkg/client"
 	"sigs.k8s.io/controller-runtime/pkg/event"
 	"sigs.k8s.io/controller-runtime/pkg/handler"
-	"sigs.k8s.io/controller-runtime/pkg/log"
 	"sigs.k8s.io/controller-runtime/pkg/predicate"
 	"sigs.k8s.io/controller-runtime/pkg/reconcile"
 	"sigs.k8s.io/controller-runtime/pkg/recorder"
@@ -100,33 +99,13 @@ type delayed struct {
 func (d delayed) Add(request reconcile.Request) { d.AddAfter(request, d.after) }
 
 func (r *Reconciler) meetingsOf(ctx context.Context, app client.Object) []reconcile.Request {
-	var meetings v1alpha1.ZoomMeetingList
-	err := r.Client.List(ctx, &meetings, client.InNamespace(app.GetNamespace()), client.MatchingFields{index.App: app.GetName()}, client.UnsafeDisableDeepCopy)
-	if err != nil {
-		log.FromContext(ctx).Error(err, "Listing the meetings of an app failed", "namespace", app.GetNamespace(), "app", app.GetName())
-		return nil
-	}
-	requests := make([]reconcile.Request, 0, len(meetings.Items))
-	for i := range meetings.Items {
-		requests = append(requests, reconcile.Request{NamespacedName: client.ObjectKeyFromObject(&meetings.Items[i])})
-	}
-	return requests
+	return index.Requests(ctx, r.Client, &v1alpha1.ZoomMeetingList{}, index.App, app)
 }
 
 // meetingsOfInstallation are the requests for the meetings of an installation that was created or
 // deleted.
 func (r *Reconciler) meetingsOfInstallation(ctx context.Context, in client.Object) []reconcile.Request {
-	var meetings v1alpha1.ZoomMeetingList
-	err := r.Client.List(ctx, &meetings, client.InNamespace(in.GetNamespace()), client.MatchingFields{index.Installation: in.GetName()}, client.UnsafeDisableDeepCopy)
-	if err != nil {
-		log.FromContext(ctx).Error(err, "Listing the meetings of an installation failed", "namespace", in.GetNamespace(), "installation", in.GetName())
-		return nil
-	}
-	requests := make([]reconcile.Request, 0, len(meetings.Items))
-	for i := range meetings.Items {
-		requests = append(requests, reconcile.Request{NamespacedName: client.ObjectKeyFromObject(&meetings.Items[i])})
-	}
-	return requests
+	return index.Requests(ctx, r.Client, &v1alpha1.ZoomMeetingList{}, index.Installation, in)
 }
 
 // Reconcile implements reconcile.ObjectReconciler.
