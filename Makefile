@@ -85,10 +85,15 @@ smoke: build kubernetes ## Start everything on this machine, check through kubec
 	@$(PROGRESS) "compiling bin/local" go build -o bin/local ./hack/local
 	@KUBEBUILDER_ASSETS="$(ASSETS)" exec bin/local --smoke
 
+# Flags of the bench, and a commit whose operator takes turns with this one.
+BENCH ?=
+AGAINST ?=
+
 .PHONY: bench
-bench: build kubernetes ## Measure throughput, latency, writes per event and overload, and check the ratios that are promised (3 to 5 minutes; BENCH=--quick for less).
+bench: build kubernetes ## Measure rates, CPU time by process, writes and memory, and check the ratios that are promised (8 minutes; BENCH=--quick for less, AGAINST=commit to compare).
 	@$(PROGRESS) "compiling bin/bench" go build -o bin/bench ./hack/bench
-	@KUBEBUILDER_ASSETS="$(ASSETS)" exec bin/bench $(BENCH)
+	@if [ -n "$(AGAINST)" ]; then $(PROGRESS) "compiling $(AGAINST)" hack/build-commit.sh "$(AGAINST)" bin/operator-before; fi
+	@KUBEBUILDER_ASSETS="$(ASSETS)" exec bin/bench $(if $(AGAINST),--against=bin/operator-before) $(BENCH)
 
 # How many processes make chaos kills, and what it draws its choices from; without a SEED it is
 # another one each time, and printed.

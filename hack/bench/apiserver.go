@@ -31,10 +31,12 @@ type writes struct {
 	status float64 // of meetings' status
 	events float64 // of Kubernetes' Events about transitions
 	health float64 // of the status of apps and installations: when the last event arrived, and what is judged by that
+	// heartbeats are those of health by which a receiver says when an installation had its last event.
+	heartbeats float64
 }
 
 func (w writes) since(before writes) writes {
-	return writes{record: w.record - before.record, status: w.status - before.status, events: w.events - before.events, health: w.health - before.health}
+	return writes{record: w.record - before.record, status: w.status - before.status, events: w.events - before.events, health: w.health - before.health, heartbeats: w.heartbeats - before.heartbeats}
 }
 
 // meetings are all writes of meetings.
@@ -63,6 +65,9 @@ func readWrites(ctx context.Context, config *rest.Config) (writes, error) {
 			w.record += n
 		case labels["subresource"] == "status" && (labels["resource"] == "zoomapps" || labels["resource"] == "zoominstallations"):
 			w.health += n
+			if labels["resource"] == "zoominstallations" && labels["verb"] == "PATCH" { // a controller updates
+				w.heartbeats += n
+			}
 		}
 	}
 	return w, nil

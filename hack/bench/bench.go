@@ -26,6 +26,8 @@ const (
 	few     = "few"     // an operator that only receives, few meetings stored
 	many    = "many"    // the same with many
 	whole   = "whole"   // an operator with its controllers
+	former  = "former"  // the same of another build
+	crowded = "crowded" // the same with many installations
 )
 
 // bench is everything that runs, and what was measured.
@@ -43,6 +45,8 @@ type bench struct {
 	few, many, whole *sender
 	fewOperator      *cluster.Operator
 	wholeOperator    *cluster.Operator
+	profiles         string  // the folder for profiles; empty for none
+	before           string  // the other build of the operator's binary; empty for none
 	capacity         float64 // events/s of the whole operator
 }
 
@@ -59,7 +63,7 @@ func (b *bench) start(ctx context.Context) error {
 	if err := b.Install(ctx); err != nil {
 		return err
 	}
-	for _, namespace := range []string{plainly, few, many, whole} {
+	for _, namespace := range []string{plainly, few, many, whole, former, crowded} {
 		if err := b.settle(ctx, namespace); err != nil {
 			return fmt.Errorf("namespace %s: %w", namespace, err)
 		}
@@ -106,7 +110,11 @@ func (b *bench) startOperators(ctx context.Context) (err error) {
 // startOperator starts the operator of a namespace, and a Zoom that sends to it. It does not wait
 // to be elected: each of them leads in its own namespace.
 func (b *bench) startOperator(ctx context.Context, namespace string, flags ...string) (*cluster.Operator, *sender, error) {
-	o, err := cluster.StartOperator(ctx, b.Cluster, "operator-"+namespace, cluster.Single, append([]string{"--watch-namespaces=" + namespace, "--leader-elect=false"}, flags...)...)
+	kind := cluster.Single
+	if namespace == former {
+		kind.Binary = b.before
+	}
+	o, err := cluster.StartOperator(ctx, b.Cluster, "operator-"+namespace, kind, append([]string{"--watch-namespaces=" + namespace, "--leader-elect=false"}, flags...)...)
 	if err != nil {
 		return nil, nil, err
 	}
@@ -158,11 +166,17 @@ func (b *bench) startWithMany(ctx context.Context) error {
 		return err
 	}
 	b.table.info(fmt.Sprintf("start to ready, %d meetings stored", b.size.many), "%.1f s", ready.Seconds())
-	b.table.info("  until each has its first status", "%.1f s", caughtUp.Seconds())
+	b.table.atMost("  seconds until each has its first status", caughtUp.Seconds(), 60)
 	b.table.info("  status writes per meeting", "%.2f", after.since(before).status/float64(b.size.many))
-	b.table.info("  memory then", "%.0f MiB", memory/(1<<20))
-	_, b.many, err = b.startOperator(ctx, many, "--controllers=false")
-	return err
+	b.table.atMost("  MiB of receiver and controllers in one process then", memory/(1<<20), 300)
+	if o, b.many, err = b.startOperator(ctx, many, "--controllers=false"); err != nil {
+		return err
+	}
+	if memory, err = gauge(ctx, o.MetricsURL, "process_resident_memory_bytes"); err != nil {
+		return err
+	}
+	b.table.atMost("  MiB of a receiver that starts", memory/(1<<20), 150)
+	return nil
 }
 
 // clear deletes the meetings of a batch, and leaves the others of the app.
@@ -184,4 +198,8 @@ type size struct {
 	isolated int           // meetings of which each gets one event at a time
 	joins    int           // of one meeting
 	overload time.Duration // how long too much is sent
+	// installations are how many there are in one namespace, and talk is how long it takes until
+	// half of them have sent an event each.
+	installations int
+	talk          time.Duration
 }

@@ -42,7 +42,7 @@ func (b *bench) isolated(ctx context.Context) error {
 		for _, m := range meetings {
 			batch = append(batch, event(m))
 		}
-		after, err := b.settled(ctx, batch)
+		after, err := b.writesOf(ctx, batch)
 		if err != nil {
 			return err
 		}
@@ -58,8 +58,8 @@ func (b *bench) isolated(ctx context.Context) error {
 	n := float64(len(sent))
 	b.table.info("  on average", "%.2f record + %.2f status", all.record/n, all.status/n)
 	b.table.info("  Kubernetes Events on transitions, besides", "%.2f", all.events/n)
-	b.table.info("  of apps and installations, at most every 30 s each, in all", "%.0f for %d events", all.health, len(sent))
-	after, err := b.settled(ctx, sent)
+	b.table.info("  of apps and installations, at most every 30 s each, in all", "%.0f for %.0f events", all.health, n)
+	after, err := b.writesOf(ctx, sent)
 	if err != nil {
 		return err
 	}
@@ -67,9 +67,9 @@ func (b *bench) isolated(ctx context.Context) error {
 	return nil
 }
 
-// settled sends one event of each of several meetings, and returns the API server's counters when
+// writesOf sends one event of each of several meetings, and returns the API server's counters when
 // all that follows is done.
-func (b *bench) settled(ctx context.Context, events []zoomtest.Event) (writes, error) {
+func (b *bench) writesOf(ctx context.Context, events []zoomtest.Event) (writes, error) {
 	if _, _, err := b.whole.store(ctx, events, concurrency); err != nil {
 		return writes{}, err
 	}

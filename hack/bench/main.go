@@ -38,34 +38,41 @@ import (
 )
 
 var (
-	full  = size{rounds: 40, turns: 90 * time.Second, events: 200, few: 100, many: 10_000, isolated: 10, joins: 5000, overload: 10 * time.Second}
-	quick = size{rounds: 8, turns: 15 * time.Second, events: 100, few: 100, many: 2000, isolated: 3, joins: 5000, overload: 3 * time.Second}
+	full  = size{rounds: 40, turns: 90 * time.Second, events: 200, few: 100, many: 20_000, isolated: 10, joins: 5000, overload: 10 * time.Second, installations: 10_000, talk: time.Minute}
+	quick = size{rounds: 8, turns: 15 * time.Second, events: 100, few: 100, many: 2000, isolated: 3, joins: 5000, overload: 3 * time.Second, installations: 1000, talk: 15 * time.Second}
 )
 
 var errMissed = errors.New("a target is missed")
 
 func main() {
-	short := flag.Bool("quick", false, "measure less, in about a minute")
+	var o output
+	short := flag.Bool("quick", false, "measure less, in two to three minutes")
+	flag.StringVar(&o.before, "against", "", "another build of the operator's binary, with which this one takes turns")
+	flag.StringVar(&o.json, "json", "", "a file that gets the result for other programs")
+	flag.StringVar(&o.profiles, "profiles", "", "a folder that gets CPU profiles of the API server, apiserver-PHASE-N.pprof")
 	flag.Parse()
 	// The libraries' messages about a control plane that stops are of no use.
 	log.SetLogger(logr.Discard())
 	klog.SetLogger(logr.Discard())
 	if flag.NArg() > 0 {
-		fmt.Fprintf(os.Stderr, "unexpected argument %q: there is only --quick\n", flag.Arg(0))
+		fmt.Fprintf(os.Stderr, "unexpected argument %q: there are only flags, see --help\n", flag.Arg(0))
 		os.Exit(2)
 	}
 	s := full
 	if *short {
 		s = quick
 	}
-	if err := run(s); err != nil {
+	if err := run(s, o); err != nil {
 		fmt.Fprintf(os.Stderr, "\n%v\n", err)
 		os.Exit(1)
 	}
 }
 
+// output is what else the run is to do.
+type output struct{ before, json, profiles string }
+
 // run starts everything, measures, prints the table and stops everything.
-func run(s size) error {
+func run(s size, o output) error {
 	if err := cluster.EndWithParent(); err != nil {
 		return fmt.Errorf("the kernel does not tell when the caller ends: %w", err)
 	}
@@ -82,18 +89,28 @@ func run(s size) error {
 	context.AfterFunc(interrupted, stop) // the second signal ends this program at once, and with it its children
 	ctx, fail := context.WithCancelCause(interrupted)
 	defer fail(nil)
+	if o.profiles != "" {
+		if err := os.MkdirAll(o.profiles, 0o700); err != nil {
+			return err
+		}
+	}
 	children := &cluster.Processes{Folder: folder.Path, Patience: 10 * time.Second, Failed: fail}
 	b := &bench{
 		Cluster: &cluster.Cluster{Root: ".", Binaries: binaries, Folder: folder, Children: children, Namespace: whole},
 		size:    s,
-		out:     os.Stdout,
+		before:  o.before, profiles: o.profiles,
+		out: os.Stdout,
 	}
 	begin := time.Now()
 	err = b.measure(ctx)
 	if ctx.Err() != nil {
 		err = context.Cause(ctx) // says more than what could not be done after that
 	}
-	fmt.Printf("\n%s\nMeasured in %.0f s on %d CPUs. The logs are in %s.\n", b.table.String(), time.Since(begin).Seconds(), runtime.NumCPU(), folder.Path)
+	took := time.Since(begin)
+	fmt.Printf("\n%s\nMeasured in %.0f s on %d CPUs. The logs are in %s.\n", b.table.String(), took.Seconds(), runtime.NumCPU(), folder.Path)
+	if o.json != "" {
+		err = errors.Join(err, b.table.write(o.json, took))
+	}
 	if err == nil && b.table.missed() {
 		err = errMissed
 	}

@@ -59,6 +59,16 @@ func newBatch(first int64, n int, now time.Time) *batch {
 	return b
 }
 
+// createdBy is the creation of each meeting, in an account of its own.
+func (b *batch) createdBy(accounts []zoomtest.Account) []zoomtest.Event {
+	events := make([]zoomtest.Event, len(b.meetings))
+	for i, m := range b.meetings {
+		m.Account = accounts[i]
+		events[i] = m.Created(b.created[i].Time)
+	}
+	return events
+}
+
 // plain writes what the operator would, as the operator's service account, with client-go and
 // nothing else.
 type plain struct {

@@ -26,13 +26,13 @@ func (b *bench) overload(ctx context.Context) error {
 	late := starved(func() { sent, answers, took = b.whole.pour(ctx, events, rate) })
 	taken, refused := latencies(answers, answer.stored), latencies(answers, answer.refused)
 	every := latencies(answers, answer.answered)
-	b.table.info("overload: events/s sent", "%.0f, and %d of %d not, because %d were unanswered", perSecond(len(sent), took), len(events)-len(sent), len(events), maxUnanswered)
+	b.table.info("overload: events/s sent", "%.0f, and %.0f of %.0f not, because %.0f were unanswered", perSecond(len(sent), took), float64(len(events)-len(sent)), float64(len(events)), maxUnanswered)
 	b.table.atLeast("  times as many as can be stored", perSecond(len(sent), took)/b.capacity, leastOverload)
-	b.table.info("  acknowledged and refused (503)", "%d, %d", len(taken), len(refused))
+	b.table.info("  acknowledged and refused (503)", "%.0f, %.0f", float64(len(taken)), float64(len(refused)))
 	b.table.atMost("  answered otherwise or not at all", float64(len(answers)-len(taken)-len(refused)), 0)
 	b.table.atMost("  answers after more than 2.5 s", float64(len(latencies(answers, answer.late))), 0)
-	b.table.info("  answered, 99 % and last", "%s, %s", milliseconds(quantile(every, .99)), milliseconds(quantile(every, 1)))
-	b.table.info("  timers of the bench itself were late by at most", "%s", milliseconds(late))
+	b.table.info("  answered, 99 % and last", "%.0f ms, %.0f ms", milliseconds(quantile(every, .99)), milliseconds(quantile(every, 1)))
+	b.table.info("  timers of the bench itself were late by at most", "%.0f ms", milliseconds(late))
 	lost, err := b.lost(ctx, sent, answers)
 	if err != nil {
 		return err

@@ -8,7 +8,7 @@ import (
 
 // measure starts everything and measures one thing after the other.
 func (b *bench) measure(ctx context.Context) error {
-	for _, step := range []struct {
+	for phase, step := range []struct {
 		what string
 		do   func(context.Context) error
 	}{
@@ -17,13 +17,15 @@ func (b *bench) measure(ctx context.Context) error {
 		{fmt.Sprintf("storing %d meetings, and starting an operator that finds them", b.size.many), b.startWithMany},
 		{"counting the writes of single events", b.isolated},
 		{fmt.Sprintf("writing plainly and by operators in turns, up to %d rounds", b.size.rounds), b.throughput},
+		{"storing events until their status has followed", b.settled},
 		{"comparing the CPU time that writes and events take", b.cost},
 		{fmt.Sprintf("sending %d joins of one meeting", b.size.joins), b.hot},
+		{fmt.Sprintf("listening to half of %d installations", b.size.installations), b.heartbeats},
 		{fmt.Sprintf("sending ten times too much for %s", b.size.overload), b.overload},
 	} {
 		begin := time.Now()
 		b.say("%-70s", step.what)
-		if err := step.do(ctx); err != nil {
+		if err := b.profiled(ctx, phase, step.do); err != nil {
 			b.say(" failed\n")
 			return fmt.Errorf("%s: %w", step.what, err)
 		}

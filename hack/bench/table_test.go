@@ -1,9 +1,48 @@
 package main
 
 import (
+	"encoding/json"
+	"os"
+	"path/filepath"
+	"slices"
 	"strings"
 	"testing"
+	"time"
 )
+
+func TestTableForPrograms(t *testing.T) {
+	var tb table
+	tb.info("rates", "%.0f and %.1f", 3, 4.5)
+	tb.atMost("  late", 1, 0)
+	file := filepath.Join(t.TempDir(), "table.json")
+	if err := tb.write(file, 2*time.Second); err != nil {
+		t.Fatal(err)
+	}
+	text, err := os.ReadFile(file)
+	if err != nil {
+		t.Fatal(err)
+	}
+	var got struct {
+		Seconds float64
+		Figures []struct {
+			What, Text, Target string
+			Values             []float64
+			Holds              *bool
+		}
+	}
+	if err := json.Unmarshal(text, &got); err != nil {
+		t.Fatal(err)
+	}
+	if len(got.Figures) != 2 || got.Seconds != 2 {
+		t.Fatalf("the file holds %s", text)
+	}
+	if rates := got.Figures[0]; rates.Text != "3 and 4.5" || !slices.Equal(rates.Values, []float64{3, 4.5}) || rates.Holds != nil {
+		t.Errorf("a figure without a target is %+v", rates)
+	}
+	if late := got.Figures[1]; late.What != "rates: late" || late.Target != "≤ 0" || late.Holds == nil || *late.Holds {
+		t.Errorf("a figure that is missed is %+v", late)
+	}
+}
 
 func TestTable(t *testing.T) {
 	for name, tt := range map[string]struct {
@@ -11,7 +50,7 @@ func TestTable(t *testing.T) {
 		want   string // the last line, its columns separated by one space
 		missed bool
 	}{
-		"a figure without a target":       {func(tb *table) { tb.info("memory", "%d MiB", 3) }, "memory 3 MiB", false},
+		"a figure without a target":       {func(tb *table) { tb.info("memory", "%.0f MiB", 3) }, "memory 3 MiB", false},
 		"a ratio that is high enough":     {func(tb *table) { tb.atLeast("ratio", .85, .85) }, "ratio 0.85 ≥ 0.85 yes", false},
 		"a ratio that is not":             {func(tb *table) { tb.atLeast("ratio", .8499, .85) }, "ratio 0.85 ≥ 0.85 no", true},
 		"a count that is low enough":      {func(tb *table) { tb.atMost("late", 0, 0) }, "late 0 ≤ 0 yes", false},

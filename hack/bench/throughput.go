@@ -43,7 +43,7 @@ func (b *bench) throughput(ctx context.Context) error {
 		}
 	}
 	b.capacity = median(complete.both)
-	b.table.info("rounds of turns", "%d, each %d meetings created and updated, %d at once", len(floor.both), b.size.events, concurrency)
+	b.table.info("rounds of turns", "%.0f, each %.0f meetings created and updated, %.0f at once", float64(len(floor.both)), float64(b.size.events), concurrency)
 	b.table.info("plain writes/s", "%.0f (created %.0f, updated %.0f)", median(floor.both), median(floor.created), median(floor.updated))
 	for _, s := range []struct {
 		*series
@@ -54,8 +54,8 @@ func (b *bench) throughput(ctx context.Context) error {
 	} {
 		b.table.info("stored events/s, "+s.what, "%.0f (created %.0f, updated %.0f)", median(s.both), median(s.created), median(s.updated))
 		acknowledged := latencies(s.answers, answer.stored)
-		b.table.info("  acknowledged, median and 99 %", "%s, %s", milliseconds(quantile(acknowledged, .5)), milliseconds(quantile(acknowledged, .99)))
-		b.table.info("  refused for now (503), and not answered", "%d and %d of %d", len(latencies(s.answers, answer.refused)), len(s.answers)-len(latencies(s.answers, answer.answered)), len(s.answers))
+		b.table.info("  acknowledged, median and 99 %", "%.0f ms, %.0f ms", milliseconds(quantile(acknowledged, .5)), milliseconds(quantile(acknowledged, .99)))
+		b.table.info("  refused for now (503), and not answered", "%.0f and %.0f of %.0f", float64(len(latencies(s.answers, answer.refused))), float64(len(s.answers)-len(latencies(s.answers, answer.answered))), float64(len(s.answers)))
 		if s.series == receiving {
 			b.table.ratioAtLeast("  of plain writes/s", ratios(s.both, floor.both), .85)
 		} else {
@@ -110,6 +110,4 @@ func by(s *sender) func(context.Context, *batch) (turn, error) {
 	}
 }
 
-func milliseconds(d time.Duration) string {
-	return fmt.Sprintf("%.0f ms", float64(d)/float64(time.Millisecond))
-}
+func milliseconds(d time.Duration) float64 { return float64(d) / float64(time.Millisecond) }

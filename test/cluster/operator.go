@@ -26,7 +26,9 @@ type Kind struct {
 	Account string
 	// Namespace is where the operator is; empty for OperatorNamespace.
 	Namespace string
-	flags     []string
+	// Binary is another one than bin/operator, if there is one to be compared with.
+	Binary string
+	flags  []string
 }
 
 // What the manifests run: receivers and controllers apart, or, in a small install, both in one
@@ -83,7 +85,7 @@ func StartOperator(ctx context.Context, c *Cluster, name string, kind Kind, flag
 	if err := c.writeKubeconfig(o.Kubeconfig, token.Status.Token, namespace); err != nil {
 		return nil, err
 	}
-	o.Process, err = c.Children.Start(name, filepath.Join(c.Root, "bin", "operator"), slices.Concat([]string{
+	o.Process, err = c.Children.Start(name, cmp.Or(kind.Binary, filepath.Join(c.Root, "bin", "operator")), slices.Concat([]string{
 		"--kubeconfig=" + o.Kubeconfig,
 		"--webhook-bind-address=" + webhooks,
 		"--external-url=" + o.URL,

@@ -1,0 +1,75 @@
+package main
+
+import (
+	"context"
+	"fmt"
+	"time"
+
+	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+
+	"github.com/zoom-operator/zoom-operator/api/v1alpha1"
+	"github.com/zoom-operator/zoom-operator/zoom/zoomtest"
+)
+
+// heartbeats measures what it costs that many customers talk: how often the status of their
+// installations is written to say so, and the memory of the operator that has them all.
+func (b *bench) heartbeats(ctx context.Context) error {
+	accounts := make([]zoomtest.Account, b.size.installations)
+	if _, err := parallel(len(accounts), concurrency, func(i int) error {
+		accounts[i] = zoomtest.Account{ID: fmt.Sprintf("Account-%d", i)}
+		return b.Client.Create(ctx, &v1alpha1.ZoomInstallation{
+			ObjectMeta: metav1.ObjectMeta{Namespace: crowded, Name: fmt.Sprintf("%s-%d", app, i)},
+			Spec: v1alpha1.ZoomInstallationSpec{
+				AppRef:    v1alpha1.AppReference{Name: app},
+				AccountID: accounts[i].ID,
+				Consent:   &v1alpha1.Consent{At: metav1.NewTime(time.Now().Add(-24 * time.Hour))},
+			},
+		})
+	}); err != nil {
+		return err
+	}
+	o, s, err := b.startOperator(ctx, crowded)
+	if err != nil {
+		return err
+	}
+	if _, err := atRest(ctx, b.Config); err != nil {
+		return err
+	}
+	events := b.meetings(len(accounts) / 2).createdBy(accounts)
+	// The first time stores the meetings, and spends what the budget for heartbeats has saved.
+	if err := talk(ctx, s, events, b.size.talk/2); err != nil {
+		return err
+	}
+	before, err := readWrites(ctx, b.Config)
+	if err != nil {
+		return err
+	}
+	begin := time.Now()
+	if err := talk(ctx, s, events, b.size.talk); err != nil {
+		return err
+	}
+	took := time.Since(begin)
+	after, err := readWrites(ctx, b.Config)
+	if err != nil {
+		return err
+	}
+	memory, err := gauge(ctx, o.MetricsURL, "process_resident_memory_bytes")
+	if err != nil {
+		return err
+	}
+	b.table.info("installations, of which half talk", "%.0f, with %.0f events a second", float64(len(accounts)), perSecond(len(events), took))
+	b.table.atMost("  heartbeats written a second", after.since(before).heartbeats/took.Seconds(), 5)
+	b.table.info("  memory of receiver and controllers in one process then", "%.0f MiB", memory/(1<<20))
+	return o.Stop(b.Children.Patience)
+}
+
+// talk sends events, spread over a time. All have to be stored.
+func talk(ctx context.Context, s *sender, events []zoomtest.Event, over time.Duration) error {
+	_, answers, _ := s.pour(ctx, events, perSecond(len(events), over))
+	for _, a := range answers {
+		if !a.stored() {
+			return fmt.Errorf("an event of an installation was answered with status %d, want 204: %w", a.status, a.err)
+		}
+	}
+	return context.Cause(ctx)
+}
