@@ -10,10 +10,12 @@ GOLANGCI_LINT := $(BIN)/golangci-lint
 DEADCODE := $(BIN)/deadcode
 EXPORTED := $(BIN)/exported
 FILES := $(BIN)/files
+SETUP_ENVTEST := $(BIN)/setup-envtest
 PROGRESS := $(CURDIR)/hack/tools/progress.sh
 
-# Where kube-apiserver, etcd, kubectl and kube-controller-manager are. A KUBEBUILDER_ASSETS of yours is used as it is.
-ASSETS := $(or $(KUBEBUILDER_ASSETS),$(BIN)/k8s)
+# Where kube-apiserver, etcd, kubectl and kube-controller-manager are. A KUBEBUILDER_ASSETS of yours is used as it is, and
+# completed elsewhere when it lacks kube-controller-manager.
+ASSETS := $(if $(KUBEBUILDER_ASSETS),$(if $(wildcard $(KUBEBUILDER_ASSETS)/kube-controller-manager),$(KUBEBUILDER_ASSETS),$(BIN)/k8s-assets),$(BIN)/k8s)
 
 # Stamping the commit fails where git distrusts the folder's owner, as in many containers, and nothing here reads it.
 export GOFLAGS := $(strip $(shell go env GOFLAGS) -buildvcs=false)
@@ -22,6 +24,9 @@ export GOFLAGS := $(strip $(shell go env GOFLAGS) -buildvcs=false)
 IMAGE := ghcr.io/zoom-operator/zoom-operator
 VERSION = $(shell sed -n 's/^ *newTag: //p' config/default/kustomization.yaml)
 IMG ?= $(IMAGE):$(VERSION)
+
+# PREBUILT=no has the control plane built from source, in the versions that hack/kubernetes/go.mod pins.
+PREBUILT ?=
 
 # The race detector needs a C compiler; Go turns cgo off where there is none.
 RACE = $(if $(filter 1,$(shell go env CGO_ENABLED)),-race)
@@ -179,8 +184,8 @@ remove-finalizers: $(NEEDS_KUBECTL) ## Let go what hangs because the operator we
 ##@ Tools
 
 .PHONY: kubernetes
-kubernetes: ## Build the control plane for tests into bin/k8s, once; KUBEBUILDER_ASSETS names one that exists.
-	@hack/kubernetes/build.sh
+kubernetes: $(SETUP_ENVTEST) ## Get the control plane for tests into bin/k8s, once: prebuilt, or, with PREBUILT=no, from source; KUBEBUILDER_ASSETS names one that exists.
+	@PREBUILT="$(PREBUILT)" hack/kubernetes/build.sh "$(ASSETS)" "$(SETUP_ENVTEST)"
 
 .PHONY: clean
 clean: ## Delete what make built (Go's build cache keeps the next time short).
@@ -200,6 +205,9 @@ $(KUSTOMIZE): hack/tools/go.mod hack/tools/go.sum
 
 $(GOTESTSUM): hack/tools/go.mod hack/tools/go.sum
 	$(call build-tool,gotestsum,hack/tools,gotest.tools/gotestsum)
+
+$(SETUP_ENVTEST): hack/tools/go.mod hack/tools/go.sum
+	$(call build-tool,setup-envtest,hack/tools,sigs.k8s.io/controller-runtime/tools/setup-envtest)
 
 $(DEADCODE): hack/tools/go.mod hack/tools/go.sum
 	$(call build-tool,deadcode,hack/tools,golang.org/x/tools/cmd/deadcode)
