@@ -13,9 +13,8 @@ FILES := $(BIN)/files
 SETUP_ENVTEST := $(BIN)/setup-envtest
 PROGRESS := $(CURDIR)/hack/tools/progress.sh
 
-# Where kube-apiserver, etcd, kubectl and kube-controller-manager are. A KUBEBUILDER_ASSETS of yours is used as it is, and
-# completed elsewhere when it lacks kube-controller-manager.
-ASSETS := $(if $(KUBEBUILDER_ASSETS),$(if $(wildcard $(KUBEBUILDER_ASSETS)/kube-controller-manager),$(KUBEBUILDER_ASSETS),$(BIN)/k8s-assets),$(BIN)/k8s)
+# Where kube-apiserver, etcd and kubectl are. A KUBEBUILDER_ASSETS of yours is used as it is.
+ASSETS := $(or $(KUBEBUILDER_ASSETS),$(BIN)/k8s)
 
 # Stamping the commit fails where git distrusts the folder's owner, as in many containers, and nothing here reads it.
 export GOFLAGS := $(strip $(shell go env GOFLAGS) -buildvcs=false)
@@ -185,7 +184,7 @@ remove-finalizers: $(NEEDS_KUBECTL) ## Let go what hangs because the operator we
 
 .PHONY: kubernetes
 kubernetes: $(SETUP_ENVTEST) ## Get the control plane for tests into bin/k8s, once: prebuilt, or, with PREBUILT=no, from source; KUBEBUILDER_ASSETS names one that exists.
-	@PREBUILT="$(PREBUILT)" hack/kubernetes/build.sh "$(ASSETS)" "$(SETUP_ENVTEST)"
+	@PREBUILT="$(PREBUILT)" hack/kubernetes/build.sh "$(SETUP_ENVTEST)"
 
 .PHONY: clean
 clean: ## Delete what make built (Go's build cache keeps the next time short).

@@ -1,24 +1,19 @@
 #!/bin/sh
-# Puts the control plane that tests and the local run use into a folder: kube-apiserver, kube-controller-manager, kubectl and
-# etcd. What can be had prebuilt is taken, unless PREBUILT=no; the rest is built from the Go modules that go.mod beside this
-# file pins. What is already there is left alone.
+# Puts the control plane that tests and the local run use into bin/k8s: kube-apiserver, kubectl, etcd, and the controllers
+# beside this file. What can be had prebuilt is taken, unless PREBUILT=no; the rest is built from the Go modules that go.mod
+# beside this file pins. What is already there is left alone.
 #
-#   hack/kubernetes/build.sh <folder> <setup-envtest>
+#   hack/kubernetes/build.sh <setup-envtest>
 #
-# KUBEBUILDER_ASSETS names a folder that has such binaries already. What it lacks, as kube-controller-manager where
-# setup-envtest laid it out, is built.
+# KUBEBUILDER_ASSETS names a folder that has kube-apiserver, kubectl and etcd already, as setup-envtest lays it out: then
+# only the controllers are built.
 set -eu
 
 here=$(cd "$(dirname "$0")" && pwd)
 root=$(cd "$here/../.." && pwd)
 
-out=$1
-setup_envtest=$2
-
-# complete says whether a folder has every binary.
-complete() {
-	[ -x "$1/kube-apiserver" ] && [ -x "$1/kube-controller-manager" ] && [ -x "$1/kubectl" ] && [ -x "$1/etcd" ]
-}
+setup_envtest=$1
+out=$root/bin/k8s
 
 assets=${KUBEBUILDER_ASSETS:-}
 if [ -n "$assets" ]; then
@@ -29,9 +24,6 @@ if [ -n "$assets" ]; then
 		fi
 	done
 	echo "Using the Kubernetes binaries in $assets"
-	if complete "$assets"; then
-		exit 0
-	fi
 fi
 
 cd "$here"
@@ -40,10 +32,22 @@ stamp=$out/.built
 
 # What a build depends on: the pinned modules, the flags below and the compiler. What is prebuilt is not that, and where
 # PREBUILT=no it is built after all.
-built=$({ cat go.mod go.sum build.sh && go env GOVERSION GOOS GOARCH; } | cksum)
-prebuilt="$built prebuilt $assets"
+built=$({ cat go.mod go.sum build.sh controllers/*.go && go env GOVERSION GOOS GOARCH; } | cksum)
+prebuilt="$built prebuilt"
 had=$(cat "$stamp" 2>/dev/null || :)
-if complete "$out" && { [ "$had" = "$built" ] && [ -z "$assets" ] || [ "$had" = "$prebuilt" ] && [ "${PREBUILT:-}" != no ]; }; then
+wanted=no
+if [ "$had" = "$built" ] || { [ "$had" = "$prebuilt" ] && [ "${PREBUILT:-}" != no ]; }; then
+	wanted=yes
+fi
+needed="kube-apiserver kubectl etcd controllers"
+if [ -n "$assets" ]; then
+	needed=controllers
+fi
+missing=
+for name in $needed; do
+	[ -x "$out/$name" ] || missing="$missing $name"
+done
+if [ $wanted = yes ] && [ -z "$missing" ]; then
 	exit 0
 fi
 
@@ -62,21 +66,17 @@ ldflags="$ldflags -X k8s.io/component-base/version.gitTreeState=clean"
 
 mkdir -p "$out"
 rm -f "$stamp"
-for name in etcd kube-apiserver kubectl kube-controller-manager; do
-	if [ -L "$out/$name" ] || [ "$had" != "$built" ]; then
+if [ $wanted = no ]; then
+	for name in $needed; do
 		rm -f "$out/$name"
-	fi
-done
-if [ -n "$assets" ]; then
-	for name in etcd kube-apiserver kubectl; do
-		ln -s "$assets/$name" "$out/$name"
 	done
-elif [ "${PREBUILT:-}" != no ]; then
+fi
+if [ -z "$assets" ] && [ "${PREBUILT:-}" != no ] && [ ! -x "$out/kube-apiserver" ]; then
 	echo "==> looking for prebuilt binaries of Kubernetes $version"
 	"$root/hack/envtest/prebuilt.sh" "$setup_envtest" "$major.$minor" "$out" || :
 fi
 inputs=$built
-if [ -L "$out/etcd" ]; then
+if [ -L "$out/kube-apiserver" ]; then
 	inputs=$prebuilt
 fi
 # An interrupted build leaves no half-written binary: each gets its name only when it is whole.
@@ -85,14 +85,17 @@ trap 'rm -f "$part"' EXIT
 trap 'exit 130' INT
 trap 'exit 143' TERM
 
-echo "==> building what is missing of Kubernetes $version and etcd $(go list -m -f '{{.Version}}' go.etcd.io/etcd/server/v3) into $out"
-echo "    The first time this downloads 100 MB and takes 6 to 12 minutes on two cores; afterwards nothing is built."
+echo "==> building what is missing of Kubernetes $version and etcd $(go list -m -f '{{.Version}}' go.etcd.io/etcd/server/v3) into bin/k8s"
+if [ -z "$assets" ] && [ ! -x "$out/kube-apiserver" ]; then
+	echo "    The first time this downloads 100 MB and takes 5 to 10 minutes on two cores; afterwards nothing is built."
+fi
 begin=$(date +%s)
 i=0
-for package in go.etcd.io/etcd/server/v3 k8s.io/kubernetes/cmd/kubectl k8s.io/kubernetes/cmd/kube-apiserver k8s.io/kubernetes/cmd/kube-controller-manager; do
+for package in go.etcd.io/etcd/server/v3 k8s.io/kubernetes/cmd/kubectl ./controllers k8s.io/kubernetes/cmd/kube-apiserver; do
 	i=$((i + 1))
 	name=${package##*/}
 	[ "$name" = v3 ] && name=etcd
+	case " $needed " in *" $name "*) ;; *) continue ;; esac
 	[ -x "$out/$name" ] && continue
 	start=$(date +%s)
 	echo "    [$i/4] $name"
@@ -104,4 +107,4 @@ for package in go.etcd.io/etcd/server/v3 k8s.io/kubernetes/cmd/kubectl k8s.io/ku
 	echo "    [$i/4] $name done in $(($(date +%s) - start)) s"
 done
 echo "$inputs" >"$stamp"
-echo "==> $out is complete after $(($(date +%s) - begin)) s"
+echo "==> bin/k8s is complete after $(($(date +%s) - begin)) s"

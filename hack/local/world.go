@@ -38,7 +38,7 @@ func (w *world) start(ctx context.Context) error {
 	}{
 		{"etcd and kube-apiserver", w.Cluster.Start},
 		{"CRDs, RBAC and namespace from config/local", w.Install},
-		{"kube-controller-manager", w.StartControllers},
+		{"Kubernetes' controllers", w.StartControllers},
 		{"Zoom's web site, to consent at", func(ctx context.Context) (err error) {
 			w.site, err = openSite(ctx)
 			return err

@@ -11,9 +11,12 @@ import (
 // FindBinaries is the folder with the control plane, for a cluster that runs the operator's binary
 // too.
 func FindBinaries(root string) (string, error) {
-	folder, err := FindControlPlane(root, "kube-controller-manager")
+	folder, err := FindControlPlane(root)
 	if err != nil {
 		return "", err
+	}
+	if _, err := exec.LookPath(controllers(root)); err != nil {
+		return "", fmt.Errorf("%s is not there: run make kubernetes, in the repository's root", controllers(root))
 	}
 	if _, err := exec.LookPath(filepath.Join(root, "bin", "operator")); err != nil {
 		return "", errors.New("bin/operator is not there: run make build, in the repository's root")
@@ -21,9 +24,13 @@ func FindBinaries(root string) (string, error) {
 	return folder, nil
 }
 
-// FindControlPlane is the folder with etcd, kube-apiserver and kubectl, and those. Missing ones are
-// named, with what builds them.
-func FindControlPlane(root string, others ...string) (string, error) {
+// controllers is the program that runs Kubernetes' own controllers, which KUBEBUILDER_ASSETS lacks
+// where setup-envtest laid it out.
+func controllers(root string) string { return filepath.Join(root, "bin", "k8s", "controllers") }
+
+// FindControlPlane is the folder with etcd, kube-apiserver and kubectl. Missing ones are named, with
+// what builds them.
+func FindControlPlane(root string) (string, error) {
 	folder := os.Getenv("KUBEBUILDER_ASSETS")
 	if folder == "" {
 		folder = filepath.Join(root, "bin", "k8s")
@@ -32,7 +39,7 @@ func FindControlPlane(root string, others ...string) (string, error) {
 	if err != nil {
 		return "", err
 	}
-	for _, name := range append([]string{"etcd", "kube-apiserver", "kubectl"}, others...) {
+	for _, name := range []string{"etcd", "kube-apiserver", "kubectl"} {
 		if _, err := exec.LookPath(filepath.Join(folder, name)); err != nil {
 			return "", fmt.Errorf("%s is not in %s: make kubernetes builds it into bin/k8s, and KUBEBUILDER_ASSETS, when set, has to name a folder that has it", name, folder)
 		}

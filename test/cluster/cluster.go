@@ -53,7 +53,7 @@ const (
 type Cluster struct {
 	// Root is the root of the repository.
 	Root string
-	// Binaries is the folder with etcd, kube-apiserver, kube-controller-manager and kubectl.
+	// Binaries is the folder with etcd, kube-apiserver and kubectl.
 	Binaries string
 	// Folder is for data and logs.
 	Folder *Folder
@@ -140,7 +140,7 @@ func (c *Cluster) Start(ctx context.Context) error {
 	if err := c.writeKubeconfig(c.Kubeconfig, adminToken, c.Namespace); err != nil {
 		return err
 	}
-	return c.writeKubeconfig(c.Folder.File("kube-controller-manager.kubeconfig"), managerToken, "")
+	return c.writeKubeconfig(c.Folder.File("controllers.kubeconfig"), managerToken, "")
 }
 
 // Scheme has Kubernetes' own kinds and those of this project.
@@ -206,27 +206,20 @@ func (c *Cluster) connect(ctx context.Context, api, token string) error {
 	return d.RESTClient().Get().AbsPath("/readyz").Do(ctx).Error()
 }
 
-// StartControllers starts kube-controller-manager with the controllers that work without nodes: it
-// collects garbage, empties namespaces that are deleted, and makes the built-in roles view, edit
+// StartControllers starts those controllers of kube-controller-manager that work without nodes:
+// they collect garbage, empty namespaces that are deleted, and make the built-in roles view, edit
 // and admin include those of the operator.
 func (c *Cluster) StartControllers(ctx context.Context) (err error) {
-	kubeconfig := c.Folder.File("kube-controller-manager.kubeconfig")
-	if c.controllers, err = c.Children.Start("kube-controller-manager", c.Binary("kube-controller-manager"),
-		"--kubeconfig="+kubeconfig,
-		"--use-service-account-credentials",
-		"--controllers=garbage-collector-controller,namespace-controller,serviceaccount-controller,clusterrole-aggregation-controller",
-		"--leader-elect=false",
-		"--secure-port=0",
-	); err != nil {
+	if c.controllers, err = c.Children.Start("controllers", controllers(c.Root), "--kubeconfig="+c.Folder.File("controllers.kubeconfig")); err != nil {
 		return err
 	}
 	// Its first visible work is the service account that every namespace has.
-	return Until(ctx, "kube-controller-manager does not work; "+c.Folder.File("kube-controller-manager.log")+" says why", func(ctx context.Context) error {
+	return Until(ctx, "Kubernetes' controllers do not work; "+c.Folder.File("controllers.log")+" says why", func(ctx context.Context) error {
 		return c.Client.Get(ctx, types.NamespacedName{Namespace: corev1.NamespaceDefault, Name: "default"}, &corev1.ServiceAccount{})
 	})
 }
 
-// StopControllers ends kube-controller-manager.
+// StopControllers ends them.
 func (c *Cluster) StopControllers() { c.controllers.Kill() }
 
 // Install applies the manifests that a cluster gets, except for the Deployment.
