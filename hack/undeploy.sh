@@ -46,7 +46,7 @@ remove() {
 		fi
 		since=$((since + 1))
 		if [ "$since" = 30 ]; then
-			echo "None has gone for a minute. If the operator does not run any more, deploy it again; README says what else there is."
+			echo "None has gone for a minute. If the operator does not run any more, deploy it again; docs/uninstalling.md says what else there is."
 		fi
 		sleep 2
 	done
@@ -62,7 +62,7 @@ cluster)
 	[ -z "$(where "")$("$kubectl" get clusterrolebinding zoom-operator-controller --ignore-not-found -o name)" ] ||
 		fail "There are operators still, in $(where "" | tr '\n' ' '): they go first, each by make undeploy with its own OVERLAY and OPERATOR_NAMESPACE"
 	if known zoominstallations && [ -n "$(installations)" ]; then
-		fail "There are installations still, and no operator to remove them at Zoom: README says what to do when the operator has gone first"
+		fail "There are installations still, and no operator to remove them at Zoom: docs/uninstalling.md says what to do when the operator has gone first"
 	fi
 	;;
 *)

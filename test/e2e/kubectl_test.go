@@ -130,15 +130,22 @@ func TestKubectlRefusesWithASentence(t *testing.T) {
 // fenced is a block of YAML in a page, with what each of its lines is indented by.
 var fenced = regexp.MustCompile("(?ms)^( *)```yaml\n(.*?)^ *```$")
 
-func TestManifestsOfTheReadmeAreAccepted(t *testing.T) {
-	page, err := os.ReadFile(filepath.Join(system.Root, "README.md"))
+func TestManifestsOfThePagesAreAccepted(t *testing.T) {
+	kubectl(t, "create", "namespace", "community") // as they say
+	pages, err := filepath.Glob(filepath.Join(system.Root, "docs", "*.md"))
 	if err != nil {
 		t.Fatal(err)
 	}
-	kubectl(t, "create", "namespace", "community") // as it says
-	blocks := fenced.FindAllStringSubmatch(string(page), -1)
-	if len(blocks) < 3 {
-		t.Errorf("README.md has %d blocks of YAML, want at least an app, an invitation and a meeting", len(blocks))
+	var blocks [][]string
+	for _, path := range append(pages, filepath.Join(system.Root, "README.md")) {
+		page, err := os.ReadFile(path)
+		if err != nil {
+			t.Fatal(err)
+		}
+		blocks = append(blocks, fenced.FindAllStringSubmatch(string(page), -1)...)
+	}
+	if len(blocks) < 4 {
+		t.Errorf("the pages have %d blocks of YAML, want at least an app twice, an invitation and a meeting", len(blocks))
 	}
 	for i, block := range blocks {
 		manifest := strings.ReplaceAll("\n"+block[2], "\n"+block[1], "\n")
