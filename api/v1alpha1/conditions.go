@@ -25,6 +25,22 @@ const (
 	// ClientIDContested.
 	ConditionReady = "Ready"
 
+	// ConditionStalled is there only while it is True: Ready is False, and remains so until an admin
+	// or a customer changes something. Tools that wait for an object take that for a failure, and
+	// wait no longer.
+	//
+	// Of a ZoomApp: the reason is that of Ready.
+	//
+	// True: SecretNotFound, SecretTypeWrong, SecretPlaceholder, SecretIncomplete, CloudUnknown,
+	// ClientIDInUse, NamespaceNotSelected, ExternalURLUnknown, ClientRejected, ScopeMissing.
+	//
+	// Of a ZoomInstallation: the reason is that of Ready.
+	//
+	// True: Deauthorized, WrongAccount, UserNotExpected, Duplicate, AnotherClient, TokenRevoked,
+	// RefreshLost, TokenMissing, SecretConflict, ScopesChanged, ClientRejected, AppNotReady,
+	// CloudUnknown, ClientIDInUse, ValidationOverdue.
+	ConditionStalled = "Stalled"
+
 	// ConditionCredentialsAvailable says whether the Secret in spec.credentialsSecretRef holds what
 	// the app needs. The Secret is read again within half a minute, and at once when the ZoomApp
 	// gets the annotation zoom-operator.io/retry=now.

@@ -383,7 +383,13 @@ type Retention struct {
 
 // ZoomAppStatus is what the operator found.
 type ZoomAppStatus struct {
-	// conditions are Ready, CredentialsAvailable, EndpointValidated, EventsVerified,
+	// observedGeneration is the metadata.generation that the conditions are about.
+	//
+	// +optional
+	// +kubebuilder:validation:Minimum=1
+	ObservedGeneration int64 `json:"observedGeneration,omitempty"`
+
+	// conditions are Ready, Stalled, CredentialsAvailable, EndpointValidated, EventsVerified,
 	// LegacyVerification and ClientIDHeld.
 	//
 	// +optional

@@ -179,7 +179,14 @@ const (
 
 // ZoomInstallationStatus is what follows from a consent.
 type ZoomInstallationStatus struct {
-	// conditions are Ready, Authorized, TokenFresh and EventsFlowing.
+	// observedGeneration is the metadata.generation that the conditions are about.
+	//
+	// +optional
+	// +kubebuilder:validation:Minimum=1
+	ObservedGeneration int64 `json:"observedGeneration,omitempty"`
+
+	// conditions are Ready, Authorized, TokenFresh and EventsFlowing, and, while there is cause,
+	// Stalled and MeetingsStored.
 	//
 	// +optional
 	// +listType=map

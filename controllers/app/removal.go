@@ -14,6 +14,7 @@ import (
 	"github.com/zoom-operator/zoom-operator/api/v1alpha1"
 	"github.com/zoom-operator/zoom-operator/controllers/internal/fieldowner"
 	"github.com/zoom-operator/zoom-operator/controllers/internal/index"
+	"github.com/zoom-operator/zoom-operator/controllers/internal/stalled"
 )
 
 // recheckRemoval is after how long an app that waits for the deletion of its installations is
@@ -102,11 +103,14 @@ func removalStatus(now time.Time, app *v1alpha1.ZoomApp, claim metav1.Condition,
 	if left == 1 {
 		installations = "installation is"
 	}
-	meta.SetStatusCondition(&status.Conditions, metav1.Condition{
+	ready := metav1.Condition{
 		Type: v1alpha1.ConditionReady, Status: metav1.ConditionFalse, Reason: v1alpha1.ReasonTerminating,
 		Message: fmt.Sprintf("The app is being removed from the customers' accounts at Zoom, as deletionPolicy Revoke wants it: %d %s left. "+
 			"This cannot be taken back; with spec.deletionPolicy Retain the app goes now, and they after it.", left, installations),
 		ObservedGeneration: app.Generation, LastTransitionTime: *v1alpha1.Seconds(now),
-	})
+	}
+	meta.SetStatusCondition(&status.Conditions, ready)
+	stalled.Set(&status.Conditions, ready)
+	status.ObservedGeneration = app.Generation
 	return status
 }

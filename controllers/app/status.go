@@ -7,6 +7,7 @@ import (
 	"github.com/zoom-operator/zoom-operator/internal/urls"
 
 	"github.com/zoom-operator/zoom-operator/controllers/internal/events"
+	"github.com/zoom-operator/zoom-operator/controllers/internal/stalled"
 
 	corev1 "k8s.io/api/core/v1"
 	"k8s.io/apimachinery/pkg/api/meta"
@@ -35,11 +36,14 @@ func statusOf(now time.Time, app *v1alpha1.ZoomApp, f facts, externalURL string)
 	available := credentialsCondition(app, f)
 	endpoint := endpointCondition(now, &status)
 	events := eventsCondition(now, app, available)
-	for _, c := range []metav1.Condition{doubted(readyCondition(app, f, available, endpoint, externalURL), events), available, endpoint, events, verificationCondition(app), claimCondition(f)} {
+	status.ObservedGeneration = app.Generation
+	ready := doubted(readyCondition(app, f, available, endpoint, externalURL), events)
+	for _, c := range []metav1.Condition{ready, available, endpoint, events, verificationCondition(app), claimCondition(f)} {
 		c.ObservedGeneration = app.Generation
 		c.LastTransitionTime = metav1.Time{Time: now.UTC().Truncate(time.Second)}
 		meta.SetStatusCondition(&status.Conditions, c)
 	}
+	stalled.Set(&status.Conditions, *meta.FindStatusCondition(status.Conditions, v1alpha1.ConditionReady))
 	return status
 }
 

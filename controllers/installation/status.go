@@ -5,6 +5,7 @@ import (
 	"time"
 
 	"github.com/zoom-operator/zoom-operator/controllers/internal/events"
+	"github.com/zoom-operator/zoom-operator/controllers/internal/stalled"
 
 	corev1 "k8s.io/api/core/v1"
 	"k8s.io/apimachinery/pkg/api/equality"
@@ -41,6 +42,8 @@ func statusOf(now time.Time, in *v1alpha1.ZoomInstallation, f *facts) v1alpha1.Z
 		c.LastTransitionTime = *stamp(now)
 		meta.SetStatusCondition(&status.Conditions, c)
 	}
+	status.ObservedGeneration = in.Generation
+	stalled.Set(&status.Conditions, *meta.FindStatusCondition(status.Conditions, v1alpha1.ConditionReady))
 	if f.full {
 		meta.SetStatusCondition(&status.Conditions, fullCondition(now, in, f))
 	} else {

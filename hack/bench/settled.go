@@ -12,10 +12,10 @@ import (
 
 const (
 	// settledRounds is how often the builds take turns.
-	settledRounds = 5
+	settledRounds = 3
 	// settledEvents is how many times the events of a turn are sent in one of these, so that what
 	// waits for the counters to be read is little of it.
-	settledEvents = 10
+	settledEvents = 5
 )
 
 // settled compares how many events a second this build and another store, status included.

@@ -1,0 +1,137 @@
+package stalled
+
+import (
+	"os"
+	"testing"
+
+	lua "github.com/yuin/gopher-lua"
+	"k8s.io/apimachinery/pkg/api/meta"
+	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+	"k8s.io/apimachinery/pkg/apis/meta/v1/unstructured"
+	"k8s.io/apimachinery/pkg/runtime"
+	"sigs.k8s.io/cli-utils/pkg/kstatus/status"
+
+	"github.com/zoom-operator/zoom-operator/api/v1alpha1"
+)
+
+// TestKstatus asks the library by which tools judge objects.
+func TestKstatus(t *testing.T) {
+	for name, tt := range map[string]struct {
+		ready    metav1.ConditionStatus
+		reason   string
+		observed int64 // generation of an object whose generation is 2
+		deleted  bool
+		want     status.Status
+	}{
+		"an app in order":                   {metav1.ConditionTrue, v1alpha1.ReasonConfigured, 2, false, status.CurrentStatus},
+		"an app that was changed":           {metav1.ConditionTrue, v1alpha1.ReasonConfigured, 1, false, status.InProgressStatus},
+		"an app without its Secret":         {metav1.ConditionFalse, v1alpha1.ReasonSecretNotFound, 2, false, status.FailedStatus},
+		"one that Zoom refuses":             {metav1.ConditionFalse, v1alpha1.ReasonClientRejected, 2, false, status.FailedStatus},
+		"one whose claim is open":           {metav1.ConditionFalse, v1alpha1.ReasonClientIDContested, 2, false, status.InProgressStatus},
+		"one whose events fit no secret":    {metav1.ConditionUnknown, v1alpha1.ReasonSecretTokenWrong, 2, false, status.InProgressStatus},
+		"a consent that stands":             {metav1.ConditionTrue, v1alpha1.ReasonConsented, 2, false, status.CurrentStatus},
+		"an invitation":                     {metav1.ConditionFalse, v1alpha1.ReasonInvited, 2, false, status.InProgressStatus},
+		"a consent that is under way":       {metav1.ConditionUnknown, v1alpha1.ReasonInstalling, 2, false, status.InProgressStatus},
+		"a refresh that is tried again":     {metav1.ConditionFalse, v1alpha1.ReasonRefreshFailing, 2, false, status.InProgressStatus},
+		"a token that Zoom refuses":         {metav1.ConditionFalse, v1alpha1.ReasonTokenRevoked, 2, false, status.FailedStatus},
+		"a customer who left":               {metav1.ConditionFalse, v1alpha1.ReasonDeauthorized, 2, false, status.FailedStatus},
+		"an object that is being deleted":   {metav1.ConditionFalse, v1alpha1.ReasonTerminating, 2, true, status.TerminatingStatus},
+		"one that was failing when deleted": {metav1.ConditionFalse, v1alpha1.ReasonTokenRevoked, 2, true, status.TerminatingStatus},
+	} {
+		t.Run(name, func(t *testing.T) {
+			in := &v1alpha1.ZoomInstallation{ObjectMeta: metav1.ObjectMeta{Name: "one", Generation: 2}}
+			if tt.deleted {
+				in.DeletionTimestamp = new(metav1.Unix(1700000000, 0))
+			}
+			in.Status.ObservedGeneration = tt.observed
+			ready := metav1.Condition{Type: v1alpha1.ConditionReady, Status: tt.ready, Reason: tt.reason, Message: "It is so.", ObservedGeneration: tt.observed}
+			in.Status.Conditions = []metav1.Condition{ready}
+			Set(&in.Status.Conditions, ready)
+			if got := judged(t, in); got != tt.want {
+				t.Errorf("it is %s, want %s; its conditions are %+v", got, tt.want, in.Status.Conditions)
+			}
+			if got, want := byArgoCD(t, in), argoCD[tt.want]; !tt.deleted && got != want && !(got == "Suspended" && tt.reason == v1alpha1.ReasonInvited) {
+				t.Errorf("by the script for Argo CD it is %s, want %s", got, want)
+			}
+			healthy := ready
+			healthy.Status = metav1.ConditionTrue
+			if Set(&in.Status.Conditions, healthy); meta.FindStatusCondition(in.Status.Conditions, v1alpha1.ConditionStalled) != nil {
+				t.Error("Stalled stays when Ready is True")
+			}
+		})
+	}
+}
+
+// A ZoomMeeting is what Zoom reported, and waits for nothing.
+func TestKstatusOfMeetings(t *testing.T) {
+	m := &v1alpha1.ZoomMeeting{ObjectMeta: metav1.ObjectMeta{Name: "one", Generation: 2}}
+	for _, live := range []metav1.ConditionStatus{metav1.ConditionTrue, metav1.ConditionFalse} {
+		m.Status.Conditions = []metav1.Condition{{Type: v1alpha1.ConditionLive, Status: live, Reason: v1alpha1.ReasonStarted}}
+		if got := judged(t, m); got != status.CurrentStatus {
+			t.Errorf("a meeting whose Live is %s is %s, want %s", live, got, status.CurrentStatus)
+		}
+	}
+}
+
+// argoCD is what Argo CD calls them.
+var argoCD = map[status.Status]string{status.CurrentStatus: "Healthy", status.InProgressStatus: "Progressing", status.FailedStatus: "Degraded"}
+
+// byArgoCD is what the script in config says of an object.
+func byArgoCD(t *testing.T, obj runtime.Object) string {
+	t.Helper()
+	script, err := os.ReadFile("../../../config/argocd/health.lua")
+	if err != nil {
+		t.Fatal(err)
+	}
+	content, err := runtime.DefaultUnstructuredConverter.ToUnstructured(obj)
+	if err != nil {
+		t.Fatal(err)
+	}
+	state := lua.NewState()
+	defer state.Close()
+	state.SetGlobal("obj", toLua(state, content))
+	if err := state.DoString(string(script)); err != nil {
+		t.Fatal(err)
+	}
+	health, ok := state.Get(-1).(*lua.LTable)
+	if !ok || health.RawGetString("message").String() == "" {
+		t.Fatalf("the script returns %v", state.Get(-1))
+	}
+	return health.RawGetString("status").String()
+}
+
+func toLua(state *lua.LState, value any) lua.LValue {
+	switch v := value.(type) {
+	case map[string]any:
+		table := state.NewTable()
+		for key, field := range v {
+			table.RawSetString(key, toLua(state, field))
+		}
+		return table
+	case []any:
+		table := state.NewTable()
+		for _, element := range v {
+			table.Append(toLua(state, element))
+		}
+		return table
+	case string:
+		return lua.LString(v)
+	case int64:
+		return lua.LNumber(v)
+	default:
+		return lua.LNil
+	}
+}
+
+func judged(t *testing.T, obj runtime.Object) status.Status {
+	t.Helper()
+	content, err := runtime.DefaultUnstructuredConverter.ToUnstructured(obj)
+	if err != nil {
+		t.Fatal(err)
+	}
+	result, err := status.Compute(&unstructured.Unstructured{Object: content})
+	if err != nil {
+		t.Fatal(err)
+	}
+	return result.Status
+}
