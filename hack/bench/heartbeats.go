@@ -63,13 +63,15 @@ func (b *bench) heartbeats(ctx context.Context) error {
 	return o.Stop(b.Children.Patience)
 }
 
-// talk sends events, spread over a time. All have to be stored.
+// talk sends events, spread over a time, and those that were refused for now again.
 func talk(ctx context.Context, s *sender, events []zoomtest.Event, over time.Duration) error {
-	_, answers, _ := s.pour(ctx, events, perSecond(len(events), over))
-	for _, a := range answers {
+	sent, answers, _ := s.pour(ctx, events, perSecond(len(events), over))
+	var again []zoomtest.Event
+	for i, a := range answers {
 		if !a.stored() {
-			return fmt.Errorf("an event of an installation was answered with status %d, want 204: %w", a.status, a.err)
+			again = append(again, sent[i])
 		}
 	}
-	return context.Cause(ctx)
+	_, _, err := s.store(ctx, again, concurrency)
+	return err
 }
