@@ -1,11 +1,11 @@
 FROM --platform=$BUILDPLATFORM golang:1.26 AS build
-ARG TARGETOS TARGETARCH
+ARG TARGETOS TARGETARCH VERSION
 WORKDIR /src
 COPY go.mod go.sum ./
 RUN go mod download
 # All that .dockerignore leaves; the modules above stay cached when only this changes.
 COPY . .
-RUN CGO_ENABLED=0 GOOS=$TARGETOS GOARCH=$TARGETARCH go build -trimpath -ldflags="-s -w" -o /zoom-operator .
+RUN CGO_ENABLED=0 GOOS=$TARGETOS GOARCH=$TARGETARCH go build -trimpath -ldflags="-s -w -X main.release=$VERSION" -o /zoom-operator .
 
 FROM gcr.io/distroless/static:nonroot
 COPY --from=build /zoom-operator /zoom-operator

@@ -46,7 +46,7 @@ help: ## Show this list.
 
 .PHONY: build
 build: ## Build the operator into bin/operator.
-	@$(PROGRESS) "compiling bin/operator" go build -o bin/operator .
+	@$(PROGRESS) "compiling bin/operator" go build -ldflags="-X main.release=$(VERSION)" -o bin/operator .
 
 # run and smoke start a binary, not go run, which does not pass on the signals that are sent to it.
 .PHONY: run
@@ -138,7 +138,7 @@ verify: $(CONTROLLER_GEN) $(DEADCODE) $(EXPORTED) $(FILES) ## Check that generat
 
 .PHONY: docker-build
 docker-build: ## Build the container image IMG with docker.
-	docker build --tag $(IMG) .
+	docker build --build-arg VERSION=$(VERSION) --tag $(IMG) .
 
 # What is deployed: OVERLAY=default; OVERLAY=single, the small install; or, where there are several
 # tenants, OVERLAY=cluster once and OVERLAY=namespaced for each operator, in an OPERATOR_NAMESPACE

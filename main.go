@@ -8,7 +8,6 @@ import (
 	"flag"
 	"fmt"
 	"io"
-	"log/slog"
 	"net"
 	"net/netip"
 	"net/url"
@@ -19,7 +18,6 @@ import (
 	"time"
 	_ "time/tzdata" // the image has no time zones, and messages have meetings' times in theirs
 
-	"github.com/go-logr/logr"
 	corev1 "k8s.io/api/core/v1"
 	"k8s.io/apimachinery/pkg/labels"
 	"k8s.io/apimachinery/pkg/runtime"
@@ -56,9 +54,6 @@ const (
 )
 
 func main() {
-	logger := logr.FromSlogHandler(logs.Bounded(slog.NewJSONHandler(os.Stderr, nil), time.Now))
-	ctrl.SetLogger(logger)
-	klog.SetLogger(logger)
 	if err := run(os.Args[1:]); err != nil && !errors.Is(err, flag.ErrHelp) {
 		fmt.Fprintln(os.Stderr, "zoom-operator:", err)
 		os.Exit(1)
@@ -67,6 +62,8 @@ func main() {
 
 // options are the flags.
 type options struct {
+	version       bool
+	logs          logs.Options
 	externalURL   string
 	probeAddress  string
 	metrics       metricsserver.Options
@@ -87,6 +84,9 @@ type options struct {
 func parse(args []string) (*options, error) {
 	o := &options{}
 	flags := flag.NewFlagSet("zoom-operator", flag.ContinueOnError)
+	flags.BoolVar(&o.version, "version", false, "print the version, and that of Go, and end")
+	flags.StringVar(&o.logs.Level, "log-level", "info", "the least that is logged: error, warn for what failed and is tried again too, info for what changes, or debug, which tells of each request why it was refused")
+	flags.StringVar(&o.logs.Format, "log-format", "json", "how a line of the log is written: json or text")
 	flags.StringVar(&o.webhooks.BindAddress, "webhook-bind-address", ":8080", "where the public listener for webhooks and consent listens; 0 for nowhere, to only run controllers")
 	flags.StringVar(&o.externalURL, "external-url", "", "what Zoom and browsers reach the public listener by, for example https://zoom.example.org")
 	flags.StringVar(&o.webhooks.TLSCertFile, "tls-cert-file", "", "certificate chain of the public listener; read again when it changes")
@@ -114,6 +114,9 @@ func parse(args []string) (*options, error) {
 	if flags.NArg() > 0 {
 		return nil, fmt.Errorf("unexpected argument %q: everything is set by flags, see --help", flags.Arg(0))
 	}
+	if o.version {
+		return o, nil
+	}
 	return o, o.check()
 }
 
@@ -139,7 +142,7 @@ func (o *options) check() error {
 		}
 		o.externalURL = strings.TrimRight(o.externalURL, "/")
 	}
-	errs = append(errs, o.checkTLS(), o.checkProxies(), o.checkSelector())
+	errs = append(errs, o.logs.Check(), o.checkTLS(), o.checkProxies(), o.checkSelector())
 	if !o.receives() && !o.controllers {
 		errs = append(errs, errors.New("--webhook-bind-address=0 and --controllers=false leave nothing to do: set one of them at most"))
 	}
@@ -242,6 +245,13 @@ func run(args []string) error {
 	if err != nil {
 		return err
 	}
+	if o.version {
+		_, err := fmt.Println(versionLine())
+		return err
+	}
+	logger := logs.New(os.Stderr, o.logs, time.Now)
+	ctrl.SetLogger(logger)
+	klog.SetLogger(logger)
 	config, namespace, err := kubernetes(o.kubeconfig)
 	if err != nil {
 		return err

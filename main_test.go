@@ -7,6 +7,7 @@ import (
 	"os"
 	"path/filepath"
 	"reflect"
+	"runtime/debug"
 	"slices"
 	"strings"
 	"testing"
@@ -20,6 +21,7 @@ import (
 	metricsserver "sigs.k8s.io/controller-runtime/pkg/metrics/server"
 
 	"github.com/zoom-operator/zoom-operator/internal/clouds"
+	"github.com/zoom-operator/zoom-operator/internal/logs"
 	"github.com/zoom-operator/zoom-operator/webhookserver"
 )
 
@@ -32,6 +34,7 @@ func TestDefaults(t *testing.T) {
 		t.Fatal(err)
 	}
 	want := &options{
+		logs:          logs.Options{Level: "info", Format: "json"},
 		probeAddress:  ":8081",
 		metrics:       metricsserver.Options{BindAddress: ":8443"},
 		metricsSecure: true,
@@ -67,12 +70,13 @@ func TestFlags(t *testing.T) {
 		"--webhook-bind-address=127.0.0.1:1", "--external-url=https://zoom.example.org/", "--tls-cert-file=" + cert, "--tls-key-file=" + key,
 		"--health-probe-bind-address=[::1]:2", "--metrics-bind-address=0", "--metrics-secure=false", "--leader-elect",
 		"--controllers=false", "--leader-election-id=two", "--watch-namespaces= b,a,,", "--kubeconfig=file", "--trusted-proxies=10.1.2.3/8, 2001:db8::1", "--cloud=Local=http://127.0.0.1:3,http://127.0.0.1:4",
-		"--namespace-deletion-timeout=1h",
+		"--namespace-deletion-timeout=1h", "--log-level=debug", "--log-format=text",
 	})
 	if err != nil {
 		t.Fatal(err)
 	}
 	want := &options{
+		logs:         logs.Options{Level: "debug", Format: "text"},
 		externalURL:  "https://zoom.example.org",
 		probeAddress: "[::1]:2",
 		metrics:      metricsserver.Options{BindAddress: "0"},
@@ -140,9 +144,11 @@ func TestWrongFlagsStopItWithASentence(t *testing.T) {
 		"namespaces in two ways": {[]string{"--namespace-selector=a=b", "--watch-namespaces=c"}, []string{
 			"--namespace-selector and --watch-namespaces do not go together: an operator of a few namespaces may not read the labels of any; name those that it is to serve",
 		}},
-		"a proxy by its name":  {[]string{"--trusted-proxies=10.0.0.1,ingress"}, []string{`--trusted-proxies holds "ingress", which is neither an address nor a CIDR, for example 10.20.0.7 or 10.20.0.0/28`}},
-		"a proxy with a zone":  {[]string{"--trusted-proxies=fe80::1%eth0"}, []string{`--trusted-proxies holds "fe80::1%eth0", which is neither an address nor a CIDR, for example 10.20.0.7 or 10.20.0.0/28`}},
-		"everybody as a proxy": {[]string{"--trusted-proxies=0.0.0.0/0"}, []string{`--trusted-proxies holds "0.0.0.0/0": then anybody could say to be anybody; name the addresses of your ingress`}},
+		"a proxy by its name":   {[]string{"--trusted-proxies=10.0.0.1,ingress"}, []string{`--trusted-proxies holds "ingress", which is neither an address nor a CIDR, for example 10.20.0.7 or 10.20.0.0/28`}},
+		"a proxy with a zone":   {[]string{"--trusted-proxies=fe80::1%eth0"}, []string{`--trusted-proxies holds "fe80::1%eth0", which is neither an address nor a CIDR, for example 10.20.0.7 or 10.20.0.0/28`}},
+		"everybody as a proxy":  {[]string{"--trusted-proxies=0.0.0.0/0"}, []string{`--trusted-proxies holds "0.0.0.0/0": then anybody could say to be anybody; name the addresses of your ingress`}},
+		"a level that is none":  {[]string{"--log-level=verbose"}, []string{`--log-level must be error, warn, info or debug, not "verbose"`}},
+		"a format that is none": {[]string{"--log-format=logfmt"}, []string{`--log-format must be json or text, not "logfmt"`}},
 		"several at once": {[]string{"--tls-key-file=key", "--external-url=x", "--webhook-bind-address=y"}, []string{
 			`--webhook-bind-address must be host:port or :port, not "y"`, external + `"x"`, "--tls-cert-file and --tls-key-file go together: set both or neither",
 		}},
@@ -162,6 +168,9 @@ func TestWrongFlagsStopItWithASentence(t *testing.T) {
 				t.Errorf("(-want +got):\n%s", diff)
 			}
 		})
+	}
+	if o, err := parse([]string{"--version", "--log-level=verbose"}); err != nil || !o.version {
+		t.Errorf("--version gives %v", err)
 	}
 	if _, err := parse([]string{"--help"}); !errors.Is(err, flag.ErrHelp) {
 		t.Errorf("--help gives %v", err)
@@ -200,6 +209,28 @@ func TestManagerOptions(t *testing.T) {
 			}
 			if !slices.ContainsFunc(got.Client.Cache.DisableFor, func(obj client.Object) bool { _, ok := obj.(*corev1.Secret); return ok }) {
 				t.Error("Secrets would be listed and kept in memory")
+			}
+		})
+	}
+}
+
+func TestVersionIsThatOfTheBuild(t *testing.T) {
+	installed := &debug.BuildInfo{Main: debug.Module{Version: "v1.2.3"}}
+	for name, test := range map[string]struct {
+		stamped string
+		info    *debug.BuildInfo
+		want    string
+	}{
+		"stamped by the linker": {"v2.0.0", installed, "v2.0.0"},
+		"by go install":         {"", installed, "v1.2.3"},
+		"by a test":             {"", &debug.BuildInfo{}, "unknown"},
+		"by something else":     {"", nil, "unknown"},
+	} {
+		t.Run(name, func(t *testing.T) {
+			release = test.stamped
+			t.Cleanup(func() { release = "" })
+			if got := releaseOf(test.info, test.info != nil); got != test.want {
+				t.Errorf("the version is %q, want %q", got, test.want)
 			}
 		})
 	}

@@ -171,6 +171,7 @@ func (r *Reconciler) conclude(ctx context.Context, in *v1alpha1.ZoomInstallation
 	if err := r.Client.Update(ctx, in, fieldowner.Controller); err != nil {
 		return fmt.Errorf("recording that the consent of ZoomInstallation %s/%s has ended: %w", in.Namespace, in.Name, err)
 	}
+	log.FromContext(ctx).Info("Consent concluded to have ended", "reason", l.reason)
 	return nil
 }
 
@@ -200,6 +201,7 @@ func (r *Reconciler) expire(ctx context.Context, in *v1alpha1.ZoomInstallation) 
 	if client.IgnoreNotFound(err) != nil {
 		return fmt.Errorf("deleting ZoomInstallation %s/%s, whose customer has left: %w", in.Namespace, in.Name, err)
 	}
+	log.FromContext(ctx).Info("Record of a removed installation deleted")
 	return nil
 }
 

@@ -17,6 +17,7 @@ import (
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	"sigs.k8s.io/controller-runtime/pkg/client"
 	"sigs.k8s.io/controller-runtime/pkg/controller/controllerutil"
+	"sigs.k8s.io/controller-runtime/pkg/log"
 
 	"github.com/zoom-operator/zoom-operator/api/v1alpha1"
 	"github.com/zoom-operator/zoom-operator/controllers/internal/fieldowner"
@@ -47,6 +48,9 @@ func (r *Reconciler) forget(ctx context.Context, in *v1alpha1.ZoomInstallation, 
 	}
 	if err != nil {
 		return fmt.Errorf("ZoomInstallation %s/%s: %w", in.Namespace, in.Name, err)
+	}
+	if f.token != nil {
+		log.FromContext(ctx).Info("Token deleted")
 	}
 	f.token = nil
 	return nil
@@ -82,6 +86,7 @@ func (r *Reconciler) count(ctx context.Context, in *v1alpha1.ZoomInstallation, f
 		}
 	}
 	reason := cmp.Or(in.Spec.Deauthorization.Reason, v1alpha1.DeauthorizationNotified)
+	log.FromContext(ctx).Info("Consent ended, deleting what is kept of the customer", "reason", reason, "meetings", found)
 	f.deletion = &v1alpha1.DataDeletion{Reason: reason, StartedAt: *stamp(afterRemoval(r.Now(), in)), Meetings: &found}
 	return nil
 }
@@ -106,6 +111,7 @@ func (r *Reconciler) deleteMeetings(ctx context.Context, in *v1alpha1.ZoomInstal
 	f.meetings = false
 	f.deletion.Meetings = &total
 	if f.deletion.At == nil || deleted > 0 {
+		log.FromContext(ctx).Info("Meetings of a customer deleted", "meetings", deleted)
 		f.deletion.At = stamp(afterRemoval(r.Now(), in))
 	}
 	return nil
@@ -366,6 +372,7 @@ func (r *Reconciler) revoke(ctx context.Context, in *v1alpha1.ZoomInstallation, 
 	if err := r.forget(ctx, in, f); err != nil {
 		return err
 	}
+	log.FromContext(ctx).Info("App removed at Zoom")
 	r.Events.Eventf(in, nil, corev1.EventTypeNormal, "Revoked", "Revoke", "The app was removed from the customer's account at Zoom.")
 	return nil
 }
@@ -390,6 +397,7 @@ func (r *Reconciler) abandon(ctx context.Context, in *v1alpha1.ZoomInstallation,
 		return err
 	}
 	if why != "" {
+		log.FromContext(ctx).Info("Token given up without a revocation at Zoom", "why", why)
 		events.Record(r.Events, in, notRevoked(why))
 	}
 	return nil
@@ -418,5 +426,6 @@ func (r *Reconciler) removeFinalizer(ctx context.Context, in *v1alpha1.ZoomInsta
 	if err := r.Client.Update(ctx, in, fieldowner.Controller); err != nil {
 		return client.IgnoreNotFound(fmt.Errorf("removing the finalizer of ZoomInstallation %s/%s: %w", in.Namespace, in.Name, err))
 	}
+	log.FromContext(ctx).Info("Installation deleted")
 	return nil
 }

@@ -1,6 +1,6 @@
-// Package logs bounds what an outage writes to the log: of a failure that hits everything there are
-// ten lines a minute, with the number that was left out (bounded.go). And it keeps what is private
-// out of the causes of errors (cause.go).
+// Package logs makes the logger (logger.go). It bounds what an outage writes: of a failure that hits
+// everything there are ten lines a minute, with the number that was left out (bounded.go). And it
+// keeps what is private out of the causes of errors (cause.go).
 package logs
 
 import (
@@ -21,14 +21,15 @@ const (
 	maxFailures = 500
 )
 
-// Bounded passes records on to a handler. Of each failure only so many are passed on in a minute:
+// bounded passes records on to a handler. Of each failure only so many are passed on in a minute:
 // when the API server or Zoom is away, every object fails in the same way, and a line for each
 // would be one more load. The first line after that minute has the number of those that were left
 // out, as "suppressed".
 //
-// A record reports a failure when its level is error, or when it has a "cause". It is the same
-// failure when its message is the same, and its "controller" and its "reason" where it has those.
-func Bounded(next slog.Handler, now func() time.Time) slog.Handler {
+// A record reports a failure when its level is error, or when it has a "cause": then it is at least
+// a warning, a level that logr does not have. It is the same failure when its message is the same,
+// and its "controller" and its "reason" where it has those.
+func bounded(next slog.Handler, now func() time.Time) slog.Handler {
 	return handler{next: next, failures: &failures{now: now, of: map[failure]*tally{}}}
 }
 
@@ -43,13 +44,23 @@ type handler struct {
 // failure is the key by which records are bounded.
 type failure struct{ message, controller, reason string }
 
+// Enabled lets through what may turn out to be a warning.
 func (h handler) Enabled(ctx context.Context, level slog.Level) bool {
+	if level == slog.LevelInfo {
+		level = slog.LevelWarn
+	}
 	return h.next.Enabled(ctx, level)
 }
 
 func (h handler) Handle(ctx context.Context, record slog.Record) error {
 	record.Attrs(func(a slog.Attr) bool { h.look(a); return true })
-	if record.Level < slog.LevelError && !h.fails {
+	if h.fails && record.Level == slog.LevelInfo {
+		record.Level = slog.LevelWarn
+	}
+	switch {
+	case !h.next.Enabled(ctx, record.Level):
+		return nil
+	case record.Level < slog.LevelError && !h.fails:
 		return h.next.Handle(ctx, record)
 	}
 	h.known.message = record.Message

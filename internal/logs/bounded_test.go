@@ -12,10 +12,10 @@ import (
 	"github.com/go-logr/logr"
 )
 
-func TestAFailureOfEveryObjectIsBounded(t *testing.T) {
+func TestAFailureOfEveryObjectIsbounded(t *testing.T) {
 	now := time.Unix(1772442005, 0)
 	var out bytes.Buffer
-	logger := logr.FromSlogHandler(Bounded(slog.NewJSONHandler(&out, nil), func() time.Time { return now }))
+	logger := logr.FromSlogHandler(bounded(slog.NewJSONHandler(&out, nil), func() time.Time { return now }))
 	lines := func(part string) int { return strings.Count(out.String(), part) }
 	outage := func() {
 		for i := range 1000 {
@@ -46,9 +46,9 @@ func TestAFailureOfEveryObjectIsBounded(t *testing.T) {
 }
 
 // A library that writes another message each time fills neither the log nor the memory.
-func TestMessagesWithValuesAreBounded(t *testing.T) {
+func TestMessagesWithValuesArebounded(t *testing.T) {
 	var out bytes.Buffer
-	h := Bounded(slog.NewJSONHandler(&out, nil), func() time.Time { return time.Unix(1772442005, 0) })
+	h := bounded(slog.NewJSONHandler(&out, nil), func() time.Time { return time.Unix(1772442005, 0) })
 	logger := logr.FromSlogHandler(h)
 	for i := range 10 * maxFailures {
 		logger.Error(nil, fmt.Sprint("failed for ", i))

@@ -250,6 +250,7 @@ func (h *Handler) report(page string, req *consentRequest, re response) {
 	}
 	consentPages.WithLabelValues(namespace, app, page, strconv.Itoa(re.code), re.reason).Inc()
 	h.series.Note(req.app)
+	h.logger.V(logs.Debug).Info("Page answered", "namespace", namespace, "app", app, "page", page, "code", re.code, "reason", re.reason)
 	if re.err == nil {
 		return
 	}

@@ -146,6 +146,7 @@ func (h *Handler) answer(ctx context.Context, r *http.Request, info *requestInfo
 	}
 	raw, release, err := h.bodies.read(r)
 	defer release()
+	info.size = len(raw)
 	if err != nil {
 		return responseTo(unreadable(err, credible(app, r.Header)))
 	}
@@ -187,8 +188,7 @@ func (h *Handler) app(ctx context.Context, r *http.Request, key types.Namespaced
 	case err == nil && servedErr == nil && allowed:
 		return app, nil
 	}
-	possible := len(validation.IsDNS1123Label(key.Namespace)) == 0 && len(validation.IsDNS1123Subdomain(key.Name)) == 0
-	if !possible || !zoom.Signed(r.Header) {
+	if !possible(key) || !zoom.Signed(r.Header) {
 		return nil, refuse(http.StatusNotFound, telemetry.ReasonNoApp)
 	}
 	// The body is read all the same: a connection that is closed with a part of it on the way may
@@ -199,6 +199,11 @@ func (h *Handler) app(ctx context.Context, r *http.Request, key types.Namespaced
 		return nil, unreadable(err, true)
 	}
 	return nil, retryLater(telemetry.ReasonNoApp)
+}
+
+// possible says whether an app can have such a name.
+func possible(app types.NamespacedName) bool {
+	return len(validation.IsDNS1123Label(app.Namespace)) == 0 && len(validation.IsDNS1123Subdomain(app.Name)) == 0
 }
 
 func (h *Handler) answerChallenge(app *v1alpha1.ZoomApp, ev authenticatedEvent) response {
@@ -242,6 +247,7 @@ func (h *Handler) report(r response, info *requestInfo, took time.Duration) {
 	webhooks.WithLabelValues(key.Namespace, key.Name, event, code, r.reason).Inc()
 	h.series.Note(info.app)
 	webhookSeconds.WithLabelValues(code).Observe(took.Seconds())
+	h.explain(r, info, event)
 	if r.err == nil {
 		return
 	}
@@ -249,6 +255,20 @@ func (h *Handler) report(r response, info *requestInfo, took time.Duration) {
 		h.logger.Info("Event not taken", "namespace", key.Namespace, "app", key.Name, "event", event, "code", r.code, "reason", r.reason,
 			"cause", logs.Cause(r.err), "count", count)
 	}
+}
+
+// explain says at the level debug why a request was not stored, to an admin who looks for the
+// events of an app: it is the answer to each, and of the request no more than its size.
+func (h *Handler) explain(r response, info *requestInfo, event string) {
+	debug := h.logger.V(logs.Debug)
+	if r.reason == reasonStored || !debug.Enabled() {
+		return
+	}
+	key := info.key
+	if !possible(key) {
+		key = types.NamespacedName{} // a stranger's words
+	}
+	debug.Info("Request not stored", "namespace", key.Namespace, "app", key.Name, "event", event, "code", r.code, "reason", r.reason, "bytes", info.size)
 }
 
 // reportMistake logs that an event was put off by what may be a mistake on this side, and has the

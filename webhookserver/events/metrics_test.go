@@ -12,6 +12,7 @@ import (
 
 	"github.com/go-logr/logr"
 
+	"github.com/zoom-operator/zoom-operator/internal/logs"
 	"github.com/zoom-operator/zoom-operator/internal/urls"
 	"github.com/zoom-operator/zoom-operator/webhookserver/internal/fixture"
 	"github.com/zoom-operator/zoom-operator/webhookserver/telemetry"
@@ -67,6 +68,30 @@ func TestLinesOfAnOutage(t *testing.T) {
 	for part, want := range map[string]int{`"Event not taken"`: 2, `"count":100`: 1} {
 		if n := strings.Count(out.String(), part); n != want {
 			t.Errorf("%d lines have %s, want %d:\n%s", n, part, want, &out)
+		}
+	}
+}
+
+// At the level debug each refused request says why, and nothing that a stranger wrote.
+func TestDebugSaysWhyARequestIsRefused(t *testing.T) {
+	app := fixture.AppOf("debug")
+	h, _ := newOffline(t, time.Now, app, fixture.SecretToken)
+	for level, want := range map[string]int{"info": 0, "debug": 1} {
+		var out bytes.Buffer
+		h.logger = logs.New(&out, logs.Options{Level: level, Format: "text"}, time.Now)
+		for name, reason := range map[string]string{app.Name: reasonUnsigned, "made-up": telemetry.ReasonNoApp, "Private\nwords": telemetry.ReasonNoApp} {
+			out.Reset()
+			r := httptest.NewRequestWithContext(t.Context(), http.MethodPost, "/webhooks/ns/app", strings.NewReader(`{"event":"private"}`))
+			r.SetPathValue("namespace", app.Namespace)
+			r.SetPathValue("app", name)
+			h.ServeHTTP(httptest.NewRecorder(), r)
+			line := out.String()
+			if n := strings.Count(line, "reason="+reason); n != want || strings.Contains(strings.ToLower(line), "private") || strings.Contains(line, "192.0.2.1") {
+				t.Errorf("at %s, a request to %q leaves %q", level, name, line)
+			}
+			if level == "debug" && name == app.Name && !strings.Contains(line, "bytes=19") {
+				t.Errorf("the size is not in %q", line)
+			}
 		}
 	}
 }

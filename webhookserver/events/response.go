@@ -24,6 +24,7 @@ type requestInfo struct {
 	key    types.NamespacedName // of an app, which need not be there
 	app    *v1alpha1.ZoomApp
 	event  string
+	size   int            // of the body, as far as it was read
 	caller *limits.Caller // nil when the address is not known
 }
 

@@ -7,7 +7,10 @@ import (
 
 	"github.com/prometheus/client_golang/prometheus"
 	"sigs.k8s.io/controller-runtime/pkg/client"
+	"sigs.k8s.io/controller-runtime/pkg/log"
 	"sigs.k8s.io/controller-runtime/pkg/metrics"
+
+	"github.com/zoom-operator/zoom-operator/internal/logs"
 )
 
 // Why a meeting is deleted, as zoom_operator_meetings_deleted_total calls it.
@@ -37,5 +40,10 @@ func Delete(ctx context.Context, c client.Client, m client.Object, reason string
 		return fmt.Errorf("deleting ZoomMeeting %s/%s for its %s: %w", m.GetNamespace(), m.GetName(), reason, err)
 	}
 	deleted.WithLabelValues(reason).Inc()
+	logger := log.FromContext(ctx)
+	if reason == Removal {
+		logger = logger.V(logs.Debug) // one line tells of all of a customer's
+	}
+	logger.Info("Meeting deleted", "meeting", m.GetName(), "reason", reason)
 	return nil
 }
