@@ -55,7 +55,7 @@ run: build kubernetes ## Run everything on this machine: a cluster's control pla
 	@KUBEBUILDER_ASSETS="$(ASSETS)" exec bin/local
 
 .PHONY: generate
-generate: $(CONTROLLER_GEN) ## Write deepcopy functions, CRDs, the RBAC roles and docs/conditions.md from the Go source.
+generate: $(CONTROLLER_GEN) ## Write deepcopy functions, CRDs, RBAC roles, docs and the dashboard from the Go source.
 	$(CONTROLLER_GEN) object crd paths=./api/... output:crd:dir=config/crd/bases
 	$(CONTROLLER_GEN) rbac:roleName=receiver paths=./webhookserver/... output:rbac:dir=config/rbac/receiver
 	$(CONTROLLER_GEN) rbac:roleName=controller paths=./controllers/... output:rbac:dir=config/rbac/controller

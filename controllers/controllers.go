@@ -88,7 +88,7 @@ func SetupWithManager(mgr ctrl.Manager, o Options) error {
 	if err := meetings.SetupWithManager(mgr); err != nil {
 		return fmt.Errorf("the controller of meetings: %w", err)
 	}
-	return nil
+	return mgr.Add(manager.RunnableFunc(objects.while(mgr.GetCache())))
 }
 
 // Index adds the field indexes of the controllers to a cache, which takes each only once.

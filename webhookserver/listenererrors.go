@@ -15,9 +15,9 @@ import (
 
 // The kinds of errors of the listener, in zoom_operator_listener_errors_total.
 const (
-	listenerTLS    = "tls_handshake"
-	listenerAccept = "accept"
-	listenerOther  = "other"
+	listenerTLS    = "tls_handshake" // a client and the listener could not agree on TLS
+	listenerAccept = "accept"        // no connection could be accepted
+	listenerOther  = "other"         // anything else
 )
 
 // listenerErrors takes what http.Server logs. Broken handshakes are the noise of every public port,

@@ -30,6 +30,7 @@ import (
 	"github.com/zoom-operator/zoom-operator/webhookserver/consent"
 	"github.com/zoom-operator/zoom-operator/webhookserver/events"
 	"github.com/zoom-operator/zoom-operator/webhookserver/limits"
+	"github.com/zoom-operator/zoom-operator/webhookserver/telemetry"
 )
 
 // Options say where the server listens.
@@ -99,7 +100,8 @@ func SetupWithManager(mgr ctrl.Manager, options Options) error {
 	logger := mgr.GetLogger().WithName("webhooks")
 	installations := &commit.Committer[*v1alpha1.ZoomInstallation]{
 		Writer: mgr.GetClient(), Cache: mgr.GetClient(), Live: mgr.GetAPIReader(),
-		New: func() *v1alpha1.ZoomInstallation { return &v1alpha1.ZoomInstallation{} },
+		New:      func() *v1alpha1.ZoomInstallation { return &v1alpha1.ZoomInstallation{} },
+		Observer: telemetry.CommitsOf("installation"),
 	}
 	secrets := credentials.NewSource(mgr.GetAPIReader(), time.Now, logger)
 	ended := tombstones.New(mgr.GetClient(), mgr.GetAPIReader(), time.Now)
@@ -200,6 +202,7 @@ func (s *listener) listen(ctx context.Context, group *errgroup.Group, failures *
 	if err != nil {
 		return nil, nil, errors.Join(fmt.Errorf("the webhook server's TLS files cannot be read: %w", err), listener.Close())
 	}
+	watcher.RegisterCallback(noteExpiry)
 	group.Go(func() error { return watcher.Start(ctx) })
 	return tls.NewListener(listener, &tls.Config{
 		GetCertificate: watcher.GetCertificate,

@@ -15,14 +15,17 @@ import (
 	"net/http"
 	"os"
 	"path/filepath"
+	"slices"
 	"strings"
 	"sync/atomic"
 	"testing"
 	"time"
 
+	dto "github.com/prometheus/client_model/go"
 	ctrl "sigs.k8s.io/controller-runtime"
 	"sigs.k8s.io/controller-runtime/pkg/client"
 	"sigs.k8s.io/controller-runtime/pkg/client/interceptor"
+	"sigs.k8s.io/controller-runtime/pkg/metrics"
 	metricsserver "sigs.k8s.io/controller-runtime/pkg/metrics/server"
 
 	"github.com/zoom-operator/zoom-operator/api/v1alpha1"
@@ -41,7 +44,7 @@ func certificate(t testing.TB, certFile, keyFile string, serial int64) *x509.Cer
 		t.Fatal(err)
 	}
 	template := &x509.Certificate{
-		SerialNumber: big.NewInt(serial), NotBefore: time.Now().Add(-time.Hour), NotAfter: time.Now().Add(time.Hour),
+		SerialNumber: big.NewInt(serial), NotBefore: time.Now().Add(-time.Hour), NotAfter: time.Now().Add(time.Duration(serial) * time.Hour),
 		IPAddresses: []net.IP{net.IPv4(127, 0, 0, 1)}, IsCA: true, BasicConstraintsValid: true,
 	}
 	der, err := x509.CreateCertificate(rand.Reader, template, template, key.Public(), key)
@@ -97,6 +100,19 @@ func TestCertificateIsReplacedWithoutARestart(t *testing.T) {
 	if err := sendTo(t.Context(), first, 85000000003); err == nil {
 		t.Error("the old certificate is still served")
 	}
+	fixture.Eventually(t, "the expiry of the new certificate is a metric", func() error {
+		families, err := metrics.Registry.Gather()
+		i := slices.IndexFunc(families, func(f *dto.MetricFamily) bool {
+			return f.GetName() == "zoom_operator_tls_certificate_expiry_timestamp_seconds"
+		})
+		if err != nil || i < 0 {
+			return fmt.Errorf("the metric is not there: %w", err)
+		}
+		if at := families[i].GetMetric()[0].GetGauge().GetValue(); at != float64(second.NotAfter.Unix()) {
+			return fmt.Errorf("it is %v, want %v", at, second.NotAfter.Unix())
+		}
+		return nil
+	})
 	_, err := tls.DialWithDialer(&net.Dialer{Timeout: fixture.Patience}, "tcp", r.Address, &tls.Config{InsecureSkipVerify: true, MaxVersion: tls.VersionTLS11, MinVersion: tls.VersionTLS10})
 	if err == nil {
 		t.Error("TLS 1.1 is spoken, which is less than Zoom asks for")

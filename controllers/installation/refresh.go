@@ -6,38 +6,13 @@ import (
 	"fmt"
 	"time"
 
-	"github.com/prometheus/client_golang/prometheus"
 	apierrors "k8s.io/apimachinery/pkg/api/errors"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
-	"sigs.k8s.io/controller-runtime/pkg/metrics"
 
 	"github.com/zoom-operator/zoom-operator/api/v1alpha1"
 	"github.com/zoom-operator/zoom-operator/internal/tokens"
 	"github.com/zoom-operator/zoom-operator/zoom"
 )
-
-// What becomes of a refresh, as zoom_operator_token_refreshes_total calls it.
-const (
-	refreshed       = "refreshed"
-	refreshRevoked  = "revoked"
-	refreshLost     = "lost"
-	refreshScopes   = "scopes_changed"
-	refreshRejected = "client_rejected"
-	refreshLimited  = "rate_limited"
-	refreshFailed   = "failed"
-)
-
-var tokenRefreshes = prometheus.NewCounterVec(prometheus.CounterOpts{
-	Name: "zoom_operator_token_refreshes_total",
-	Help: "Refreshes of OAuth tokens at Zoom, by what became of them.",
-}, []string{"outcome"})
-
-func init() {
-	metrics.Registry.MustRegister(tokenRefreshes)
-	for _, outcome := range []string{refreshed, refreshRevoked, refreshLost, refreshScopes, refreshRejected, refreshLimited, refreshFailed} {
-		tokenRefreshes.WithLabelValues(outcome) // so that the first one is an increase
-	}
-}
 
 // refresh spends the refresh token: mark, ask, store. Whenever the operator ends in between, the
 // mark says that the token may be spent.
@@ -68,7 +43,7 @@ func (r *Reconciler) refresh(ctx context.Context, in *v1alpha1.ZoomInstallation,
 	answer, err := r.oauth(f).Refresh(ctx, f.token.RefreshToken)
 	r.heard(in, f, pass, err)
 	f.failing = nil
-	tokenRefreshes.WithLabelValues(outcome(err, before)).Inc()
+	countRefresh(f.app, outcome(err, before))
 	refusal := refusalOf(err, before)
 	switch {
 	case err == nil:

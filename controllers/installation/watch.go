@@ -75,7 +75,10 @@ var meetingAppeared = predicate.Funcs{
 func (r *Reconciler) FollowApp() handler.EventHandler {
 	every := handler.EnqueueRequestsFromMapFunc(r.installationsOf)
 	return handler.Funcs{
-		CreateFunc: every.Create,
+		CreateFunc: func(ctx context.Context, e event.CreateEvent, queue workqueue.TypedRateLimitingInterface[reconcile.Request]) {
+			beginSeries(e.Object)
+			every.Create(ctx, e, queue)
+		},
 		UpdateFunc: func(ctx context.Context, e event.UpdateEvent, queue workqueue.TypedRateLimitingInterface[reconcile.Request]) {
 			before, ok := e.ObjectOld.(*v1alpha1.ZoomApp)
 			after, ok2 := e.ObjectNew.(*v1alpha1.ZoomApp)
@@ -86,6 +89,7 @@ func (r *Reconciler) FollowApp() handler.EventHandler {
 		},
 		DeleteFunc: func(ctx context.Context, e event.DeleteEvent, queue workqueue.TypedRateLimitingInterface[reconcile.Request]) {
 			r.Gates.Forget(client.ObjectKeyFromObject(e.Object))
+			endSeries(e.Object)
 			every.Delete(ctx, e, queue)
 		},
 		GenericFunc: every.Generic,

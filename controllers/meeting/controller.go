@@ -195,5 +195,6 @@ func (r *Reconciler) report(ctx context.Context, m *v1alpha1.ZoomMeeting, status
 		return client.IgnoreNotFound(fmt.Errorf("writing the status of ZoomMeeting %s/%s: %w", m.Namespace, m.Name, err))
 	}
 	events.Record(r.Events, m, transitions(&m.Status, &status, m.Spec.Removal)...)
+	observeLag(r.Now(), &m.Status, &status, m.Spec.Removal)
 	return nil
 }

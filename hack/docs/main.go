@@ -1,5 +1,7 @@
 // Docs writes docs/conditions.md from the constants in api/v1alpha1/conditions.go and their
-// comments, and fails when a condition and its reasons do not fit together.
+// comments, and fails when a condition and its reasons do not fit together (main.go). It writes
+// docs/metrics.md from where the metrics are declared (metrics.go), and the dashboard
+// config/grafana/zoom-operator.json from its list of panels (dashboard.go).
 package main
 
 import (
@@ -38,7 +40,11 @@ func run() error {
 	if err != nil {
 		return fmt.Errorf("%s: %w", source, err)
 	}
-	return os.WriteFile(target, page, 0o644)
+	metrics, err := declaredMetrics(".")
+	if err != nil {
+		return err
+	}
+	return errors.Join(os.WriteFile(target, page, 0o644), os.WriteFile("docs/metrics.md", metricsPage(metrics), 0o644))
 }
 
 // kind is the conditions of one API type.

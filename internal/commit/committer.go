@@ -55,11 +55,21 @@ type Committer[T client.Object] struct {
 	Live client.Reader
 	// New returns an empty object.
 	New func() T
+	// Observer is told what is written; nil for nobody.
+	Observer Observer
 
 	mu        sync.Mutex
 	queues    map[types.NamespacedName]*queue[T]
 	admission admission[T]
 	writes    int // in flight
+}
+
+// Observer is told what a Committer does, which waits meanwhile.
+type Observer interface {
+	// Wrote says that a batch of so many changes was written, or could not be, within that time.
+	Wrote(changes int, took time.Duration)
+	// Unanswered is how many changes wait, or are being written, now.
+	Unanswered(changes int)
 }
 
 // queue is the changes that wait for one object.
@@ -128,7 +138,14 @@ func (c *Committer[T]) enqueue(key types.NamespacedName, account string, ch *cha
 		c.admission.push(q)
 		c.dispatch()
 	}
+	c.observeUnanswered()
 	return nil
+}
+
+func (c *Committer[T]) observeUnanswered() {
+	if c.Observer != nil {
+		c.Observer.Unanswered(c.admission.unanswered)
+	}
 }
 
 // dispatch begins as many writes as there may be at the same time.
@@ -152,10 +169,14 @@ func (c *Committer[T]) writeBatch(q *queue[T], batch []*change[T]) {
 	began := time.Now()
 	c.store(q.key, q, batch)
 	took := time.Since(began)
+	if c.Observer != nil {
+		c.Observer.Wrote(len(batch), took)
+	}
 	time.AfterFunc(batchDelay(took), func() { c.resume(q) })
 	c.mu.Lock()
 	defer c.mu.Unlock()
 	c.admission.answered(batch)
+	c.observeUnanswered()
 	c.admission.writeTime += (took - c.admission.writeTime) / 16 // follows a change within some twenty writes
 	c.writes--
 	c.dispatch()

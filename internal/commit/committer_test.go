@@ -342,6 +342,8 @@ func TestCommitGathersWhatArrivesDuringAWrite(t *testing.T) {
 	const gathered = 500
 	synctest.Test(t, func(t *testing.T) {
 		s := newServer(t)
+		seen := &observed{}
+		s.committer.Observer = seen
 		let := s.blockWrites()
 		first := s.ask(t, join(0))
 		synctest.Wait()
@@ -377,8 +379,22 @@ func TestCommitGathersWhatArrivesDuringAWrite(t *testing.T) {
 			}
 		}
 		s.expect(t, calls{Creates: 1, Updates: 1})
+		synctest.Wait()
+		if want := (observed{wrote: []int{1, gathered}, most: gathered + 1}); !cmp.Equal(want, *seen, cmp.AllowUnexported(observed{})) {
+			t.Errorf("the observer was told %+v, want %+v", *seen, want)
+		}
 	})
 }
+
+// observed is what an Observer was told.
+type observed struct {
+	wrote            []int
+	unanswered, most int
+}
+
+func (o *observed) Wrote(changes int, _ time.Duration) { o.wrote = append(o.wrote, changes) }
+
+func (o *observed) Unanswered(changes int) { o.unanswered, o.most = changes, max(o.most, changes) }
 
 func TestCommitWritesAHotObjectSeldom(t *testing.T) {
 	t.Parallel()

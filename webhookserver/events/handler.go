@@ -80,7 +80,8 @@ func New(c Config) *Handler {
 		router:        &router{objects: objects, installations: installations, tombstones: c.Tombstones, now: c.Now},
 		recorder: &recorder{objects: objects, quota: c.Quota, meetings: &commit.Committer[*v1alpha1.ZoomMeeting]{
 			Writer: c.Client, Cache: c.Client, Live: c.Live,
-			New: func() *v1alpha1.ZoomMeeting { return &v1alpha1.ZoomMeeting{} },
+			New:      func() *v1alpha1.ZoomMeeting { return &v1alpha1.ZoomMeeting{} },
+			Observer: telemetry.CommitsOf("meeting"),
 		}},
 		removals:  &removals{objects: objects, installations: installations, tombstones: c.Tombstones, heartbeat: heartbeat},
 		heartbeat: heartbeat,
@@ -171,7 +172,10 @@ func (h *Handler) answer(ctx context.Context, r *http.Request, info *requestInfo
 	if ev.event.Challenge != nil {
 		return h.answerChallenge(app, ev)
 	}
-	return responseTo(h.store(ctx, app, ev.event))
+	if err = h.store(ctx, app, ev.event); err == nil {
+		storedLag.Observe(h.now().Sub(ev.event.Time).Seconds())
+	}
+	return responseTo(err)
 }
 
 // app is the app of a request, as cached. One that the cache does not have is not there, or its

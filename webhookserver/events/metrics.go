@@ -8,26 +8,29 @@ import (
 // The reasons in zoom_operator_webhooks_total, beside those that it shares with pages: why a
 // request was answered as it was.
 const (
-	reasonStored            = "stored"
-	reasonChallenge         = "challenge"
-	reasonUnsignedChallenge = "unsigned_challenge"
-	reasonUnknownEvent      = "unknown_event"
-	reasonNoEffect          = "no_effect"
-	reasonIgnored           = "unknown_account_ignored"
-	reasonRemoved           = "installation_removed"
-	reasonNoInstallation    = "no_such_installation"
-	reasonOtherClient       = "other_client"
-	reasonHostUnknown       = "host_unknown"
-	reasonTooManyMeetings   = "too_many_meetings"
-	reasonMakingRoom        = "making_room"
-	reasonUnsigned          = "unsigned"
-	reasonSignature         = "wrong_signature"
-	reasonVerificationToken = "wrong_verification_token"
-	reasonStale             = "stale"
-	reasonFuture            = "future_event"
-	reasonSlow              = "body_too_slow"
-	reasonCutOff            = "body_cut_off"
+	reasonStored            = "stored"                   // it is stored, by this request or by an earlier one
+	reasonChallenge         = "challenge"                // Zoom validated the webhook URL
+	reasonUnsignedChallenge = "unsigned_challenge"       // a validation without a signature, which anybody can send
+	reasonUnknownEvent      = "unknown_event"            // an event that this version does not know
+	reasonNoEffect          = "no_effect"                // an event that changes nothing here
+	reasonIgnored           = "unknown_account_ignored"  // of an account that has not consented, in an app with unknownAccounts: Ignore
+	reasonRemoved           = "installation_removed"     // of a customer who has removed the app
+	reasonNoInstallation    = "no_such_installation"     // a removal of which no consent is known
+	reasonOtherClient       = "other_client"             // a removal of another app
+	reasonHostUnknown       = "host_unknown"             // of a meeting whose host is not known, or not yet
+	reasonTooManyMeetings   = "too_many_meetings"        // a new meeting of a customer who has as many as the app keeps
+	reasonMakingRoom        = "making_room"              // the same, while older ones are being deleted
+	reasonUnsigned          = "unsigned"                 // without a signature
+	reasonSignature         = "wrong_signature"          // signed with another secret token than those of the app
+	reasonVerificationToken = "wrong_verification_token" // with another verification token than those of the app
+	reasonStale             = "stale"                    // older than maxEventAgeSeconds
+	reasonFuture            = "future_event"             // ahead of the clock here
+	reasonSlow              = "body_too_slow"            // the body did not arrive in time
+	reasonCutOff            = "body_cut_off"             // the body ended too early
 )
+
+// lagBuckets tell what is prompt, what is slow, and what Zoom has sent again.
+var lagBuckets = []float64{.5, 1, 2.5, 10, 60, 330, 1900, 7200}
 
 var (
 	webhooks = prometheus.NewCounterVec(prometheus.CounterOpts{
@@ -41,6 +44,14 @@ var (
 		Buckets: []float64{.002, .005, .01, .025, .05, .1, .25, .5, 1, 2, 2.5, 3},
 	}, []string{"code"})
 
+	// Events that Zoom had to send again, since they were answered 503 at first, are 5, 25 or 85
+	// minutes late.
+	storedLag = prometheus.NewHistogram(prometheus.HistogramOpts{
+		Name:    "zoom_operator_event_stored_lag_seconds",
+		Help:    "Time from when something happened, as Zoom says, until it was stored.",
+		Buckets: lagBuckets,
+	})
+
 	ignoredFields = prometheus.NewCounterVec(prometheus.CounterOpts{
 		Name: "zoom_operator_ignored_fields_total",
 		Help: "Fields of authenticated events that could not be understood and were left out, by event and field. An event counts each time Zoom sends it.",
@@ -48,5 +59,5 @@ var (
 )
 
 func init() {
-	metrics.Registry.MustRegister(webhooks, webhookSeconds, ignoredFields)
+	metrics.Registry.MustRegister(webhooks, webhookSeconds, storedLag, ignoredFields)
 }
