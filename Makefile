@@ -74,6 +74,8 @@ test: build kubernetes $(GOTESTSUM) $(KUSTOMIZE) ## Run the tests, against a rea
 	@echo "==> go test $(RACE)"
 	@$(GO_TEST) $$(go list ./... | grep -v /test/e2e)
 	@if [ -n "$(CI)" ]; then hack/verify-no-skips.sh; fi
+	@echo "==> alerts and dashboard"
+	@cd test/prometheus && $(PROGRESS) "go test" go test -vet=all ./...
 	@echo "==> end to end"
 	@$(GO_TEST) ./test/e2e
 	@if [ -n "$(CI)" ]; then hack/verify-no-skips.sh; fi

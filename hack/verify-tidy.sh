@@ -4,7 +4,9 @@ set -eu
 cd "$(dirname "$0")/.."
 
 echo "==> go.mod"
-if ! go mod tidy -diff; then
-	echo "go.mod is not tidy: run go mod tidy" >&2
-	exit 1
-fi
+for module in . test/prometheus; do
+	if ! go mod tidy -C "$module" -diff; then
+		echo "$module/go.mod is not tidy: run go mod tidy in $module" >&2
+		exit 1
+	fi
+done

@@ -1,7 +1,8 @@
 // Docs writes docs/conditions.md from the constants in api/v1alpha1/conditions.go and their
 // comments, and fails when a condition and its reasons do not fit together (main.go). It writes
-// docs/metrics.md from where the metrics are declared (metrics.go), and the dashboard
-// config/grafana/zoom-operator.json from its list of panels (dashboard.go).
+// docs/metrics.md from where the metrics are declared (metrics.go), the dashboard
+// config/grafana/zoom-operator.json from its list of panels (dashboard.go), and a PrometheusRule of
+// the rules of config/prometheus.
 package main
 
 import (
@@ -44,7 +45,42 @@ func run() error {
 	if err != nil {
 		return err
 	}
-	return errors.Join(os.WriteFile(target, page, 0o644), os.WriteFile("docs/metrics.md", metricsPage(metrics), 0o644))
+	board, err := dashboard()
+	if err != nil {
+		return err
+	}
+	rules, err := os.ReadFile("config/prometheus/rules.yaml")
+	if err != nil {
+		return err
+	}
+	return errors.Join(
+		os.WriteFile(target, page, 0o644),
+		os.WriteFile("docs/metrics.md", metricsPage(metrics), 0o644),
+		os.WriteFile("config/grafana/zoom-operator.json", board, 0o644),
+		os.WriteFile("config/components/with-prometheus/prometheus_rule.yaml", prometheusRule(rules), 0o644),
+	)
+}
+
+// prometheusRule is a file of rules as the Prometheus Operator takes it.
+func prometheusRule(rules []byte) []byte {
+	page := []byte(`# Written by make generate from config/prometheus/rules.yaml.
+apiVersion: monitoring.coreos.com/v1
+kind: PrometheusRule
+metadata:
+  name: zoom-operator
+  namespace: zoom-operator-system
+  labels:
+    app.kubernetes.io/name: zoom-operator
+    app.kubernetes.io/part-of: zoom-operator
+spec:
+`)
+	for line := range bytes.Lines(rules) {
+		if len(bytes.TrimSpace(line)) > 0 {
+			page = append(page, "  "...)
+		}
+		page = append(page, line...)
+	}
+	return page
 }
 
 // kind is the conditions of one API type.
