@@ -75,7 +75,7 @@ test: build kubernetes $(GOTESTSUM) $(KUSTOMIZE) ## Run the tests, against a rea
 	@$(GO_TEST) $$(go list ./... | grep -v /test/e2e)
 	@if [ -n "$(CI)" ]; then hack/verify-no-skips.sh; fi
 	@echo "==> alerts and dashboard"
-	@cd test/prometheus && $(PROGRESS) "go test" go test -vet=all ./...
+	@cd test/prometheus && KUBEBUILDER_ASSETS="$(ASSETS)" $(PROGRESS) "go test" go test -count=1 -vet=all ./...
 	@echo "==> end to end"
 	@$(GO_TEST) ./test/e2e
 	@if [ -n "$(CI)" ]; then hack/verify-no-skips.sh; fi

@@ -34,7 +34,7 @@ var rows = []row{
 		{"Live meetings", "", "stat", "short", []panelQuery{{`sum(zoom_operator_meetings{state="Live", ` + ofApps + `})`, "live"}}},
 		{"Last event", "Of each app; a validation by Zoom counts.", "stat", "dateTimeFromNow", []panelQuery{{`max by (namespace, app) (zoom_operator_app_last_event_timestamp_seconds{` + ofApps + `}) * 1000`, "{{namespace}}/{{app}}"}}},
 		{"Last validation by Zoom", "Every 72 hours.", "stat", "dateTimeFromNow", []panelQuery{{`max by (namespace, app) (zoom_operator_app_endpoint_validated_timestamp_seconds{` + ofApps + `}) * 1000`, "{{namespace}}/{{app}}"}}},
-		{"Conditions of apps that are not True", "docs/conditions.md says what each reason means and what to do.", "table", "short", []panelQuery{{`max by (namespace, app, condition, status, reason) (zoom_operator_app_conditions{status!="True", condition!="LegacyVerification", ` + ofApps + `})`, ""}}},
+		{"Conditions of apps", "docs/conditions.md says what each reason means and what to do.", "table", "short", []panelQuery{{`max by (namespace, app, condition, status, reason) (zoom_operator_app_conditions{` + ofApps + `})`, ""}}},
 	}},
 	{"Events", []panel{
 		{"Webhooks by answer", "204 is stored, or of no effect; 503 is sent again by Zoom.", "timeseries", "reqps", []panelQuery{{`sum by (code) (rate(zoom_operator_webhooks_total{` + ofApps + `}[$__rate_interval]))`, "{{code}}"}}},

@@ -39,6 +39,7 @@ func (w *world) checks(ctx context.Context) error {
 	if err := w.start(ctx); err != nil {
 		return err
 	}
+	w.say("\nMetrics are at %s\n", w.operator.MetricsURL)
 	w.say("\nThe community's day, seen through kubectl:\n\n")
 	begin := time.Now()
 	d := newDay(time.Now().Add(-dayLength))
