@@ -47,7 +47,7 @@ func (w *world) start(ctx context.Context) error {
 			return settle(ctx, w.Client, w.credentials)
 		}},
 		{"the operator, as its own service account", func(ctx context.Context) (err error) {
-			w.operator, err = cluster.StartOperator(ctx, w.Cluster, "operator", cluster.Single, "--cloud="+cloud+"="+w.site.url+","+w.site.url)
+			w.operator, err = cluster.StartOperator(ctx, w.Cluster, "operator", cluster.Single, "--log-level=debug", "--cloud="+cloud+"="+w.site.url+","+w.site.url)
 			return err
 		}},
 		{"Zoom validates the webhook URL", func(ctx context.Context) (err error) {
