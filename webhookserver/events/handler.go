@@ -173,7 +173,7 @@ func (h *Handler) answer(ctx context.Context, r *http.Request, info *requestInfo
 		return h.answerChallenge(app, ev)
 	}
 	if err = h.store(ctx, app, ev.event); err == nil {
-		storedLag.Observe(h.now().Sub(ev.event.Time).Seconds())
+		storedLag.Observe(max(0, h.now().Sub(ev.event.Time).Seconds())) // clocks differ
 	}
 	return responseTo(err)
 }
