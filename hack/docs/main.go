@@ -1,8 +1,8 @@
 // Docs writes docs/conditions.md from the constants in api/v1alpha1/conditions.go and their
 // comments, and fails when a condition and its reasons do not fit together (main.go). It writes
-// docs/metrics.md from where the metrics are declared (metrics.go), the dashboard
-// config/grafana/zoom-operator.json from its list of panels (dashboard.go), and a PrometheusRule of
-// the rules of config/prometheus.
+// docs/reference.md from the CustomResourceDefinitions (reference.go), docs/metrics.md from where
+// the metrics are declared (metrics.go), the dashboard config/grafana/zoom-operator.json from its
+// list of panels (dashboard.go), and a PrometheusRule of the rules of config/prometheus.
 package main
 
 import (
@@ -49,12 +49,17 @@ func run() error {
 	if err != nil {
 		return err
 	}
+	fields, err := reference("config/crd/bases")
+	if err != nil {
+		return err
+	}
 	rules, err := os.ReadFile("config/prometheus/rules.yaml")
 	if err != nil {
 		return err
 	}
 	return errors.Join(
 		os.WriteFile(target, page, 0o644),
+		os.WriteFile("docs/reference.md", fields, 0o644),
 		os.WriteFile("docs/metrics.md", metricsPage(metrics), 0o644),
 		os.WriteFile("config/grafana/zoom-operator.json", board, 0o644),
 		os.WriteFile("config/components/with-prometheus/prometheus_rule.yaml", prometheusRule(rules), 0o644),
