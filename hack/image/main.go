@@ -2,11 +2,15 @@
 // files that the build stage copies, as .dockerignore leaves them, into an empty folder and runs
 // the build stage's own commands there. It understands what this project's Dockerfile uses and
 // refuses the rest, so that it cannot pass over something in silence.
+//
+// With --out it keeps the files that the final stage takes, each platform's in a folder like
+// linux-arm64, for hack/oci to make an image of.
 package main
 
 import (
 	"context"
 	"errors"
+	"flag"
 	"fmt"
 	"io/fs"
 	"os"
@@ -21,8 +25,11 @@ import (
 )
 
 func main() {
+	out := flag.String("out", "", "where what is built is kept; empty for nowhere")
+	platforms := flag.String("platforms", runtime.GOOS+"/"+runtime.GOARCH, "what to build for, separated by commas")
+	flag.Parse()
 	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt)
-	err := verify(ctx, ".")
+	err := run(ctx, ".", *out, strings.Split(*platforms, ","))
 	stop()
 	if err != nil {
 		fmt.Fprintln(os.Stderr, "hack/image:", err)
@@ -30,9 +37,9 @@ func main() {
 	}
 }
 
-// verify builds the image of the project in the folder, up to the files that the final stage
-// copies.
-func verify(ctx context.Context, project string) error {
+// run builds the image of the project in the folder for each platform, up to the files that the
+// final stage copies, and keeps those below out.
+func run(ctx context.Context, project, out string, platforms []string) error {
 	text, err := os.ReadFile(filepath.Join(project, "Dockerfile"))
 	if err != nil {
 		return err
@@ -44,19 +51,44 @@ func verify(ctx context.Context, project string) error {
 	if err := build.checkGo(project); err != nil {
 		return err
 	}
+	for _, platform := range platforms {
+		kept := ""
+		if out != "" {
+			kept = filepath.Join(out, strings.ReplaceAll(platform, "/", "-"))
+		}
+		if err := build.do(ctx, project, platform, kept); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// do builds for a platform like linux/arm64 and, unless kept is empty, moves there what the final
+// stage copies.
+func (b build) do(ctx context.Context, project, platform, kept string) error {
 	root, err := os.MkdirTemp("", "image")
 	if err != nil {
 		return err
 	}
 	defer func() { _ = os.RemoveAll(root) }()
-	for _, s := range build.steps {
-		if err := s.do(ctx, project, root, build); err != nil {
+	for _, s := range b.steps {
+		if err := s.do(ctx, project, root, platform, b); err != nil {
 			return err
 		}
 	}
-	for _, file := range build.taken {
-		if info, err := os.Stat(filepath.Join(root, file)); err != nil || !info.Mode().IsRegular() {
+	for _, file := range b.taken {
+		built := filepath.Join(root, file)
+		if info, err := os.Stat(built); err != nil || !info.Mode().IsRegular() {
 			return fmt.Errorf("the build stage does not write %s, which the final stage copies", file)
+		}
+		if kept == "" {
+			continue
+		}
+		if err := copyFile(built, filepath.Join(kept, file)); err != nil {
+			return err
+		}
+		if err := os.Chmod(filepath.Join(kept, file), 0o755); err != nil {
+			return err
 		}
 	}
 	return nil
@@ -144,8 +176,8 @@ func (b build) checkGo(project string) error {
 	return nil
 }
 
-// do carries a step out below root.
-func (s step) do(ctx context.Context, project, root string, b build) error {
+// do carries a step out below root, for a platform like linux/arm64.
+func (s step) do(ctx context.Context, project, root, platform string, b build) error {
 	if err := os.MkdirAll(filepath.Join(root, s.dir), 0o750); err != nil {
 		return err
 	}
@@ -153,7 +185,7 @@ func (s step) do(ctx context.Context, project, root string, b build) error {
 	case s.command == "go mod download":
 		return nil // The build downloads what it needs, if this machine does not have it.
 	case s.command != "":
-		return s.run(ctx, root, b)
+		return s.run(ctx, root, platform, b)
 	}
 	ignored, err := ignoreFile(filepath.Join(project, ".dockerignore"))
 	if err != nil {
@@ -167,9 +199,9 @@ func (s step) do(ctx context.Context, project, root string, b build) error {
 	return nil
 }
 
-// run runs the command as it is, but for this machine and with the files that the final stage takes
-// below root.
-func (s step) run(ctx context.Context, root string, b build) error {
+// run runs the command as it is, but with the files that the final stage takes below root.
+func (s step) run(ctx context.Context, root, platform string, b build) error {
+	goos, goarch, _ := strings.Cut(platform, "/")
 	command := s.command
 	for _, file := range b.taken {
 		command = strings.ReplaceAll(command, " "+file+" ", " "+root+file+" ")
@@ -178,7 +210,7 @@ func (s step) run(ctx context.Context, root string, b build) error {
 	run.Dir = filepath.Join(root, s.dir)
 	// As in the image, no setting of this machine reaches the build, apart from where modules come
 	// from.
-	run.Env = append(os.Environ(), "GOFLAGS=", "GOWORK=off", "GOTOOLCHAIN=local", "TARGETOS="+runtime.GOOS, "TARGETARCH="+runtime.GOARCH)
+	run.Env = append(os.Environ(), "GOFLAGS=", "GOWORK=off", "GOTOOLCHAIN=local", "TARGETOS="+goos, "TARGETARCH="+goarch)
 	run.Stdout, run.Stderr = os.Stdout, os.Stderr
 	if err := run.Run(); err != nil {
 		return fmt.Errorf("in the image, with the files that the Dockerfile copies, this fails: %s: %w", s.command, err)

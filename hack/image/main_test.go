@@ -4,6 +4,7 @@ import (
 	"maps"
 	"os"
 	"path/filepath"
+	"runtime"
 	"strings"
 	"testing"
 )
@@ -73,9 +74,9 @@ func TestVerify(t *testing.T) {
 					t.Fatal(err)
 				}
 			}
-			err := verify(t.Context(), project)
+			err := run(t.Context(), project, "", []string{runtime.GOOS + "/" + runtime.GOARCH})
 			if (err == nil) != (tt.want == "") || err != nil && !strings.Contains(err.Error(), tt.want) {
-				t.Errorf("verify: %v, want %q", err, tt.want)
+				t.Errorf("run: %v, want %q", err, tt.want)
 			}
 		})
 	}
