@@ -12,6 +12,7 @@ EXPORTED := $(BIN)/exported
 FILES := $(BIN)/files
 SETUP_ENVTEST := $(BIN)/setup-envtest
 OCI := $(BIN)/oci
+CHART := $(BIN)/chart
 CYCLONEDX := $(BIN)/cyclonedx-gomod
 PROGRESS := $(CURDIR)/hack/tools/progress.sh
 
@@ -57,11 +58,12 @@ run: build kubernetes ## Run everything on this machine: a cluster's control pla
 	@KUBEBUILDER_ASSETS="$(ASSETS)" exec bin/local
 
 .PHONY: generate
-generate: $(CONTROLLER_GEN) ## Write deepcopy functions, CRDs, RBAC roles, docs and the dashboard from the Go source.
+generate: $(CONTROLLER_GEN) ## Write deepcopy functions, CRDs, RBAC roles, what the chart has of them, docs and the dashboard from the Go source.
 	$(CONTROLLER_GEN) object crd paths=./api/... output:crd:dir=config/crd/bases
 	$(CONTROLLER_GEN) rbac:roleName=receiver paths=./webhookserver/... output:rbac:dir=config/rbac/receiver
 	$(CONTROLLER_GEN) rbac:roleName=controller paths=./controllers/... output:rbac:dir=config/rbac/controller
 	go run ./hack/docs
+	hack/copy-to-chart.sh
 
 .PHONY: fmt
 fmt: $(GOLANGCI_LINT) ## Format the Go source.
@@ -70,7 +72,7 @@ fmt: $(GOLANGCI_LINT) ## Format the Go source.
 ##@ Check
 
 .PHONY: test
-test: build kubernetes $(GOTESTSUM) $(KUSTOMIZE) ## Run the tests, against a real API server; the first time this builds one (6 to 12 minutes).
+test: build kubernetes $(GOTESTSUM) $(KUSTOMIZE) $(CHART) ## Run the tests, against a real API server; the first time this builds one (6 to 12 minutes).
 	@echo "==> go vet"
 	@$(PROGRESS) "go vet" go vet ./...
 	@echo "==> go test $(RACE)"
@@ -158,6 +160,10 @@ image: $(OCI) $(CYCLONEDX) ## Build the container image of every platform into d
 image-push: $(OCI) ## Push dist/image as IMG, with the credentials of docker login.
 	@$(OCI) push --from "$(DIST)/image" "$(IMG)"
 
+.PHONY: chart
+chart: $(CHART) ## Package the Helm chart into dist.
+	@$(CHART) package --out "$(DIST)" --created "$(SOURCE_DATE_EPOCH)"
+
 .PHONY: docker-build
 docker-build: ## Build the container image IMG with docker.
 	docker build --build-arg VERSION=$(VERSION) --tag $(IMG) .
@@ -238,6 +244,9 @@ $(EXPORTED): hack/tools/go.mod hack/tools/go.sum hack/tools/exported/main.go
 
 $(FILES): hack/tools/go.mod hack/tools/go.sum hack/tools/files/main.go
 	$(call build-tool,files,hack/tools,./files)
+
+$(CHART): hack/chart/go.mod hack/chart/go.sum $(wildcard hack/chart/*.go)
+	$(call build-tool,chart,hack/chart,.)
 
 $(OCI): hack/oci/go.mod hack/oci/go.sum $(wildcard hack/oci/*.go)
 	$(call build-tool,oci,hack/oci,.)

@@ -9,7 +9,7 @@ after=$(mktemp)
 trap 'rm -f "$before" "$after"' EXIT
 
 # Compared with the files as they are, not with the last commit, so that it also holds while you work.
-sums() { find api config docs -type f -exec cksum {} + | sort -k 3; }
+sums() { find api charts config docs -type f -exec cksum {} + | sort -k 3; }
 
 sums >"$before"
 make generate >/dev/null

@@ -1,0 +1,12 @@
+#!/bin/sh
+# Copies into the chart what it takes from config as it is: CRDs, policies and the rules of roles.
+set -eu
+cd "$(dirname "$0")/.."
+
+files=charts/zoom-operator/files
+rm -rf "$files"
+mkdir -p "$files/cluster"
+cp config/crd/bases/*.yaml config/policy/apps.yaml config/policy/records.yaml config/policy/secrets.yaml config/rbac/shared/*_role.yaml "$files/cluster/"
+cp config/rbac/accounts/leader_election_role.yaml "$files/"
+cp config/rbac/receiver/role.yaml "$files/receiver_role.yaml"
+cp config/rbac/controller/role.yaml "$files/controller_role.yaml"

@@ -1,0 +1,306 @@
+// Package manifests tests what people install: that the Helm chart is what the manifests of config
+// are, and that an API server takes what values make of it.
+package manifests
+
+import (
+	"bytes"
+	"errors"
+	"fmt"
+	"maps"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"reflect"
+	"slices"
+	"strings"
+	"testing"
+
+	"github.com/google/go-cmp/cmp"
+	corev1 "k8s.io/api/core/v1"
+	apierrors "k8s.io/apimachinery/pkg/api/errors"
+	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+	"k8s.io/apimachinery/pkg/apis/meta/v1/unstructured"
+	"sigs.k8s.io/yaml"
+
+	"github.com/zoom-operator/zoom-operator/test/controlplane"
+)
+
+const (
+	root        = "../.."
+	externalURL = "https://zoom.example.org"
+)
+
+func TestMain(m *testing.M) { controlplane.Main(m) }
+
+// Chart and manifests are two ways to the same objects. What differs is here, and nothing else does.
+func TestDrift(t *testing.T) {
+	for name, tt := range map[string]struct {
+		namespace, values   string
+		overlay, namespaces string
+	}{
+		"one operator for all namespaces": {
+			namespace: "zoom-operator-system", values: "externalURL: " + externalURL,
+			overlay: "default",
+		},
+		"an operator of two namespaces": {
+			namespace: "zoom-north", values: "{externalURL: " + externalURL + ", watchNamespaces: [north, north-events], clusterResources: false}",
+			overlay: "namespaced", namespaces: "north,north-events",
+		},
+	} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			want := objects(t, built(t, tt.overlay, tt.namespace, tt.namespaces))
+			maps.DeleteFunc(want, func(_ string, o *unstructured.Unstructured) bool {
+				return o.GetKind() == "Namespace" // helm install --create-namespace makes it
+			})
+			got := objects(t, render(t, tt.namespace, tt.values))
+			for _, o := range got {
+				o.SetLabels(without(o.GetLabels(), "app.kubernetes.io/version", "app.kubernetes.io/managed-by", "app.kubernetes.io/instance", "helm.sh/chart"))
+				switch o.GetKind() {
+				case "CustomResourceDefinition":
+					if o.GetAnnotations()["helm.sh/resource-policy"] != "keep" {
+						t.Errorf("helm uninstall would delete %s, and every object of that kind", o.GetName())
+					}
+					o.SetAnnotations(without(o.GetAnnotations(), "helm.sh/resource-policy"))
+				case "Service":
+					o.SetLabels(without(o.GetLabels(), "app.kubernetes.io/component")) // for the ServiceMonitor
+				case "Deployment":
+					for _, c := range field[[]any](t, o, "spec", "template", "spec", "containers") {
+						delete(c.(map[string]any), "imagePullPolicy") // what Kubernetes has for a tag that is not latest
+					}
+				}
+			}
+			if diff := cmp.Diff(want, got); diff != "" {
+				t.Errorf("the chart differs from config/%s (-config, +chart):\n%s", tt.overlay, diff)
+			}
+		})
+	}
+}
+
+// Each value is rendered here, in another way than by default.
+func TestValues(t *testing.T) {
+	defaults := read(t, root+"/charts/zoom-operator/values.yaml")
+	untried := slices.Collect(maps.Keys(leaves("", defaults)))
+	for file, namespaces := range map[string][]string{
+		"everywhere.yaml": {"zoom-operator-system"},
+		"namespaced.yaml": {"zoom-north", "north", "north-events"},
+	} {
+		path := filepath.Join("testdata", file)
+		tried := leaves("", read(t, path))
+		untried = slices.DeleteFunc(untried, func(leaf string) bool {
+			return slices.ContainsFunc(slices.Collect(maps.Keys(tried)), func(other string) bool {
+				return (other == leaf || strings.HasPrefix(other, leaf+".")) && !reflect.DeepEqual(tried[other], leaves("", defaults)[leaf])
+			})
+		})
+		t.Run(file, func(t *testing.T) {
+			values, err := os.ReadFile(path)
+			if err != nil {
+				t.Fatal(err)
+			}
+			for _, namespace := range namespaces {
+				err := controlplane.Client(t).Create(t.Context(), &corev1.Namespace{ObjectMeta: metav1.ObjectMeta{Name: namespace}})
+				if err != nil && !apierrors.IsAlreadyExists(err) {
+					t.Fatal(err)
+				}
+			}
+			accepted(t, render(t, namespaces[0], string(values)))
+		})
+	}
+	if len(untried) > 0 {
+		slices.Sort(untried)
+		t.Errorf("no file in testdata sets these values to another than their default: %q", untried)
+	}
+}
+
+// accepted fails unless the API server would take all objects, and those of kinds that it does not
+// know lead to Services that are there.
+func accepted(t *testing.T, manifests []byte) {
+	t.Helper()
+	var known [][]byte
+	all := objects(t, manifests)
+	for _, o := range all {
+		switch o.GetKind() {
+		case "HTTPRoute": // of CRDs that this API server does not have
+			for _, rule := range field[[]any](t, o, "spec", "rules") {
+				for _, ref := range rule.(map[string]any)["backendRefs"].([]any) {
+					leadsTo(t, all, ref.(map[string]any)["name"].(string), ref.(map[string]any)["port"])
+				}
+			}
+			continue
+		case "ServiceMonitor":
+			service := all["Service/"+o.GetNamespace()+"/zoom-operator-metrics"]
+			for key, value := range field[map[string]any](t, o, "spec", "selector", "matchLabels") {
+				if service.GetLabels()[key] != value {
+					t.Errorf("the ServiceMonitor selects %s=%s, and the Service has %v", key, value, service.GetLabels())
+				}
+			}
+			for _, endpoint := range field[[]any](t, o, "spec", "endpoints") {
+				leadsTo(t, all, service.GetName(), endpoint.(map[string]any)["port"])
+			}
+			continue
+		case "Ingress":
+			for _, rule := range field[[]any](t, o, "spec", "rules") {
+				for _, path := range rule.(map[string]any)["http"].(map[string]any)["paths"].([]any) {
+					service := path.(map[string]any)["backend"].(map[string]any)["service"].(map[string]any)
+					leadsTo(t, all, service["name"].(string), service["port"].(map[string]any)["name"])
+				}
+			}
+		}
+		text, err := yaml.Marshal(o.Object)
+		if err != nil {
+			t.Fatal(err)
+		}
+		known = append(known, text)
+	}
+	apply := controlplane.Kubectl(t, "apply", "--server-side", "--dry-run=server", "--validate=strict", "--force-conflicts", "-f", "-")
+	apply.Stdin = bytes.NewReader(bytes.Join(known, []byte("---\n")))
+	output(t, apply)
+}
+
+// leadsTo fails unless a Service is among the objects and has the port, by its name or number.
+func leadsTo(t *testing.T, all map[string]*unstructured.Unstructured, service string, port any) {
+	t.Helper()
+	for _, o := range all {
+		if o.GetKind() != "Service" || o.GetName() != service {
+			continue
+		}
+		for _, p := range field[[]any](t, o, "spec", "ports") {
+			if p := p.(map[string]any); p["name"] == port || p["port"] == port {
+				return
+			}
+		}
+	}
+	t.Errorf("there is no port %v of a Service %s", port, service)
+}
+
+// What cannot work is refused with a sentence that says what to do.
+func TestRefusals(t *testing.T) {
+	for want, values := range map[string]string{
+		"externalURL is not set: --set externalURL=https://":           "{}",
+		"externalURL":                                                  "externalURL: http://zoom.example.org",
+		"watchNamespaces and namespaceSelector do not go together":     "{externalURL: https://zoom.example.org, watchNamespaces: [a], namespaceSelector: b=c}",
+		"where the operator itself runs":                               "{externalURL: https://zoom.example.org, watchNamespaces: [zoom-operator-system]}",
+		"ingress.certManager names an issuer and a clusterIssuer":      "{externalURL: https://zoom.example.org, ingress: {certManager: {issuer: a, clusterIssuer: b}}}",
+		"httpRoute.parentRefs is empty: name the Gateway":              "{externalURL: https://zoom.example.org, httpRoute: {enabled: true}}",
+		"additional properties 'replicas' not allowed":                 "{externalURL: https://zoom.example.org, replicas: 3}",
+		"at '/receiver/replicas': got string, want integer":            "{externalURL: https://zoom.example.org, receiver: {replicas: two}}",
+		"at '/image/pullPolicy': value must be one of 'Always', 'IfNo": "{externalURL: https://zoom.example.org, image: {pullPolicy: Sometimes}}",
+	} {
+		if _, err := tryRender(t, "zoom-operator-system", values); err == nil || !strings.Contains(err.Error(), want) {
+			t.Errorf("%s: %v\nwant %q", values, err, want)
+		}
+	}
+}
+
+// built is what make build-installer would write.
+func built(t *testing.T, overlay, namespace, namespaces string) []byte {
+	t.Helper()
+	manifests := exec.CommandContext(t.Context(), "hack/manifests.sh", "bin/kustomize")
+	manifests.Env = append(os.Environ(), "OVERLAY="+overlay, "OPERATOR_NAMESPACE="+namespace, "NAMESPACES="+namespaces,
+		"EXTERNAL_URL="+externalURL, "IMAGE=ghcr.io/zoom-operator/zoom-operator", "IMG=ghcr.io/zoom-operator/zoom-operator:v0.1.0")
+	return output(t, manifests)
+}
+
+func render(t *testing.T, namespace, values string) []byte {
+	t.Helper()
+	out, err := tryRender(t, namespace, values)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return out
+}
+
+// tryRender returns what helm template would print.
+func tryRender(t *testing.T, namespace, values string) ([]byte, error) {
+	t.Helper()
+	chart := exec.CommandContext(t.Context(), "bin/chart", "template", "--namespace", namespace)
+	chart.Stdin = strings.NewReader(values)
+	return tryOutput(chart)
+}
+
+func output(t *testing.T, cmd *exec.Cmd) []byte {
+	t.Helper()
+	out, err := tryOutput(cmd)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return out
+}
+
+func tryOutput(cmd *exec.Cmd) ([]byte, error) {
+	if !filepath.IsAbs(cmd.Path) {
+		cmd.Dir = root
+	}
+	out, err := cmd.Output()
+	if exit, ok := errors.AsType[*exec.ExitError](err); ok {
+		err = fmt.Errorf("%s: %w: %s", cmd, err, exit.Stderr)
+	}
+	return out, err
+}
+
+// objects are the objects of a manifest by kind, namespace and name.
+func objects(t *testing.T, manifests []byte) map[string]*unstructured.Unstructured {
+	t.Helper()
+	all := map[string]*unstructured.Unstructured{}
+	for document := range strings.SplitSeq("\n"+string(manifests), "\n---\n") {
+		o := &unstructured.Unstructured{}
+		if err := yaml.Unmarshal([]byte(document), &o.Object); err != nil {
+			t.Fatalf("%v in\n%s", err, document)
+		}
+		if len(o.Object) == 0 {
+			continue
+		}
+		key := o.GetKind() + "/" + o.GetNamespace() + "/" + o.GetName()
+		if all[key] != nil {
+			t.Errorf("%s is there twice", key)
+		}
+		all[key] = o
+	}
+	return all
+}
+
+func read(t *testing.T, path string) (values map[string]any) {
+	t.Helper()
+	text, err := os.ReadFile(path)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if err := yaml.UnmarshalStrict(text, &values); err != nil {
+		t.Fatal(err)
+	}
+	return values
+}
+
+// leaves are the values that are no maps, or empty ones, by their path.
+func leaves(prefix string, values map[string]any) map[string]any {
+	all := map[string]any{}
+	for key, value := range values {
+		if inner, ok := value.(map[string]any); ok && len(inner) > 0 {
+			maps.Copy(all, leaves(prefix+key+".", inner))
+			continue
+		}
+		all[prefix+key] = value
+	}
+	return all
+}
+
+func without(labels map[string]string, keys ...string) map[string]string {
+	for _, key := range keys {
+		delete(labels, key)
+	}
+	if len(labels) == 0 {
+		return nil
+	}
+	return labels
+}
+
+// field is what an object has at a path.
+func field[T any](t *testing.T, o *unstructured.Unstructured, path ...string) T {
+	t.Helper()
+	value, _, err := unstructured.NestedFieldNoCopy(o.Object, path...)
+	typed, ok := value.(T)
+	if err != nil || !ok {
+		t.Fatalf("%s %s has %v at %q: %v", o.GetKind(), o.GetName(), value, path, err)
+	}
+	return typed
+}
