@@ -187,21 +187,24 @@ docker-push: ## Push the container image IMG.
 	docker push $(IMG)
 
 .PHONY: build-installer
-build-installer: $(KUSTOMIZE) ## Write dist/install.yaml: CRDs, RBAC and the operator in one file.
+build-installer: external-url manifests ## Write dist/install.yaml: CRDs, RBAC and the operator in one file, reached at EXTERNAL_URL=https://...
+
+.PHONY: manifests
+manifests: $(KUSTOMIZE)
 	@mkdir -p "$(DIST)"
 	@$(MANIFESTS) >"$(DIST)/install.yaml"
 	@echo "$(DIST)/install.yaml is written"
 
 .PHONY: deploy
-deploy: external-url $(NEEDS_KUBECTL) build-installer ## Deploy the operator. EXTERNAL_URL=https://... is the address that Zoom reaches it at.
+deploy: external-url $(NEEDS_KUBECTL) manifests ## Deploy the operator. EXTERNAL_URL=https://... is the address that Zoom reaches it at.
 	@hack/deploy.sh "$(KUBECTL)" "$(DIST)/install.yaml" "$(OVERLAY)" "$(OPERATOR_NAMESPACE)" "$(NAMESPACES)"
 
 .PHONY: external-url
 external-url:
-	@if [ -z "$(EXTERNAL_URL)" ] && [ "$(OVERLAY)" != cluster ]; then echo "EXTERNAL_URL is not set: make deploy EXTERNAL_URL=https://zoom.your.org (the address that Zoom and browsers reach)" >&2; exit 1; fi
+	@if [ -z "$(EXTERNAL_URL)" ] && [ "$(OVERLAY)" != cluster ]; then echo "EXTERNAL_URL is not set: make $(or $(firstword $(MAKECMDGOALS)),deploy) EXTERNAL_URL=https://zoom.your.org (the address that Zoom and browsers reach)" >&2; exit 1; fi
 
 .PHONY: undeploy
-undeploy: $(NEEDS_KUBECTL) build-installer ## Delete every Zoom resource (which removes the app at Zoom), then the operator and the CRDs.
+undeploy: $(NEEDS_KUBECTL) manifests ## Delete every Zoom resource (which removes the app at Zoom), then the operator and the CRDs.
 	@hack/undeploy.sh "$(KUBECTL)" "$(DIST)/install.yaml" "$(OVERLAY)" "$(OPERATOR_NAMESPACE)" "$(NAMESPACES)" "$(CONFIRM)"
 
 .PHONY: remove-finalizers

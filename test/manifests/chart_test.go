@@ -55,7 +55,7 @@ func TestDrift(t *testing.T) {
 			})
 			got := objects(t, render(t, tt.namespace, tt.values))
 			for _, o := range got {
-				o.SetLabels(without(o.GetLabels(), "app.kubernetes.io/version", "app.kubernetes.io/managed-by", "app.kubernetes.io/instance", "helm.sh/chart"))
+				o.SetLabels(without(o.GetLabels(), "app.kubernetes.io/managed-by", "app.kubernetes.io/instance", "helm.sh/chart"))
 				switch o.GetKind() {
 				case "CustomResourceDefinition":
 					if o.GetAnnotations()["helm.sh/resource-policy"] != "keep" {
@@ -82,7 +82,7 @@ func TestValues(t *testing.T) {
 	defaults := read(t, root+"/charts/zoom-operator/values.yaml")
 	untried := slices.Collect(maps.Keys(leaves("", defaults)))
 	for file, namespaces := range map[string][]string{
-		"everywhere.yaml": {"zoom-operator-system"},
+		"everywhere.yaml": {"zoom-everywhere"},
 		"namespaced.yaml": {"zoom-north", "north", "north-events"},
 	} {
 		path := filepath.Join("testdata", file)
