@@ -14,6 +14,7 @@ SETUP_ENVTEST := $(BIN)/setup-envtest
 OCI := $(BIN)/oci
 CHART := $(BIN)/chart
 CYCLONEDX := $(BIN)/cyclonedx-gomod
+ACTIONLINT := $(BIN)/actionlint
 PROGRESS := $(CURDIR)/hack/tools/progress.sh
 
 # Where kube-apiserver, etcd and kubectl are. A KUBEBUILDER_ASSETS of yours is used as it is.
@@ -126,12 +127,14 @@ fuzz: ## Run each fuzz target for FUZZTIME (30s).
 	done
 
 .PHONY: lint
-lint: $(GOLANGCI_LINT) $(KUSTOMIZE) ## Check style, imports, API conventions and manifests.
+lint: $(GOLANGCI_LINT) $(KUSTOMIZE) $(ACTIONLINT) ## Check style, imports, API conventions, manifests and workflows.
 	@echo "==> golangci-lint"
 	@$(PROGRESS) "golangci-lint" $(GOLANGCI_LINT) run ./...
 	@hack/verify-words.sh
 	@hack/verify-shell.sh
 	@hack/verify-config.sh
+	@echo "==> workflows"
+	@$(ACTIONLINT) -shellcheck= -pyflakes=
 
 .PHONY: verify
 verify: $(CONTROLLER_GEN) $(DEADCODE) $(EXPORTED) $(FILES) ## Check that generated files and go.mod are up to date, that nothing is unused and that the image can be built.
@@ -163,6 +166,23 @@ image-push: $(OCI) ## Push dist/image as IMG, with the credentials of docker log
 .PHONY: chart
 chart: $(CHART) ## Package the Helm chart into dist.
 	@$(CHART) package --out "$(DIST)" --created "$(SOURCE_DATE_EPOCH)"
+
+# The repository that charts are pushed to.
+CHARTS ?= ghcr.io/zoom-operator/charts
+
+.PHONY: chart-push
+chart-push: $(OCI) ## Push the chart in dist to CHARTS, for helm install oci://..., with the credentials of docker login.
+	@$(OCI) push-chart --from "$(DIST)/zoom-operator-$(VERSION:v%=%).tgz" "$(CHARTS)"
+
+.PHONY: release
+release: release-tag image chart ## Write all that a release has into dist: image, SBOM, chart, install.yaml and checksums. TAG is checked against the version.
+	@$(MAKE) build-installer OVERLAY=default NAMESPACES= OPERATOR_NAMESPACE=zoom-operator-system EXTERNAL_URL=https://zoom.example.org
+	@cd "$(DIST)" && $(if $(shell command -v sha256sum),sha256sum,shasum -a 256) install.yaml sbom.json zoom-operator-*.tgz >checksums.txt
+	@echo "$(DIST)/checksums.txt is written"
+
+.PHONY: release-tag
+release-tag:
+	@if [ -n "$(TAG)" ] && [ "$(TAG)" != "$(VERSION)" ]; then echo "The tag is $(TAG), and config/default is of $(VERSION)" >&2; exit 1; fi
 
 .PHONY: docker-build
 docker-build: ## Build the container image IMG with docker.
@@ -257,6 +277,9 @@ $(OCI): hack/oci/go.mod hack/oci/go.sum $(wildcard hack/oci/*.go)
 # What releases are made with pulls in much; it has a module of its own, so that nothing else waits for it.
 $(CYCLONEDX): hack/tools/release/go.mod hack/tools/release/go.sum
 	$(call build-tool,cyclonedx-gomod,hack/tools/release,github.com/CycloneDX/cyclonedx-gomod/cmd/cyclonedx-gomod)
+
+$(ACTIONLINT): hack/tools/release/go.mod hack/tools/release/go.sum
+	$(call build-tool,actionlint,hack/tools/release,github.com/rhysd/actionlint/cmd/actionlint)
 
 # golangci-lint with kube-api-linter in it. It has a module of its own because it pulls in every linter there is.
 $(GOLANGCI_LINT): hack/tools/lint/go.mod hack/tools/lint/go.sum

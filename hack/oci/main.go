@@ -1,8 +1,10 @@
 // Oci makes and pushes the container image without a container engine.
 //
-//	oci build  writes what hack/image has built as an OCI image layout, an index of one image for
-//	           each platform. The same files, version, revision and time give the same digest.
-//	oci push   sends a layout to a registry, with the credentials of docker login.
+//	oci build       writes what hack/image has built as an OCI image layout, an index of one image
+//	                for each platform. The same files, version, revision and time give the same
+//	                digest.
+//	oci push        sends a layout to a registry, with the credentials of docker login.
+//	oci push-chart  sends a packaged Helm chart there, as helm push would.
 package main
 
 import (
@@ -29,7 +31,7 @@ func main() {
 
 func run(ctx context.Context, args []string, out io.Writer) error {
 	if len(args) == 0 {
-		return errors.New("what is to be done: build or push?")
+		return errors.New("what is to be done: build, push or push-chart?")
 	}
 	flags := flag.NewFlagSet(args[0], flag.ContinueOnError)
 	switch args[0] {
@@ -52,7 +54,13 @@ func run(ctx context.Context, args []string, out io.Writer) error {
 			return err
 		}
 		return push(ctx, out, *layout, flags.Arg(0))
+	case "push-chart":
+		archive := flags.String("from", "", "the archive that helm package or hack/chart writes")
+		if err := flags.Parse(args[1:]); err != nil {
+			return err
+		}
+		return pushChart(ctx, out, *archive, flags.Arg(0))
 	default:
-		return fmt.Errorf("what is %q? There are build and push", args[0])
+		return fmt.Errorf("what is %q? There are build, push and push-chart", args[0])
 	}
 }

@@ -5,6 +5,7 @@ import (
 	"bytes"
 	"compress/gzip"
 	"context"
+	"crypto/sha256"
 	"encoding/json"
 	"errors"
 	"fmt"
@@ -21,12 +22,13 @@ import (
 	"github.com/zoom-operator/zoom-operator/test/cluster"
 )
 
-// Two builds give one image, and the operator in it serves with nothing around it but what the image
-// has, as the user that the image names.
-func TestImage(t *testing.T) {
+// A release is whole; two builds give one image, and the operator in it serves with nothing around
+// it but what the image has, as the user that the image names.
+func TestRelease(t *testing.T) {
+	refuses(t, "The tag is v0.0.0", "release", "TAG=v0.0.0")
 	var built []string
-	for range 2 {
-		out, err := runMake(t, "image", "PLATFORMS=linux/"+runtime.GOARCH)
+	for _, target := range []string{"release", "image"} {
+		out, err := runMake(t, target, "PLATFORMS=linux/"+runtime.GOARCH)
 		if err != nil {
 			t.Fatal(err)
 		}
@@ -39,6 +41,24 @@ func TestImage(t *testing.T) {
 	}
 	if sbom, err := os.ReadFile(system.Folder.File("dist/sbom.json")); err != nil || !bytes.Contains(sbom, []byte(`"pkg:golang/k8s.io/client-go@`)) {
 		t.Errorf("the SBOM does not name what is in the operator: %v", err)
+	}
+
+	sums, err := os.ReadFile(system.Folder.File("dist/checksums.txt"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	for _, file := range []string{"install.yaml", "sbom.json", "zoom-operator-*.tgz"} {
+		paths, err := filepath.Glob(system.Folder.File("dist/" + file))
+		if err != nil || len(paths) != 1 {
+			t.Fatalf("the release has as %s %q, %v", file, paths, err)
+		}
+		content, err := os.ReadFile(paths[0])
+		if err != nil {
+			t.Fatal(err)
+		}
+		if want := fmt.Sprintf("%x  %s\n", sha256.Sum256(content), filepath.Base(paths[0])); !strings.Contains(string(sums), want) {
+			t.Errorf("checksums.txt lacks %q:\n%s", want, sums)
+		}
 	}
 
 	root := t.TempDir()

@@ -176,8 +176,8 @@ func leadsTo(t *testing.T, all map[string]*unstructured.Unstructured, service st
 // What cannot work is refused with a sentence that says what to do.
 func TestRefusals(t *testing.T) {
 	for want, values := range map[string]string{
-		"externalURL is not set: --set externalURL=https://":           "{}",
-		"externalURL":                                                  "externalURL: http://zoom.example.org",
+		"externalURL is not set: --set externalURL=https://": "{}",
+		"externalURL": "externalURL: http://zoom.example.org",
 		"watchNamespaces and namespaceSelector do not go together":     "{externalURL: https://zoom.example.org, watchNamespaces: [a], namespaceSelector: b=c}",
 		"where the operator itself runs":                               "{externalURL: https://zoom.example.org, watchNamespaces: [zoom-operator-system]}",
 		"ingress.certManager names an issuer and a clusterIssuer":      "{externalURL: https://zoom.example.org, ingress: {certManager: {issuer: a, clusterIssuer: b}}}",
