@@ -105,7 +105,7 @@ func TestStoredSizeOfZoomApp(t *testing.T) {
 func TestStoredSizeOfZoomInstallation(t *testing.T) {
 	in, now := validInstallation(), metav1.Now()
 	spec := func() {
-		in.Name = strings.Repeat("i", 240)
+		in.Name = strings.Repeat("i", 63)
 		in.Spec = v1alpha1.ZoomInstallationSpec{
 			AppRef:    v1alpha1.AppReference{Name: strings.Repeat("a", 40)},
 			AccountID: strings.Repeat("A", 128), UserID: strings.Repeat("u", 128),

@@ -328,10 +328,10 @@ func TestZoomInstallationValidation(t *testing.T) {
 			},
 			want: aScope,
 		},
-		"a name of 240 characters": {change: func(in installation) { in.Name = strings.Repeat("n", 240) }},
-		"a name of 241 characters": {
-			change: func(in installation) { in.Name = strings.Repeat("n", 241) },
-			want:   "the name of a ZoomInstallation has at most 240 characters, because the names of its Secrets begin with it",
+		"a name of 63 characters": {change: func(in installation) { in.Name = strings.Repeat("n", 63) }},
+		"a name of 64 characters": {
+			change: func(in installation) { in.Name = strings.Repeat("n", 64) },
+			want:   "the name of a ZoomInstallation has at most 63 characters, because it is the value of a label on what belongs to it",
 		},
 		"an invitation that was followed": {
 			stored: invitation, change: func(in installation) { in.Spec.AccountID, in.Spec.UserID = "account", "user" },

@@ -41,7 +41,7 @@ const (
 // +kubebuilder:printcolumn:name="Age",type=date,JSONPath=`.metadata.creationTimestamp`
 // +kubebuilder:printcolumn:name="User",type=string,priority=1,JSONPath=`.spec.userID`
 // +kubebuilder:printcolumn:name="App",type=string,priority=1,JSONPath=`.spec.appRef.name`
-// +kubebuilder:validation:XValidation:rule="self.metadata.name.size() <= 240",message="the name of a ZoomInstallation has at most 240 characters, because the names of its Secrets begin with it"
+// +kubebuilder:validation:XValidation:rule="oldSelf.hasValue() || self.metadata.name.size() <= 63",optionalOldSelf=true,message="the name of a ZoomInstallation has at most 63 characters, because it is the value of a label on what belongs to it"
 type ZoomInstallation struct {
 	metav1.TypeMeta `json:",inline"`
 

@@ -13,6 +13,8 @@ import (
 
 	"github.com/zoom-operator/zoom-operator/api/v1alpha1"
 	"github.com/zoom-operator/zoom-operator/controllers/internal/fieldowner"
+	"github.com/zoom-operator/zoom-operator/internal/installation"
+	"github.com/zoom-operator/zoom-operator/internal/labels"
 	"github.com/zoom-operator/zoom-operator/internal/tokens"
 )
 
@@ -80,18 +82,24 @@ func (r *Reconciler) share(ctx context.Context, in *v1alpha1.ZoomInstallation, f
 }
 
 // ensureFinalizer keeps an installation from going before its end is complete, and from going with
-// its app. It is false for one that is not kept any more.
+// its app, and labels it. It is false for one that is not kept any more. What an admin declared is
+// not said to be managed by the operator.
 func (r *Reconciler) ensureFinalizer(ctx context.Context, in *v1alpha1.ZoomInstallation) (kept bool, err error) {
 	if !in.DeletionTimestamp.IsZero() {
 		return controllerutil.ContainsFinalizer(in, v1alpha1.InstallationFinalizer), nil
 	}
 	owners := len(in.OwnerReferences)
 	in.OwnerReferences = slices.DeleteFunc(in.OwnerReferences, isApp)
-	if !controllerutil.AddFinalizer(in, v1alpha1.InstallationFinalizer) && len(in.OwnerReferences) == owners {
+	keepLabels := labels.Keep
+	if installation.Recorded(in) {
+		keepLabels = labels.KeepMade
+	}
+	labelled := keepLabels(in, in.Spec.AppRef.Name, in.Name)
+	if !controllerutil.AddFinalizer(in, v1alpha1.InstallationFinalizer) && !labelled && len(in.OwnerReferences) == owners {
 		return true, nil
 	}
 	if err := r.Client.Update(ctx, in, fieldowner.Controller); err != nil {
-		return false, client.IgnoreNotFound(fmt.Errorf("adding the finalizer of ZoomInstallation %s/%s: %w", in.Namespace, in.Name, err))
+		return false, client.IgnoreNotFound(fmt.Errorf("adding the finalizer and the labels of ZoomInstallation %s/%s: %w", in.Namespace, in.Name, err))
 	}
 	return true, nil
 }

@@ -9,6 +9,7 @@ import (
 	"k8s.io/apimachinery/pkg/types"
 
 	"github.com/zoom-operator/zoom-operator/api/v1alpha1"
+	"github.com/zoom-operator/zoom-operator/internal/labels"
 	"github.com/zoom-operator/zoom-operator/internal/names"
 	"github.com/zoom-operator/zoom-operator/zoom"
 )
@@ -170,6 +171,7 @@ func Initialize(app *v1alpha1.ZoomApp, account, user string) func(*v1alpha1.Zoom
 		}
 		// From the beginning, so that it is never deleted without a revocation at Zoom.
 		in.Finalizers = []string{v1alpha1.InstallationFinalizer}
+		labels.KeepMade(in, app.Name, in.Name)
 		return nil
 	}
 }

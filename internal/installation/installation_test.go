@@ -197,13 +197,15 @@ func TestRemoved(t *testing.T) {
 func TestInitialize(t *testing.T) {
 	t.Parallel()
 	app := &v1alpha1.ZoomApp{ObjectMeta: metav1.ObjectMeta{Name: "groups", UID: "uid"}}
-	var in v1alpha1.ZoomInstallation
+	in := v1alpha1.ZoomInstallation{ObjectMeta: metav1.ObjectMeta{Name: "in"}}
 	if err := Initialize(app, "acc", "user")(&in); err != nil {
 		t.Fatal(err)
 	}
 	want := v1alpha1.ZoomInstallation{
 		// No owner: a consent must not go with its app.
-		ObjectMeta: metav1.ObjectMeta{Finalizers: []string{v1alpha1.InstallationFinalizer}},
+		ObjectMeta: metav1.ObjectMeta{Name: "in", Finalizers: []string{v1alpha1.InstallationFinalizer}, Labels: map[string]string{
+			v1alpha1.AppLabel: "groups", v1alpha1.InstallationLabel: "in", v1alpha1.ManagedByLabel: v1alpha1.ManagedByOperator,
+		}},
 		Spec:       v1alpha1.ZoomInstallationSpec{AppRef: v1alpha1.AppReference{Name: "groups"}, AccountID: "acc", UserID: "user"},
 	}
 	if d := cmp.Diff(want, in); d != "" {

@@ -7,6 +7,7 @@ import (
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 
 	"github.com/zoom-operator/zoom-operator/api/v1alpha1"
+	"github.com/zoom-operator/zoom-operator/internal/labels"
 	"github.com/zoom-operator/zoom-operator/zoom"
 )
 
@@ -29,6 +30,7 @@ func Change(ev *zoom.Event, in *v1alpha1.ZoomInstallation, participants v1alpha1
 		}
 		merge(&m.Spec, ev, in.Name, participants)
 		RemoveOwner(m)
+		labels.KeepMade(m, m.Spec.AppRef.Name, m.Spec.InstallationRef.Name)
 		fit(&m.Spec)
 		return nil
 	}

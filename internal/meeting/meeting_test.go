@@ -29,6 +29,9 @@ func TestChange(t *testing.T) {
 	}
 	want := v1alpha1.ZoomMeeting{
 		// No owner: garbage collection would delete a meeting that is restored from a backup.
+		ObjectMeta: metav1.ObjectMeta{Labels: map[string]string{
+			v1alpha1.AppLabel: testApp, v1alpha1.InstallationLabel: "in-a", v1alpha1.ManagedByLabel: v1alpha1.ManagedByOperator,
+		}},
 		Spec: v1alpha1.ZoomMeetingSpec{
 			AppRef: v1alpha1.AppReference{Name: testApp}, InstallationRef: v1alpha1.InstallationReference{Name: "in-a"},
 			AccountID: testAccount, HostID: "a", MeetingID: testNumber,
@@ -49,8 +52,8 @@ func TestChange(t *testing.T) {
 		if err := Change(ev, in, v1alpha1.ParticipantsCount)(m); err != nil { // late
 			t.Fatal(err)
 		}
-		if m.Spec.InstallationRef.Name != "in-b" {
-			t.Errorf("it belongs to %s", m.Spec.InstallationRef.Name)
+		if m.Spec.InstallationRef.Name != "in-b" || m.Labels[v1alpha1.InstallationLabel] != "in-b" {
+			t.Errorf("it belongs to %s, and has the labels %v", m.Spec.InstallationRef.Name, m.Labels)
 		}
 	})
 	t.Run("a meeting of before loses its owner, and no other one", func(t *testing.T) {

@@ -33,7 +33,7 @@ func LoadOrphan(ctx context.Context, r client.Reader, in *v1alpha1.ZoomInstallat
 	}
 	return &Orphan{
 		Stored:    &Stored{Token: decode(secret.Data), secret: secret},
-		App:       secret.Labels[AppLabel],
+		App:       secret.Labels[v1alpha1.AppLabel],
 		Account:   secret.Annotations[accountAnnotation],
 		User:      secret.Annotations[userAnnotation],
 		Abandoned: secret.Annotations[abandonedAnnotation] != "",

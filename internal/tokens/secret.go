@@ -4,7 +4,6 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"maps"
 
 	corev1 "k8s.io/api/core/v1"
 	"k8s.io/apimachinery/pkg/api/equality"
@@ -14,6 +13,7 @@ import (
 	"sigs.k8s.io/controller-runtime/pkg/client"
 
 	"github.com/zoom-operator/zoom-operator/api/v1alpha1"
+	"github.com/zoom-operator/zoom-operator/internal/labels"
 )
 
 const (
@@ -22,8 +22,6 @@ const (
 	// AccessSecretType is the type of the Secret that holds an installation's access token for
 	// other programs.
 	AccessSecretType corev1.SecretType = "zoom-operator.io/access-token"
-	// AppLabel is the label of both that names the ZoomApp.
-	AppLabel = "zoom-operator.io/app"
 )
 
 // ErrForeign means that a Secret has the name of an installation's token but is none of it. It was
@@ -42,11 +40,7 @@ func AccessSecretName(in *v1alpha1.ZoomInstallation) string { return in.Name + "
 // Kubernetes take it away with the installation, whatever happens to the operator.
 func fill(secret *corev1.Secret, in *v1alpha1.ZoomInstallation, name string, data map[string][]byte) *corev1.Secret {
 	secret.Namespace, secret.Name = in.Namespace, name
-	secret.Labels = maps.Clone(secret.Labels)
-	if secret.Labels == nil {
-		secret.Labels = map[string]string{}
-	}
-	secret.Labels[AppLabel] = in.Spec.AppRef.Name
+	labels.KeepMade(secret, in.Spec.AppRef.Name, in.Name)
 	secret.Data = data
 	if secret.Type == SecretType {
 		protect(secret, in)

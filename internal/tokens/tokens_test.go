@@ -255,7 +255,7 @@ func TestSave(t *testing.T) {
 	t.Run("a first consent", func(t *testing.T) {
 		in, s := saved(t)
 		holds(t, in, consented())
-		if s.secret.Type != SecretType || s.secret.Labels[AppLabel] != "groups" || len(s.secret.OwnerReferences) > 0 || !slices.Contains(s.secret.Finalizers, Finalizer) {
+		if s.secret.Type != SecretType || s.secret.Labels[v1alpha1.AppLabel] != "groups" || len(s.secret.OwnerReferences) > 0 || !slices.Contains(s.secret.Finalizers, Finalizer) {
 			t.Errorf("type %s, labels %v, owners %v, finalizers %v", s.secret.Type, s.secret.Labels, s.secret.OwnerReferences, s.secret.Finalizers)
 		}
 	})

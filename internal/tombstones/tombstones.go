@@ -33,7 +33,7 @@ import (
 	"github.com/zoom-operator/zoom-operator/api/v1alpha1"
 	"github.com/zoom-operator/zoom-operator/internal/commit"
 	"github.com/zoom-operator/zoom-operator/internal/installation"
-	"github.com/zoom-operator/zoom-operator/internal/tokens"
+	"github.com/zoom-operator/zoom-operator/internal/labels"
 )
 
 // SecretType is the type of the Secret that holds an app's tombstones.
@@ -215,7 +215,6 @@ func add(secret *corev1.Secret, c Consent, t tombstone, now time.Time) error {
 	switch {
 	case secret.ResourceVersion == "" && secret.Type == "":
 		secret.Type = SecretType
-		secret.Labels = map[string]string{tokens.AppLabel: c.App.Name}
 		secret.Data = map[string][]byte{}
 	case secret.Type != SecretType:
 		return fmt.Errorf("the Secret %s/%s is %w", secret.Namespace, secret.Name, ErrForeign)
@@ -228,6 +227,7 @@ func add(secret *corev1.Secret, c Consent, t tombstone, now time.Time) error {
 		secret.Data[keySalt] = salt
 		delete(secret.Data, keyTombstones) // which is of no use without the salt
 	}
+	labels.KeepMade(secret, c.App.Name, "")
 	t.key = hash(secret.Data[keySalt], c)
 	all := standing(decode(secret.Data[keyTombstones]), now)
 	i := slices.IndexFunc(all, func(old tombstone) bool { return old.key == t.key && old.kind == t.kind })

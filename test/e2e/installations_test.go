@@ -809,8 +809,9 @@ func (c *crew) nothingOfTokensElsewhere(t *testing.T) {
 		// A token stays until it is revoked, what is made of it goes with its installation.
 		kept := s.Type == tokens.SecretType && slices.Contains(s.Finalizers, tokens.Finalizer) ||
 			s.Type == tokens.AccessSecretType && metav1.GetControllerOf(s) != nil
-		if !kept || s.Labels[tokens.AppLabel] == "" {
-			t.Errorf("a token is in Secret %s/%s of type %s", s.Namespace, s.Name, s.Type)
+		selected := s.Labels[v1alpha1.AppLabel] != "" && s.Labels[v1alpha1.InstallationLabel] != "" && s.Labels[v1alpha1.ManagedByLabel] == v1alpha1.ManagedByOperator
+		if !kept || !selected {
+			t.Errorf("a token is in Secret %s/%s of type %s with the labels %v", s.Namespace, s.Name, s.Type, s.Labels)
 		}
 	}
 	if found == 0 {

@@ -261,6 +261,9 @@ func TestAccountsHaveNobodyElseDelete(t *testing.T) {
 	labelled := func(key string) func(client.Object) {
 		return func(o client.Object) { o.SetLabels(set(o.GetLabels(), key, "cluster")) }
 	}
+	managed := func(o client.Object) {
+		o.SetLabels(set(o.GetLabels(), v1alpha1.ManagedByLabel, v1alpha1.ManagedByOperator))
+	}
 	annotated := func(key, value string) func(client.Object) {
 		return func(o client.Object) { o.SetAnnotations(set(o.GetAnnotations(), key, value)) }
 	}
@@ -305,6 +308,10 @@ func TestAccountsHaveNobodyElseDelete(t *testing.T) {
 				"free an installation":          {in, free, finalizers, ""},
 				"hold an installation":          {in, held, finalizers, finalizers},
 				"label an installation":         {in, labelled(foreign), labels, labels},
+				"label whose it is":             {in, labelled(v1alpha1.AppLabel), "", ""},
+				"say that another manages one":  {in, labelled(v1alpha1.ManagedByLabel), labels, labels},
+				"say whose a meeting is":        {meeting, labelled(v1alpha1.InstallationLabel), "", ""},
+				"say that it manages a meeting": {meeting, managed, "", ""},
 				"name the flow of a consent":    {in, labelled(v1alpha1.ConsentFlowLabel), "", ""},
 				"notice a removal":              {in, annotated(v1alpha1.RemovalNoticeAnnotation, "2026-01-01T00:00:00Z"), "", ""},
 				"abandon a consent":             {in, annotated(v1alpha1.AbandonAnnotation, v1alpha1.AbandonTrue), annotations, annotations},
@@ -326,12 +333,15 @@ func TestAccountsHaveNobodyElseDelete(t *testing.T) {
 				"hold a token":                  {token, held, finalizers, finalizers},
 				"label a token":                 {token, labelled(foreign), labels, labels},
 				"say whose a token is": {token, func(o client.Object) {
-					labelled(tokens.AppLabel)(o)
+					labelled(v1alpha1.AppLabel)(o)
+					labelled(v1alpha1.InstallationLabel)(o)
+					managed(o)
 					annotated("zoom-operator.io/user-id", "another")(o)
 				}, "", ""},
 				"annotate a token":               {token, annotated("example.com/copy-to", "elsewhere"), annotations, annotations},
 				"write a token":                  {token, on(func(o *corev1.Secret) { o.Data = map[string][]byte{"a": []byte("b")} }), "", ""},
 				"make a token immutable":         {token, on(func(o *corev1.Secret) { o.Immutable = new(true) }), "immutable", "immutable"},
+				"say that Helm manages a token":  {token, labelled(v1alpha1.ManagedByLabel), labels, labels},
 				"create what Argo CD would take": {secret(tokens.SecretType), labelled(foreign), labels, labels},
 				"create an owned token":          {secret(tokens.SecretType), ownedByAnInstallation, owners, owners},
 				"publish an access token":        {secret(tokens.AccessSecretType), ownedByAnInstallation, types, ""},
