@@ -53,6 +53,13 @@ type SecretReference struct {
 // one that belongs to another program. A Secret's type cannot be changed.
 const CredentialsSecretType = "zoom-operator.io/app"
 
+// DisplayName is a name for people to read: one line in any script.
+//
+// +kubebuilder:validation:MinLength=1
+// +kubebuilder:validation:MaxLength=64
+// +kubebuilder:validation:XValidation:rule=`self.trim() == self && self.matches(r'^[^\p{Cc}\x{2028}-\x{202E}\x{2066}-\x{2069}]*$')`,message="this is a name for people: one line, with no spaces around it and no control characters"
+type DisplayName string
+
 // Scope is one OAuth scope as Zoom spells it, for example `meeting:read:meeting` or, in the classic
 // form, `meeting:read`.
 //

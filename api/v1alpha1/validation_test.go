@@ -132,8 +132,9 @@ func validApp() *v1alpha1.ZoomApp {
 func nothing[T client.Object](T) {}
 
 const (
-	anAccountID = "accountID is Zoom's ID of an account: one word of letters, digits, - and _"
-	aScope      = "a scope is one word as Zoom spells it, for example meeting:read:meeting"
+	anAccountID  = "accountID is Zoom's ID of an account: one word of letters, digits, - and _"
+	aDisplayName = "this is a name for people: one line, with no spaces around it and no control characters"
+	aScope       = "a scope is one word as Zoom spells it, for example meeting:read:meeting"
 )
 
 func TestZoomAppValidation(t *testing.T) {
@@ -146,15 +147,20 @@ func TestZoomAppValidation(t *testing.T) {
 		return list
 	}
 	const (
-		colons         = "a scope has parts with colons between them, as the scopes of the app in Zoom's build flow show it, for example meeting:read:meeting"
-		adminsForm     = "an admin-managed app has the admin's form of a scope, for example meeting:read:meeting:admin; add :admin, or set managedBy to User"
-		accountIDIsSet = "accountID cannot be changed or taken away once it is set, also by the first account that installed the app; keep it, or create another ZoomApp"
-		aCloud         = "cloud is Commercial or Government, or the name of another one that the operator was started with"
+		colons              = "a scope has parts with colons between them, as the scopes of the app in Zoom's build flow show it, for example meeting:read:meeting"
+		adminsForm          = "an admin-managed app has the admin's form of a scope, for example meeting:read:meeting:admin; add :admin, or set managedBy to User"
+		accountIDIsSet      = "accountID cannot be changed or taken away once it is set, also by the first account that installed the app; keep it, or create another ZoomApp"
+		aPublicURL          = "this is a link for customers: begin it with https:// and a host, without a user name, and with no spaces or letters beyond ASCII"
+		aDomainVerification = "domainVerification is the code in Zoom's file verifyzoom.html: one word of letters, digits, - and _, without anything around it"
+		aCloud              = "cloud is Commercial or Government, or the name of another one that the operator was started with"
 	)
 	needs := func(managedBy v1alpha1.ManagedBy, scopes ...v1alpha1.Scope) func(app) {
 		return func(a app) { a.Spec.ManagedBy, a.Spec.Scopes = managedBy, scopes }
 	}
 	installations := func(n int32) func(app) { return func(a app) { a.Status.AuthorizedInstallations = &n } }
+	link := func(to v1alpha1.PublicURL) func(app) {
+		return func(a app) { a.Spec.Publisher = &v1alpha1.Publisher{Name: "Ana", PrivacyURL: to} }
+	}
 	ofAccount := func(a app) { a.Spec.Distribution, a.Spec.AccountID = v1alpha1.DistributionAccount, "account" }
 	check(t, validApp, map[string]write[app]{
 		"the least that an app needs": {change: nothing[app]},
@@ -176,6 +182,23 @@ func TestZoomAppValidation(t *testing.T) {
 			change: func(a app) { a.Name = strings.Repeat("n", 41) },
 			want:   "the name of a ZoomApp has at most 40 characters, because the names of its meetings begin with it",
 		},
+		"a name and a publisher for customers, in any script": {change: func(a app) {
+			a.Spec.DisplayName = v1alpha1.DisplayName("Grüße 你好 👋🏽 " + strings.Repeat("n", 50))
+			a.Spec.Publisher = &v1alpha1.Publisher{
+				Name: "Ana's «Groups»", SupportURL: "https://groups.example.org:8443/help?a=b#c", PrivacyURL: "https://groups.example.org", TermsURL: "https://groups.example.org/@ana/%C3%BC",
+			}
+			a.Spec.DomainVerification = "3f2a9c0d-AB_1"
+		}},
+		"a name that is too long":                      {change: func(a app) { a.Spec.DisplayName = v1alpha1.DisplayName(strings.Repeat("n", 65)) }, want: "spec.displayName: Too long"},
+		"a name of two lines":                          {change: func(a app) { a.Spec.DisplayName = "a\nb" }, want: aDisplayName},
+		"a name that turns the text around":            {change: func(a app) { a.Spec.DisplayName = "a\u202eb" }, want: aDisplayName},
+		"a name of a space":                            {change: func(a app) { a.Spec.DisplayName = " " }, want: aDisplayName},
+		"a publisher without a name":                   {change: func(a app) { a.Spec.Publisher = &v1alpha1.Publisher{SupportURL: "https://groups.example.org"} }, want: "spec.publisher.name"},
+		"a link without TLS":                           {change: link("http://groups.example.org/"), want: aPublicURL},
+		"a link that is a script":                      {change: link("javascript:alert(1)"), want: aPublicURL},
+		"a link with a user":                           {change: link("https://zoom.us@groups.example.org/"), want: aPublicURL},
+		"a link that is none":                          {change: link("groups.example.org"), want: aPublicURL},
+		"a verification with markup":                   {change: func(a app) { a.Spec.DomainVerification = "<b>a</b>" }, want: aDomainVerification},
 		"no client ID":                                 {change: func(a app) { a.Spec.ClientID = "" }, want: "spec.clientID: Required value"},
 		"a client ID that Zoom would not give":         {change: func(a app) { a.Spec.ClientID = "a b" }, want: "clientID is one word of letters, digits, - and _, as App Credentials in Zoom's build flow shows it"},
 		"a client ID that is too long":                 {change: func(a app) { a.Spec.ClientID = strings.Repeat("a", 65) }, want: "spec.clientID: Too long"},
@@ -312,6 +335,8 @@ func TestZoomInstallationValidation(t *testing.T) {
 		"an invitation":                       {change: invitation},
 		"no app":                              {change: func(in installation) { in.Spec.AppRef.Name = "" }, want: "spec.appRef"},
 		"an app whose name is too long":       {change: func(in installation) { in.Spec.AppRef.Name = strings.Repeat("n", 41) }, want: "spec.appRef.name: Too long"},
+		"an admin's word for a customer":      {change: func(in installation) { in.Spec.DisplayName = "Školní obvod 北" }},
+		"a word of two lines":                 {change: func(in installation) { in.Spec.DisplayName = "a\nb" }, want: aDisplayName},
 		"an account that Zoom would not give": {change: func(in installation) { in.Spec.AccountID = "a/b" }, want: anAccountID},
 		"a user that Zoom would not give":     {change: func(in installation) { in.Spec.UserID = "ana@example.com" }, want: "userID is Zoom's ID of a user: one word of letters, digits and -, _, ., +, / and ="},
 		"a user of no account":                {change: func(in installation) { in.Spec.AccountID = "" }, want: userOfAccount},

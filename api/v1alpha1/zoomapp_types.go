@@ -85,6 +85,30 @@ type ZoomAppSpec struct {
 	// +required
 	CredentialsSecretRef SecretReference `json:"credentialsSecretRef,omitzero"`
 
+	// displayName is what customers read on the consent pages in place of the ZoomApp's name: the
+	// name that the app has at Zoom. The default is the name of the ZoomApp.
+	//
+	// +optional
+	DisplayName DisplayName `json:"displayName,omitempty"`
+
+	// publisher is who runs the app. The consent pages show it, with its links, so that customers
+	// know whom they deal with; the same belongs into the app's listing at Zoom.
+	//
+	// +optional
+	Publisher *Publisher `json:"publisher,omitempty"`
+
+	// domainVerification is the code in the file `verifyzoom.html` that Zoom offers when an app is
+	// submitted for review. The operator answers it at `/zoomverify/verifyzoom.html`, so that Zoom
+	// knows that the host of the app's URLs is its publisher's. That path is one for all apps of a
+	// host: of several apps with a code, that of the oldest is answered. Zoom asks once; take it
+	// away afterwards.
+	//
+	// +optional
+	// +kubebuilder:validation:MinLength=1
+	// +kubebuilder:validation:MaxLength=64
+	// +kubebuilder:validation:XValidation:rule="self.matches('^[A-Za-z0-9_-]*$')",message="domainVerification is the code in Zoom's file verifyzoom.html: one word of letters, digits, - and _, without anything around it"
+	DomainVerification string `json:"domainVerification,omitempty"`
+
 	// deletionPolicy is what happens to the app's installations when the ZoomApp is deleted.
 	// `Retain` leaves them, with their tokens and meetings: they say that their app is gone, and an
 	// app that is created again under the same name with the same clientID finds them in order.
@@ -210,6 +234,39 @@ type ZoomAppSpec struct {
 	// +kubebuilder:validation:XValidation:rule="self.matches('^[A-Z][A-Za-z0-9]*$')",message="cloud is Commercial or Government, or the name of another one that the operator was started with"
 	Cloud Cloud `json:"cloud,omitempty"`
 }
+
+// Publisher is who runs an app, as customers see it.
+//
+// +structType=atomic
+type Publisher struct {
+	// name is the person, organisation or company.
+	//
+	// +required
+	Name DisplayName `json:"name,omitempty"`
+
+	// supportURL is where customers find help.
+	//
+	// +optional
+	SupportURL PublicURL `json:"supportURL,omitempty"`
+
+	// privacyURL is where the privacy policy is.
+	//
+	// +optional
+	PrivacyURL PublicURL `json:"privacyURL,omitempty"`
+
+	// termsURL is where the terms of use are.
+	//
+	// +optional
+	TermsURL PublicURL `json:"termsURL,omitempty"`
+}
+
+// PublicURL is the address of a page for everybody. The consent pages, which load nothing from
+// elsewhere, link to it.
+//
+// +kubebuilder:validation:MinLength=1
+// +kubebuilder:validation:MaxLength=200
+// +kubebuilder:validation:XValidation:rule="isURL(self) && self.matches('^https://[A-Za-z0-9.-]+(:[0-9]+)?([/?#][!-~]*)?$')",message="this is a link for customers: begin it with https:// and a host, without a user name, and with no spaces or letters beyond ASCII"
+type PublicURL string
 
 // AppFinalizer keeps a ZoomApp of deletionPolicy Revoke that is deleted until its installations are
 // gone.

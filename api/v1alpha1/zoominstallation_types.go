@@ -33,6 +33,7 @@ const (
 // +kubebuilder:selectablefield:JSONPath=`.spec.appRef.name`
 // +kubebuilder:selectablefield:JSONPath=`.spec.accountID`
 // +kubebuilder:selectablefield:JSONPath=`.spec.userID`
+// +kubebuilder:printcolumn:name="Customer",type=string,JSONPath=`.spec.displayName`
 // +kubebuilder:printcolumn:name="Account",type=string,JSONPath=`.spec.accountID`
 // +kubebuilder:printcolumn:name="Ready",type=string,JSONPath=`.status.conditions[?(@.type=="Ready")].status`
 // +kubebuilder:printcolumn:name="Reason",type=string,JSONPath=`.status.conditions[?(@.type=="Ready")].reason`
@@ -87,6 +88,12 @@ type ZoomInstallationSpec struct {
 	// +required
 	// +kubebuilder:validation:XValidation:rule="self == oldSelf",message="appRef cannot be changed; create another ZoomInstallation"
 	AppRef AppReference `json:"appRef,omitzero"`
+
+	// displayName is an admin's own word for the customer, for lists. Customers never see it, and the
+	// operator neither writes nor reads it. Zoom's names are not kept.
+	//
+	// +optional
+	DisplayName DisplayName `json:"displayName,omitempty"`
 
 	// accountID is the Zoom account that installed the app. In an invitation it may be empty; the
 	// consent fills it.

@@ -206,7 +206,7 @@ func TestInitialize(t *testing.T) {
 		ObjectMeta: metav1.ObjectMeta{Name: "in", Finalizers: []string{v1alpha1.InstallationFinalizer}, Labels: map[string]string{
 			v1alpha1.AppLabel: "groups", v1alpha1.InstallationLabel: "in", v1alpha1.ManagedByLabel: v1alpha1.ManagedByOperator,
 		}},
-		Spec:       v1alpha1.ZoomInstallationSpec{AppRef: v1alpha1.AppReference{Name: "groups"}, AccountID: "acc", UserID: "user"},
+		Spec: v1alpha1.ZoomInstallationSpec{AppRef: v1alpha1.AppReference{Name: "groups"}, AccountID: "acc", UserID: "user"},
 	}
 	if d := cmp.Diff(want, in); d != "" {
 		t.Errorf("(-want +got):\n%s", d)

@@ -10,6 +10,8 @@ const (
 	CallbackPattern = pagesPattern + callback
 	ConfirmPattern  = pagesPattern + confirm
 	ResultPattern   = pagesPattern + result + "{flow}"
+	// DomainVerification is where Zoom looks for its file when the domain of an app is verified.
+	DomainVerification = "/zoomverify/verifyzoom.html"
 
 	pagesPattern = "/oauth/{namespace}/{app}"
 

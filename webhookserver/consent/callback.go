@@ -77,8 +77,7 @@ func (s *service) askForClick(ctx context.Context, req *consentRequest, code str
 		state = known.State
 	}
 	return show("confirm", reasonBeganAtZoom, view{
-		Title:   "Connect Zoom to " + req.app.Name + "?",
-		App:     req.app.Name,
+		Title:   "Connect Zoom to " + req.appName() + "?",
 		Admin:   req.app.Spec.ManagedBy == v1alpha1.ManagedByAdmin,
 		State:   state,
 		Confirm: req.path(urls.Confirm),

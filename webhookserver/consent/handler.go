@@ -103,10 +103,21 @@ func (h *Handler) Register(mux *http.ServeMux) {
 	mux.Handle("GET "+urls.CallbackPattern, h.page(pageCallback, h.callback))
 	mux.Handle("POST "+urls.ConfirmPattern, h.page(pageConfirm, h.confirm))
 	mux.Handle("GET "+urls.ResultPattern, h.page(pageResult, h.result))
+	mux.Handle("GET "+urls.DomainVerification, h.respond(pageDomainVerification, h.verifyDomain))
 }
 
-// page serves a page: what it returns, or the page that belongs to its error.
-func (h *Handler) page(name string, makePage func(context.Context, *consentRequest, *http.Request) (response, error)) http.Handler {
+// pageFunc makes a page, or the error that another page belongs to.
+type pageFunc func(context.Context, *consentRequest, *http.Request) (response, error)
+
+// page serves a page of an app.
+func (h *Handler) page(name string, makePage pageFunc) http.Handler {
+	return h.respond(name, func(ctx context.Context, req *consentRequest, r *http.Request) (response, error) {
+		return h.serve(ctx, name, req, r, makePage)
+	})
+}
+
+// respond serves what a function returns, or the page that belongs to its error.
+func (h *Handler) respond(name string, makePage pageFunc) http.Handler {
 	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		ctx, cancel := context.WithTimeout(r.Context(), h.waits.page)
 		defer cancel()
@@ -127,7 +138,7 @@ func (h *Handler) page(name string, makePage func(context.Context, *consentReque
 		release, err := h.admit(req)
 		if err == nil {
 			defer release()
-			page, err = h.serve(ctx, name, req, r, makePage)
+			page, err = makePage(ctx, req, r)
 		}
 		if err != nil {
 			page = req.responseTo(err)
@@ -150,7 +161,7 @@ func (h *Handler) admit(req *consentRequest) (release func(), err error) {
 	}
 }
 
-func (h *Handler) serve(ctx context.Context, name string, req *consentRequest, r *http.Request, makePage func(context.Context, *consentRequest, *http.Request) (response, error)) (response, error) {
+func (h *Handler) serve(ctx context.Context, name string, req *consentRequest, r *http.Request, makePage pageFunc) (response, error) {
 	if err := h.enter(ctx, req, r); err != nil {
 		return response{}, err
 	}
@@ -229,7 +240,10 @@ func (h *Handler) write(w http.ResponseWriter, req *consentRequest, re response)
 		w.WriteHeader(re.code)
 		return
 	}
-	body, err := render(re.page, re.view)
+	body, err := []byte(re.file), error(nil)
+	if re.file == "" {
+		body, err = render(re.page, req.identified(re.view))
+	}
 	if err != nil {
 		h.logger.Error(err, "Rendering the page failed", "page", re.page)
 		w.WriteHeader(http.StatusInternalServerError)

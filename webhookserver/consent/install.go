@@ -20,8 +20,7 @@ func (s *service) install(ctx context.Context, req *consentRequest, r *http.Requ
 	}
 	spec := &req.app.Spec
 	page := view{
-		Title:        "Connect Zoom to " + req.app.Name,
-		App:          req.app.Name,
+		Title:        "Connect Zoom to " + req.appName(),
 		Admin:        spec.ManagedBy == v1alpha1.ManagedByAdmin,
 		Invited:      invitation != "",
 		ByInvitation: invitation == "" && spec.Distribution == v1alpha1.DistributionPrivate,

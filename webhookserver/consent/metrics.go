@@ -12,6 +12,8 @@ const (
 	pageCallback = "callback" // where Zoom sends it afterwards
 	pageConfirm  = "confirm"  // asks who came from Zoom by themselves
 	pageResult   = "result"   // says what came of it
+
+	pageDomainVerification = "domain_verification" // answers Zoom's validation of the domain
 )
 
 // The reasons in zoom_operator_consent_pages_total beside those that it shares with webhooks:
@@ -46,6 +48,7 @@ const (
 	reasonExternalURLAbsent = "external_url_unknown" // the operator runs without --external-url
 	reasonCloudUnknown      = "cloud_unknown"        // the app is in a cloud that is not known
 	reasonClientIDInUse     = "client_id_in_use"     // another ZoomApp has the client ID
+	reasonDomainVerified    = "domain_verification"  // Zoom's validation of the domain was answered
 )
 
 // A customer who installs an app is counted as page="callback" or "confirm", reason="installed"; one

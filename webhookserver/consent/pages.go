@@ -139,7 +139,9 @@ var problems = map[string]problem{
 type view struct {
 	Title string
 	App   string
-	Style template.CSS
+	// Publisher is who runs the app; nil where the app does not say.
+	Publisher *v1alpha1.Publisher
+	Style     template.CSS
 	// Admin says that one consent covers a whole account.
 	Admin bool
 

@@ -150,6 +150,8 @@ func TestColoursCanBeRead(t *testing.T) {
 			{"on-accent", "accent", 4.5},
 			{"text", "note", 4.5},
 			{"accent", "note", 4.5},
+			{"quiet", "page", 4.5},
+			{"accent", "page", 4.5},
 			{"good", "card", 3},
 			{"bad", "card", 3},
 		} {

@@ -1,6 +1,7 @@
 package consent
 
 import (
+	"cmp"
 	"errors"
 	"net/http"
 	"net/url"
@@ -36,10 +37,12 @@ type consentRequest struct {
 type response struct {
 	code   int
 	reason string
-	// page is the template, unless there is a redirect.
+	// page is the template, unless there is a redirect or a file.
 	page     string
 	view     view
 	redirect string
+	// file is what is sent as it is.
+	file string
 	// retryAfter is when a client, or a user, may come back.
 	retryAfter time.Duration
 	err        error // for the log; never shown outside
@@ -74,17 +77,27 @@ func (req *consentRequest) responseTo(err error) response {
 	}
 	p := problems[problem.reason]
 	view := view{Title: p.title, Text: p.text}
-	if req.app != nil {
-		view.App = req.app.Name
-		if p.again {
-			view.Install = req.link(urls.Install, problem.invitation)
-		}
+	if req.app != nil && p.again {
+		view.Install = req.link(urls.Install, problem.invitation)
 	}
 	r := response{code: p.code, reason: problem.reason, page: "problem", view: view, err: problem.err}
 	if problem.retryAfter > 0 {
 		r.retryAfter = max(problem.retryAfter, time.Second)
 	}
 	return r
+}
+
+// appName is what customers call the app.
+func (req *consentRequest) appName() string {
+	return cmp.Or(string(req.app.Spec.DisplayName), req.app.Name)
+}
+
+// identified is a view that says which app it is of, and who runs that.
+func (req *consentRequest) identified(v view) view {
+	if req.app != nil {
+		v.App, v.Publisher = req.appName(), req.app.Spec.Publisher
+	}
+	return v
 }
 
 // path is the path of a page of the app.

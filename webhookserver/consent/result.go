@@ -39,7 +39,6 @@ func (s *service) result(ctx context.Context, req *consentRequest, r *http.Reque
 	}
 	return show("installed", reasonInstalled, view{
 		Title:   "Zoom is connected",
-		App:     req.app.Name,
 		Admin:   req.app.Spec.ManagedBy == v1alpha1.ManagedByAdmin,
 		Missing: installation.MissingScopes(req.app.Spec.Scopes, in.Spec.Consent.Scopes),
 		Install: req.link(urls.Install, p.Invitation),
