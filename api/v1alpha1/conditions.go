@@ -10,7 +10,7 @@ const (
 	//
 	// True: Configured. False: Terminating, SecretNotFound, SecretTypeWrong, SecretPlaceholder,
 	// SecretIncomplete, CloudUnknown, ClientIDInUse, ClientIDContested, NamespaceNotSelected,
-	// ExternalURLUnknown, ClientRejected, ScopeMissing.
+	// ExternalURLUnknown, ClientRejected, ScopeMissing, Suspended.
 	// Unknown: SecretTokenWrong, VerificationTokenWrong, ClockDiffers.
 	//
 	// Of a ZoomInstallation: the consent stands, the token is as the app's tokenPolicy wants it,
@@ -105,6 +105,9 @@ const (
 	// ReasonExternalURLUnknown means that the operator runs without --external-url, so it does
 	// not know where Zoom has to send its webhooks.
 	ReasonExternalURLUnknown = "ExternalURLUnknown"
+	// ReasonSuspended means that spec.suspend holds the app still, and that nothing else is missing.
+	// Take spec.suspend away to go on.
+	ReasonSuspended = "Suspended"
 	// ReasonCloudUnknown means that spec.cloud of the ZoomApp names a cloud that the operator does
 	// not know. Nothing is sent anywhere.
 	ReasonCloudUnknown = "CloudUnknown"

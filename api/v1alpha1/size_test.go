@@ -80,6 +80,7 @@ func TestStoredSizeOfZoomApp(t *testing.T) {
 		app.Spec.Distribution, app.Spec.AccountID = v1alpha1.DistributionAccount, strings.Repeat("A", 128)
 		app.Spec.ManagedBy, app.Spec.Scopes = v1alpha1.ManagedByUser, scopesOf(64, 31)
 		app.Spec.Verification = v1alpha1.VerificationVerificationToken
+		app.Spec.Suspend = v1alpha1.SuspensionPutOff
 		app.Spec.DisplayName, app.Spec.DomainVerification = v1alpha1.DisplayName(strings.Repeat("界", 64)), strings.Repeat("d", 64)
 		link := v1alpha1.PublicURL("https://example.org/" + strings.Repeat("u", 180))
 		app.Spec.Publisher = &v1alpha1.Publisher{Name: v1alpha1.DisplayName(strings.Repeat("界", 64)), SupportURL: link, PrivacyURL: link, TermsURL: link}

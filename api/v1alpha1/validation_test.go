@@ -194,6 +194,8 @@ func TestZoomAppValidation(t *testing.T) {
 		"a name that turns the text around":            {change: func(a app) { a.Spec.DisplayName = "a\u202eb" }, want: aDisplayName},
 		"a name of a space":                            {change: func(a app) { a.Spec.DisplayName = " " }, want: aDisplayName},
 		"a publisher without a name":                   {change: func(a app) { a.Spec.Publisher = &v1alpha1.Publisher{SupportURL: "https://groups.example.org"} }, want: "spec.publisher.name"},
+		"an app that is suspended":                     {change: func(a app) { a.Spec.Suspend = v1alpha1.SuspensionRecord }},
+		"a suspension that there is not":               {change: func(a app) { a.Spec.Suspend = "true" }, want: `supported values: "PutOff", "Record"`},
 		"a link without TLS":                           {change: link("http://groups.example.org/"), want: aPublicURL},
 		"a link that is a script":                      {change: link("javascript:alert(1)"), want: aPublicURL},
 		"a link with a user":                           {change: link("https://zoom.us@groups.example.org/"), want: aPublicURL},

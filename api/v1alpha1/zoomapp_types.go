@@ -15,6 +15,7 @@ import metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 // +kubebuilder:printcolumn:name="Last-Event",type=date,JSONPath=`.status.lastEventAt`
 // +kubebuilder:printcolumn:name="Age",type=date,JSONPath=`.metadata.creationTimestamp`
 // +kubebuilder:printcolumn:name="Distribution",type=string,priority=1,JSONPath=`.spec.distribution`
+// +kubebuilder:printcolumn:name="Suspend",type=string,priority=1,JSONPath=`.spec.suspend`
 // +kubebuilder:printcolumn:name="Webhook-URL",type=string,priority=1,JSONPath=`.status.webhookURL`
 // +kubebuilder:validation:XValidation:rule="self.metadata.name.size() <= 40",message="the name of a ZoomApp has at most 40 characters, because the names of its meetings begin with it"
 // +kubebuilder:validation:XValidation:rule="self.spec.clientID == oldSelf.spec.clientID || !has(oldSelf.status) || !has(oldSelf.status.authorizedInstallations) || oldSelf.status.authorizedInstallations == 0",message="clientID cannot be changed while customers have the app installed, because their tokens belong to it; create another ZoomApp"
@@ -113,14 +114,15 @@ type ZoomAppSpec struct {
 	// `Retain` leaves them, with their tokens and meetings: they say that their app is gone, and an
 	// app that is created again under the same name with the same clientID finds them in order.
 	// `Revoke` first removes the app at Zoom from every customer's account and deletes their data;
-	// the ZoomApp goes when that is done. From when it is deleted that cannot be taken back.
+	// the ZoomApp goes when that is done. From when it is deleted that cannot be taken back. The
+	// default is `Retain`.
 	//
 	// +optional
 	// +default="Retain"
 	DeletionPolicy DeletionPolicy `json:"deletionPolicy,omitempty"`
 
 	// managedBy is Zoom's user-managed or admin-managed: whether each user consents, or an admin
-	// for the whole account.
+	// for the whole account. The default is `User`.
 	//
 	// +optional
 	// +default="User"
@@ -159,7 +161,7 @@ type ZoomAppSpec struct {
 	// of age, and finds a dead consent as late. `None` exchanges the code, because Zoom counts an
 	// installation only then, and keeps no token; one that an earlier policy kept is deleted a day
 	// later, and cannot be had again without another consent. Until then the policy can be changed
-	// back.
+	// back. The default is `Continuous`.
 	//
 	// +optional
 	// +default="Continuous"
@@ -167,7 +169,7 @@ type ZoomAppSpec struct {
 
 	// accessTokens is who may use the access tokens. `Internal` keeps them to the operator.
 	// `Shared` puts each installation's into a Secret of its own, named in its status, for other
-	// programs in the namespace; refresh tokens are never shared.
+	// programs in the namespace; refresh tokens are never shared. The default is `Internal`.
 	//
 	// +optional
 	// +default="Internal"
@@ -175,14 +177,15 @@ type ZoomAppSpec struct {
 
 	// verification is how events are recognised as Zoom's. `SecretToken` checks the signature in
 	// x-zm-signature. `VerificationToken` is Zoom's retired scheme, a fixed token in a header; use
-	// it only where Zoom still sends no signature.
+	// it only where Zoom still sends no signature. The default is `SecretToken`.
 	//
 	// +optional
 	// +default="SecretToken"
 	Verification Verification `json:"verification,omitempty"`
 
 	// maxEventAgeSeconds is the age, by the signature's timestamp, beyond which an event is refused
-	// as a replay. Zoom retries for 85 minutes, so less than 5400 can lose events.
+	// as a replay. Zoom retries for 85 minutes, so less than 5400 can lose events. The default is
+	// 7200.
 	//
 	// +optional
 	// +default=7200
@@ -191,7 +194,7 @@ type ZoomAppSpec struct {
 	MaxEventAgeSeconds int32 `json:"maxEventAgeSeconds,omitempty"`
 
 	// participants is what is kept of participants. `Count` keeps how many there are and were,
-	// never who. `None` keeps nothing.
+	// never who. `None` keeps nothing. The default is `Count`.
 	//
 	// +optional
 	// +default="Count"
@@ -205,16 +208,29 @@ type ZoomAppSpec struct {
 
 	// unknownAccounts is what happens to events of an account that has not installed the app
 	// through this operator. `Record` keeps them, together with a ZoomInstallation that says so.
-	// `Ignore` drops them.
+	// `Ignore` drops them. The default is `Record`.
 	//
 	// +optional
 	// +default="Record"
 	UnknownAccounts UnknownAccountsPolicy `json:"unknownAccounts,omitempty"`
 
+	// suspend holds the app still, as for maintenance of what reacts to its meetings. `PutOff`
+	// answers Zoom's events 503, and nothing of them is written; Zoom sends each again three times
+	// within 85 minutes, and what is put off for longer is lost. `Record` stores them, for any time.
+	// With either, ZoomMeetings keep the status that they have and none goes because of its age, and
+	// customers who want to install the app are asked to come back later.
+	//
+	// Tokens go on being refreshed, so that no consent dies, Zoom's validation of the webhook URL
+	// is answered, and the data of a customer whose removal is known is deleted. Taken away, suspend
+	// ends, and what was recorded meanwhile takes effect.
+	//
+	// +optional
+	Suspend Suspension `json:"suspend,omitempty"`
+
 	// removalGraceSeconds is how long the data of a customer is kept after Zoom has refused their
 	// refresh token for good, while Zoom sends no event of them either: the notice of a removal may
 	// have been lost. Afterwards it is deleted as after a removal; a consent in the meantime keeps
-	// all of it. The default is 7 days, the least an hour, the most 90 days.
+	// all of it. The default is 604800, 7 days; the least is an hour, the most 90 days.
 	//
 	// +optional
 	// +default=604800
@@ -225,7 +241,8 @@ type ZoomAppSpec struct {
 	// cloud is which of Zoom's clouds the app is registered in: `Commercial`, or `Government` for
 	// Zoom for Government, which has apps, accounts and tokens of its own. Whoever runs the
 	// operator can name others, for tests, by --cloud; where they are is never in a ZoomApp, so
-	// that no author of a ZoomApp can have credentials sent to a place of their choice.
+	// that no author of a ZoomApp can have credentials sent to a place of their choice. The default
+	// is `Commercial`.
 	//
 	// +optional
 	// +default="Commercial"
@@ -392,11 +409,25 @@ const (
 	UnknownAccountsIgnore UnknownAccountsPolicy = "Ignore"
 )
 
+// Suspension is what happens to events of an app that is suspended.
+//
+// +kubebuilder:validation:Enum=PutOff;Record
+type Suspension string
+
+// The suspensions; one that is empty is none.
+const (
+	// SuspensionPutOff has Zoom send events again later.
+	SuspensionPutOff Suspension = "PutOff"
+	// SuspensionRecord stores events, and lets nothing follow from them.
+	SuspensionRecord Suspension = "Record"
+)
+
 // Retention is how much of the past is kept.
 type Retention struct {
 	// endedSeconds is how long a meeting is kept after it ended or was deleted, when no further
-	// start is planned. The default is 7 days. However small it is, a meeting is kept for two
-	// hours, and for maxEventAgeSeconds, because Zoom may still report something of it until then.
+	// start is planned. The default is 604800, 7 days. However small it is, a meeting is kept for
+	// two hours, and for maxEventAgeSeconds, because Zoom may still report something of it until
+	// then.
 	//
 	// A live meeting of which nothing was heard for 30 hours, the longest that Zoom lets one last,
 	// counts as ended then, and a series without listed dates 30 days after it was last used, when
@@ -409,7 +440,7 @@ type Retention struct {
 	EndedSeconds int32 `json:"endedSeconds,omitempty"`
 
 	// instances is how many of the latest instances of a meeting are kept. What no longer is goes
-	// soon after this changes, or the meeting starts anew.
+	// soon after this changes, or the meeting starts anew. The default is 10.
 	//
 	// +optional
 	// +default=10
@@ -419,7 +450,7 @@ type Retention struct {
 
 	// meetings is how many meetings of one installation are kept at once. When there are as many,
 	// the oldest that are over go first. When none is over, new ones are not stored, and condition
-	// MeetingsStored of the ZoomInstallation says so.
+	// MeetingsStored of the ZoomInstallation says so. The default is 2000.
 	//
 	// +optional
 	// +default=2000
@@ -429,7 +460,7 @@ type Retention struct {
 
 	// removedSeconds is how long the ZoomInstallation of a customer who removed the app is kept as
 	// the proof that their data is gone, counted from when it was: it holds an account ID, which is
-	// personal data too. The default is 30 days, the least an hour, the most a year.
+	// personal data too. The default is 2592000, 30 days; the least is an hour, the most a year.
 	//
 	// +optional
 	// +default=2592000

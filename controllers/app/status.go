@@ -133,6 +133,8 @@ func readyCondition(app *v1alpha1.ZoomApp, f facts, available, endpoint metav1.C
 	case externalURL == "":
 		c.Reason = v1alpha1.ReasonExternalURLUnknown
 		c.Message = "Nobody can be told where Zoom has to send its events: run the operator with --external-url."
+	case app.Spec.Suspend != "":
+		c.Reason, c.Message = v1alpha1.ReasonSuspended, suspendedMessage(app.Spec.Suspend)
 	default:
 		c.Status, c.Reason = metav1.ConditionTrue, v1alpha1.ReasonConfigured
 		c.Message = "Nothing is missing on this side."
@@ -141,6 +143,15 @@ func readyCondition(app *v1alpha1.ZoomApp, f facts, available, endpoint metav1.C
 		}
 	}
 	return c
+}
+
+// suspendedMessage is the sentences about what a suspended app does.
+func suspendedMessage(how v1alpha1.Suspension) string {
+	what := "Events of Zoom's are stored, and nothing follows from them"
+	if how == v1alpha1.SuspensionPutOff {
+		what = "Events of Zoom's are put off, of which Zoom sends each again for 85 minutes and then no more"
+	}
+	return what + "; meetings keep the status that they have, and no customer can install the app. Tokens are refreshed. Take spec.suspend away to go on."
 }
 
 // refusalMessage is the sentences about why Zoom refuses an app, and what to do.
@@ -185,7 +196,7 @@ func eventsOf(app *v1alpha1.ZoomApp, after v1alpha1.ZoomAppStatus) []events.Even
 		}
 		said[now.Reason] = true
 		n := events.Normal(now.Reason, "Reconcile", now.Message)
-		if now.Status == bad {
+		if now.Status == bad && now.Reason != v1alpha1.ReasonSuspended { // which an admin wants
 			n.Type = corev1.EventTypeWarning
 		}
 		out = append(out, n)

@@ -7,6 +7,7 @@ import (
 
 	"github.com/google/go-cmp/cmp"
 	"github.com/google/go-cmp/cmp/cmpopts"
+	corev1 "k8s.io/api/core/v1"
 	"k8s.io/apimachinery/pkg/api/meta"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 
@@ -187,6 +188,31 @@ func TestAppInANamespaceThatIsNotSelected(t *testing.T) {
 	ready := meta.FindStatusCondition(status.Conditions, v1alpha1.ConditionReady)
 	if ready.Status != metav1.ConditionFalse || ready.Reason != v1alpha1.ReasonNamespaceNotSelected || !strings.Contains(ready.Message, "zoom=allowed, and team has others") {
 		t.Errorf("Ready is %+v", ready)
+	}
+}
+
+// That an app is suspended is said when nothing else is wrong with it, and in no warning.
+func TestASuspendedApp(t *testing.T) {
+	app := &v1alpha1.ZoomApp{ObjectMeta: metav1.ObjectMeta{Namespace: "team", Name: "app"}, Spec: v1alpha1.ZoomAppSpec{Suspend: v1alpha1.SuspensionPutOff}}
+	for name, tc := range map[string]struct {
+		facts  facts
+		reason string
+	}{
+		"nothing is missing":  {facts{secret: credentials.Found}, v1alpha1.ReasonSuspended},
+		"the Secret is wrong": {facts{secret: credentials.Missing}, v1alpha1.ReasonSecretNotFound},
+	} {
+		t.Run(name, func(t *testing.T) {
+			status := statusOf(testclock.Noon, app, tc.facts, "https://zoom.example.org")
+			ready := meta.FindStatusCondition(status.Conditions, v1alpha1.ConditionReady)
+			if ready.Status != metav1.ConditionFalse || ready.Reason != tc.reason {
+				t.Errorf("Ready is %+v", ready)
+			}
+			for _, e := range eventsOf(app, status) {
+				if (e.Type == corev1.EventTypeWarning) == (e.Reason == v1alpha1.ReasonSuspended) {
+					t.Errorf("the Event %s is of type %s", e.Reason, e.Type)
+				}
+			}
+		})
 	}
 }
 

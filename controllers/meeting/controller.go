@@ -113,7 +113,14 @@ func (r *Reconciler) Reconcile(ctx context.Context, m *v1alpha1.ZoomMeeting) (ct
 	if !m.DeletionTimestamp.IsZero() {
 		return ctrl.Result{}, nil
 	}
-	p, err := r.policy(ctx, m)
+	app, err := r.app(ctx, m)
+	if err != nil {
+		return ctrl.Result{}, err
+	}
+	if app != nil && app.Spec.Suspend != "" {
+		return ctrl.Result{}, nil // all meetings of an app are requeued when it changes
+	}
+	p, err := r.policy(ctx, m, app)
 	if err != nil {
 		return ctrl.Result{}, err
 	}
@@ -140,13 +147,10 @@ func (r *Reconciler) Reconcile(ctx context.Context, m *v1alpha1.ZoomMeeting) (ct
 }
 
 // policy is the retention of a meeting's app, and whether the meeting's installation exists.
-func (r *Reconciler) policy(ctx context.Context, m *v1alpha1.ZoomMeeting) (meeting.Retention, error) {
-	p, err := r.appPolicy(ctx, m)
-	if err != nil {
-		return meeting.Retention{}, err
-	}
+func (r *Reconciler) policy(ctx context.Context, m *v1alpha1.ZoomMeeting, app *v1alpha1.ZoomApp) (meeting.Retention, error) {
+	p := meeting.RetentionOf(app)
 	var in v1alpha1.ZoomInstallation
-	err = r.Client.Get(ctx, types.NamespacedName{Namespace: m.Namespace, Name: m.Spec.InstallationRef.Name}, &in)
+	err := r.Client.Get(ctx, types.NamespacedName{Namespace: m.Namespace, Name: m.Spec.InstallationRef.Name}, &in)
 	if client.IgnoreNotFound(err) != nil {
 		return meeting.Retention{}, fmt.Errorf("reading the ZoomInstallation %s of ZoomMeeting %s/%s: %w", m.Spec.InstallationRef.Name, m.Namespace, m.Name, err)
 	}
@@ -154,16 +158,17 @@ func (r *Reconciler) policy(ctx context.Context, m *v1alpha1.ZoomMeeting) (meeti
 	return p, nil
 }
 
-func (r *Reconciler) appPolicy(ctx context.Context, m *v1alpha1.ZoomMeeting) (meeting.Retention, error) {
+// app is the ZoomApp of a meeting; nil when there is none.
+func (r *Reconciler) app(ctx context.Context, m *v1alpha1.ZoomMeeting) (*v1alpha1.ZoomApp, error) {
 	var app v1alpha1.ZoomApp
 	err := r.Client.Get(ctx, types.NamespacedName{Namespace: m.Namespace, Name: m.Spec.AppRef.Name}, &app)
 	switch {
 	case apierrors.IsNotFound(err):
-		return meeting.RetentionOf(nil), nil
+		return nil, nil
 	case err != nil:
-		return meeting.Retention{}, fmt.Errorf("reading the ZoomApp %s of ZoomMeeting %s/%s: %w", m.Spec.AppRef.Name, m.Namespace, m.Name, err)
+		return nil, fmt.Errorf("reading the ZoomApp %s of ZoomMeeting %s/%s: %w", m.Spec.AppRef.Name, m.Namespace, m.Name, err)
 	default:
-		return meeting.RetentionOf(&app), nil
+		return &app, nil
 	}
 }
 

@@ -169,6 +169,9 @@ func (h *Handler) serve(ctx context.Context, name string, req *consentRequest, r
 		// Something looks at links, and a link here acts.
 		return response{}, refuse(telemetry.ReasonMethod)
 	}
+	if req.app.Spec.Suspend != "" && name != pageResult {
+		return response{}, refuse(telemetry.ReasonSuspended)
+	}
 	return makePage(ctx, req, r)
 }
 

@@ -124,6 +124,9 @@ var problems = map[string]problem{
 	telemetry.ReasonNoCredentials: {code: http.StatusServiceUnavailable, title: "The app is not ready yet", text: []string{
 		"It is still being set up, so nothing can be connected. Please try again later, or tell whoever gave you the link.",
 	}},
+	telemetry.ReasonSuspended: {code: http.StatusServiceUnavailable, title: "Please come back later", text: []string{
+		"The app is being worked on, so nothing can be connected at the moment. If you have just agreed at Zoom, agree once more then.",
+	}, again: true},
 	reasonCloudUnknown: {code: http.StatusServiceUnavailable, title: "The app is not ready yet", text: []string{
 		"It is still being set up, so nothing can be connected. Please try again later, or tell whoever gave you the link.",
 	}},

@@ -172,6 +172,9 @@ func (h *Handler) answer(ctx context.Context, r *http.Request, info *requestInfo
 	if ev.event.Challenge != nil {
 		return h.answerChallenge(app, ev)
 	}
+	if app.Spec.Suspend == v1alpha1.SuspensionPutOff {
+		return responseTo(retryLater(telemetry.ReasonSuspended))
+	}
 	if err = h.store(ctx, app, ev.event); err == nil {
 		storedLag.Observe(max(0, h.now().Sub(ev.event.Time).Seconds())) // clocks differ
 	}

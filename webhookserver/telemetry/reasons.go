@@ -9,5 +9,6 @@ const (
 	ReasonMalformed     = "malformed"       // it cannot be understood, or the API server will never take it
 	ReasonOverloaded    = "overloaded"      // there was no room
 	ReasonAddress       = "address_limited" // too many of the kind came from one address
+	ReasonSuspended     = "suspended"       // the ZoomApp is suspended
 	ReasonNotStored     = "not_stored"      // the API server did not take it, or not in time
 )
