@@ -11,16 +11,28 @@ import (
 // met one. An ingress that rewrites paths doubles a slash, or leaves one at the end; those are
 // dropped. A path with "." or ".." in it, however spelled, has no handler here, and is not resolved
 // either: what a proxy let through as the one path must not be served as another.
-func withoutRedirects(next http.Handler) http.Handler {
+func withoutRedirects(next, nowhere http.Handler) http.Handler {
 	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		path, ok := plainPath(r.URL)
 		if !ok {
-			http.NotFound(w, r)
+			nowhere.ServeHTTP(w, r)
 			return
 		}
 		plain := *r
 		plain.URL = path
 		next.ServeHTTP(w, &plain)
+	})
+}
+
+// orNowhere serves a mux, and in place of its bare 404 what is for browsers that are led nowhere.
+func orNowhere(mux *http.ServeMux, nowhere http.Handler) http.Handler {
+	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		browser := r.Method == http.MethodGet || r.Method == http.MethodHead
+		if _, pattern := mux.Handler(r); browser && pattern == "" {
+			nowhere.ServeHTTP(w, r)
+			return
+		}
+		mux.ServeHTTP(w, r)
 	})
 }
 

@@ -48,7 +48,7 @@ func TestPathsAreTakenForWhatTheyMean(t *testing.T) {
 	} {
 		t.Run(path, func(t *testing.T) {
 			w := httptest.NewRecorder()
-			withoutRedirects(mux).ServeHTTP(w, httptest.NewRequest(http.MethodPost, path, http.NoBody))
+			withoutRedirects(mux, http.NotFoundHandler()).ServeHTTP(w, httptest.NewRequest(http.MethodPost, path, http.NoBody))
 			if got := w.Body.String(); got != want || w.Header().Get("Location") != "" {
 				t.Errorf("answered %d %q, %q; want %q", w.Code, got, w.Header().Get("Location"), want)
 			}
@@ -64,7 +64,7 @@ func TestPathsAreTakenForWhatTheyMean(t *testing.T) {
 	} {
 		t.Run(path, func(t *testing.T) {
 			w := httptest.NewRecorder()
-			withoutRedirects(mux).ServeHTTP(w, httptest.NewRequest(http.MethodGet, path, http.NoBody))
+			withoutRedirects(mux, http.NotFoundHandler()).ServeHTTP(w, httptest.NewRequest(http.MethodGet, path, http.NoBody))
 			if got := w.Body.String(); got != want || w.Header().Get("Location") != "" {
 				t.Errorf("answered %d %q, %q; want %q", w.Code, got, w.Header().Get("Location"), want)
 			}
@@ -76,11 +76,43 @@ func TestPathsAreTakenForWhatTheyMean(t *testing.T) {
 func TestThePathOfTheRequestStays(t *testing.T) {
 	r := httptest.NewRequest(http.MethodPost, "//webhooks/ns/app/", http.NoBody)
 	before := *r.URL
-	withoutRedirects(http.NotFoundHandler()).ServeHTTP(httptest.NewRecorder(), r)
+	withoutRedirects(http.NotFoundHandler(), http.NotFoundHandler()).ServeHTTP(httptest.NewRecorder(), r)
 	if *r.URL != before {
 		t.Errorf("it is %v", r.URL)
 	}
 	if plain, ok := plainPath(&url.URL{Path: "*"}); !ok || plain.Path != "/*" {
 		t.Errorf("* is %v", plain)
+	}
+}
+
+// Who comes to an address that is none with a browser sees a page, and every other client a bare
+// status. A path that is there is served as ever.
+func TestPathsThatLeadNowhere(t *testing.T) {
+	mux := http.NewServeMux()
+	served := func(text string) http.HandlerFunc {
+		return func(w http.ResponseWriter, _ *http.Request) { _, _ = io.WriteString(w, text) }
+	}
+	mux.Handle(urls.WebhookPattern, served("webhook"))
+	mux.Handle("GET "+urls.InstallPattern, served("page"))
+	for _, tc := range []struct{ method, path, want string }{
+		{http.MethodGet, "/", "nowhere"},
+		{http.MethodHead, "/favicon.ico", "nowhere"},
+		{http.MethodGet, "/oauth/ns/app", "nowhere"},
+		{http.MethodGet, "/oauth/ns/app/install/more", "nowhere"},
+		{http.MethodGet, "/webhooks/ns", "nowhere"},
+		{http.MethodGet, "/oauth/../webhooks/ns/app", "nowhere"},
+		{http.MethodGet, "/oauth/ns/app/install/", "page"},
+		{http.MethodHead, "/oauth/ns/app/install", "page"},
+		{http.MethodPost, "/webhooks/ns/app/", "webhook"},
+		{http.MethodGet, "/webhooks/ns/app", "webhook"},
+		{http.MethodPost, "/", "404 page not found\n"},
+		{http.MethodPost, "/oauth/ns/app/install", "Method Not Allowed\n"},
+	} {
+		w := httptest.NewRecorder()
+		nowhere := served("nowhere")
+		withoutRedirects(orNowhere(mux, nowhere), nowhere).ServeHTTP(w, httptest.NewRequest(tc.method, tc.path, http.NoBody))
+		if got := w.Body.String(); got != tc.want {
+			t.Errorf("%s %s is answered %d %q, want %q", tc.method, tc.path, w.Code, got, tc.want)
+		}
 	}
 }

@@ -115,13 +115,13 @@ func SetupWithManager(mgr ctrl.Manager, options Options) error {
 		Namespaces: served, Installations: installations, Callers: from, Clouds: options.Clouds, ExternalURL: options.ExternalURL,
 		Now: time.Now, Logger: mgr.GetLogger().WithName("consents"),
 	})
-	mux := http.NewServeMux()
+	mux, nowhere := http.NewServeMux(), http.HandlerFunc(pages.Nowhere)
 	webhooks.Register(mux)
 	pages.Register(mux)
 	s := &listener{
 		options: options,
 		logger:  logger,
-		handler: guard(withoutRedirects(mux), logger),
+		handler: guard(withoutRedirects(orNowhere(mux, nowhere), nowhere), logger),
 		background: []func(context.Context) error{
 			func(ctx context.Context) error { return secrets.Run(ctx, mgr.GetClient()) },
 			webhooks.Run,

@@ -77,7 +77,7 @@ func (s *service) askForClick(ctx context.Context, req *consentRequest, code str
 		state = known.State
 	}
 	return show("confirm", reasonBeganAtZoom, view{
-		Title:   "Connect Zoom to " + req.appName() + "?",
+		Title:   req.title("confirm.title"),
 		Admin:   req.app.Spec.ManagedBy == v1alpha1.ManagedByAdmin,
 		State:   state,
 		Confirm: req.path(urls.Confirm),
@@ -97,6 +97,11 @@ func (s *service) confirm(ctx context.Context, req *consentRequest, r *http.Requ
 		return response{}, refuse(reasonUnknownState)
 	}
 	return s.finish(ctx, req, begun, begun.Code)
+}
+
+// opened is for who opens the address of that click, as by typing it, without the form.
+func opened(context.Context, *consentRequest, *http.Request) (response, error) {
+	return response{}, refuse(reasonUnknownState)
 }
 
 // finish turns a code into what came of it, once, and sends the browser to the page that says so:

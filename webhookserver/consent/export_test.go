@@ -22,7 +22,9 @@ type Problem struct {
 }
 
 // ProblemOf is the page of a reason; zero when it has none.
-func ProblemOf(reason string) Problem { return Problem{problems[reason].code, problems[reason].title} }
+func ProblemOf(reason string) Problem {
+	return Problem{problems[reason].code, english.Problems[reason].Title}
+}
 
 // Begin is a cookie with a consent under way that began in no browser, and its state.
 func Begin(box *sealing.Box, path string) (cookie *http.Cookie, state string, err error) {

@@ -102,8 +102,20 @@ func (h *Handler) Register(mux *http.ServeMux) {
 	mux.Handle("GET "+urls.StartPattern, h.page(pageStart, h.start))
 	mux.Handle("GET "+urls.CallbackPattern, h.page(pageCallback, h.callback))
 	mux.Handle("POST "+urls.ConfirmPattern, h.page(pageConfirm, h.confirm))
+	mux.Handle("GET "+urls.ConfirmPattern, h.page(pageConfirm, opened))
 	mux.Handle("GET "+urls.ResultPattern, h.page(pageResult, h.result))
 	mux.Handle("GET "+urls.DomainVerification, h.respond(pageDomainVerification, h.verifyDomain))
+}
+
+// Nowhere is the page of an address that is none. Browsers that look for an icon ask for it with
+// every page, so it counts towards no limit: it takes nothing that is scarce.
+func (h *Handler) Nowhere(w http.ResponseWriter, r *http.Request) {
+	if r.Method != http.MethodGet && r.Method != http.MethodHead {
+		http.NotFound(w, r)
+		return
+	}
+	req := &consentRequest{tongue: tongueOf(r)}
+	h.write(w, req, req.responseTo(refuse(telemetry.ReasonNoApp)))
 }
 
 // pageFunc makes a page, or the error that another page belongs to.
@@ -133,7 +145,7 @@ func (h *Handler) respond(name string, makePage pageFunc) http.Handler {
 			limits.Answering(r.Context())
 		}
 
-		req := &consentRequest{formErr: formErr, caller: h.callers.Who(r)}
+		req := &consentRequest{formErr: formErr, caller: h.callers.Who(r), tongue: tongueOf(r)}
 		var page response
 		release, err := h.admit(req)
 		if err == nil {
@@ -253,6 +265,7 @@ func (h *Handler) write(w http.ResponseWriter, req *consentRequest, re response)
 		return
 	}
 	header.Set("Content-Type", "text/html; charset=utf-8")
+	header.Set("Content-Language", req.speaks().tag.String())
 	header.Set("Content-Length", strconv.Itoa(len(body)))
 	w.WriteHeader(re.code)
 	_, _ = w.Write(body) // a browser that went away gets no answer

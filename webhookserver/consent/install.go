@@ -20,7 +20,7 @@ func (s *service) install(ctx context.Context, req *consentRequest, r *http.Requ
 	}
 	spec := &req.app.Spec
 	page := view{
-		Title:        "Connect Zoom to " + req.appName(),
+		Title:        req.title("install.title"),
 		Admin:        spec.ManagedBy == v1alpha1.ManagedByAdmin,
 		Invited:      invitation != "",
 		ByInvitation: invitation == "" && spec.Distribution == v1alpha1.DistributionPrivate,

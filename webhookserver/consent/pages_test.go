@@ -25,13 +25,13 @@ import (
 )
 
 func TestEveryProblemHasItsPage(t *testing.T) {
-	v := &consentRequest{
-		app: &v1alpha1.ZoomApp{ObjectMeta: metav1.ObjectMeta{Namespace: "ns", Name: "app"}},
-	}
 	for reason, p := range problems {
-		t.Run(reason, func(t *testing.T) {
+		eachTongue(t, reason, func(t *testing.T, says *tongue) {
+			v := &consentRequest{
+				app: &v1alpha1.ZoomApp{ObjectMeta: metav1.ObjectMeta{Namespace: "ns", Name: "app"}}, tongue: says,
+			}
 			re := v.responseTo(refuse(reason))
-			body, err := render(re.page, re.view)
+			body, err := render(re.page, v.identified(re.view))
 			if err != nil {
 				t.Fatal(err)
 			}
@@ -42,14 +42,15 @@ func TestEveryProblemHasItsPage(t *testing.T) {
 			if n := strings.Count(page, "<h1>"); n != 1 {
 				t.Errorf("it has %d headings of the first level", n)
 			}
-			if !strings.Contains(page, "<title>") || !strings.Contains(page, `lang="en"`) || len(p.text) == 0 {
+			words := says.Problems[reason]
+			if !strings.Contains(page, "<title>") || !strings.Contains(page, `lang="`+says.tag.String()+`"`) || words.Title == "" || len(words.Text) == 0 {
 				t.Error("it has no title, language or text")
 			}
 			if offered := strings.Contains(page, `href="`+urls.Install("ns", "app")+`"`); offered != p.again {
 				t.Errorf("it offers to begin again: %t", offered)
 			}
 			for _, word := range []string{"operator", "Kubernetes", "Secret", "token", "OAuth", "state", "--"} {
-				if text := strings.Join(append(p.text, p.title), " "); strings.Contains(text, word) {
+				if text := strings.Join(append(words.Text, words.Title), " "); strings.Contains(text, word) {
 					t.Errorf("it says %q to a customer", word)
 				}
 			}

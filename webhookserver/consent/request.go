@@ -29,6 +29,8 @@ type consentRequest struct {
 	// flows are those under way in this browser. When changed, they go back as a cookie.
 	flows   flows
 	changed bool
+	// tongue is what the user reads; nil for English.
+	tongue *tongue
 	// formErr is what is wrong with the form.
 	formErr error
 }
@@ -75,8 +77,8 @@ func (req *consentRequest) responseTo(err error) response {
 	if !ok {
 		problem = &pageError{reason: telemetry.ReasonNotStored, err: err}
 	}
-	p := problems[problem.reason]
-	view := view{Title: p.title, Text: p.text}
+	p, says := problems[problem.reason], req.speaks().Problems[problem.reason]
+	view := view{Title: says.Title, Text: says.Text}
 	if req.app != nil && p.again {
 		view.Install = req.link(urls.Install, problem.invitation)
 	}
@@ -92,8 +94,14 @@ func (req *consentRequest) appName() string {
 	return cmp.Or(string(req.app.Spec.DisplayName), req.app.Name)
 }
 
-// identified is a view that says which app it is of, and who runs that.
+// title is the heading of that name, in the user's language.
+func (req *consentRequest) title(key string) string { return req.speaks().text(key, req.appName()) }
+
+func (req *consentRequest) speaks() *tongue { return cmp.Or(req.tongue, english) }
+
+// identified is a view in the user's language that says which app it is of, and who runs that.
 func (req *consentRequest) identified(v view) view {
+	v.tongue = req.tongue
 	if req.app != nil {
 		v.App, v.Publisher = req.appName(), req.app.Spec.Publisher
 	}

@@ -38,7 +38,7 @@ func (s *service) result(ctx context.Context, req *consentRequest, r *http.Reque
 		return response{}, refuse(p.End.Reason)
 	}
 	return show("installed", reasonInstalled, view{
-		Title:   "Zoom is connected",
+		Title:   req.title("installed.title"),
 		Admin:   req.app.Spec.ManagedBy == v1alpha1.ManagedByAdmin,
 		Missing: installation.MissingScopes(req.app.Spec.Scopes, in.Spec.Consent.Scopes),
 		Install: req.link(urls.Install, p.Invitation),

@@ -41,6 +41,32 @@ func TestFirstPage(t *testing.T) {
 	}
 }
 
+// In the longest words that the pages have, on the smallest screens, with who runs the app.
+func TestFirstPageInOtherLanguages(t *testing.T) {
+	s := newStage(t, func(spec *v1alpha1.ZoomAppSpec) {
+		spec.DisplayName = "Study groups of the northern districts"
+		spec.Publisher = &v1alpha1.Publisher{Name: "Ana", SupportURL: "https://example.org/help", PrivacyURL: "https://example.org/privacy", TermsURL: "https://example.org/terms"}
+	})
+	for language, heading := range map[string]string{
+		"de": "Zoom mit Study groups of the northern districts verbinden",
+		"es": "Conectar Zoom con Study groups of the northern districts",
+		"fr": "Connecter Zoom à Study groups of the northern districts",
+	} {
+		t.Run(language, func(t *testing.T) {
+			b := s.newTab(t)
+			headers := network.SetExtraHTTPHeadersParams{Headers: network.Headers{"Accept-Language": language}}
+			if _, err := chromedp.Call(b.ctx, network.SetExtraHTTPHeaders, headers); err != nil {
+				t.Fatal(err)
+			}
+			b.want(t, b.open(t, s.path(urls.Install)), http.StatusOK, heading)
+			spoken, err := chromedp.Run(b.ctx, chromedp.Evaluate[string]("document.documentElement.lang"))
+			if err != nil || spoken != language {
+				t.Errorf("the page says that it is in %q, %v", spoken, err)
+			}
+		})
+	}
+}
+
 func TestInstallation(t *testing.T) {
 	s := newStage(t, nil)
 	b := s.newTab(t)

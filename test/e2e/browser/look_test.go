@@ -24,7 +24,7 @@ var screens = []struct {
 const faults = `(() => {
 	const out = [];
 	const one = (css) => document.querySelectorAll(css).length === 1 || out.push('there is not one ' + css);
-	one('html[lang="en"]'); one('main'); one('h1'); one('title');
+	one('html[lang]'); one('main'); one('h1'); one('title');
 	document.title.trim() || out.push('the title is empty');
 	document.title.includes(document.querySelector('h1').textContent.trim()) || out.push('the title does not say what the heading says');
 	const levels = [...document.querySelectorAll('h1,h2,h3,h4')].map((h) => +h.tagName[1]);
