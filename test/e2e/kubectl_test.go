@@ -61,6 +61,17 @@ func TestKubectlKnowsTheKinds(t *testing.T) {
 			[]string{"get", "zm", "--namespace", a.namespace, "--field-selector", "status.state=Live", "-o", "name"},
 			[]string{nameOf(m)},
 		},
+		"a label selects every kind": {
+			[]string{"get", "zi,zm", "--namespace", a.namespace, "-l", v1alpha1.AppLabel + "=" + appName, "-o", "name"},
+			[]string{"zoommeeting.zoom-operator.io/" + nameOf(m), "zoominstallation.zoom-operator.io/"},
+		},
+		"a watch says of which instance it is": {
+			[]string{
+				"get", "zm", nameOf(m), "--namespace", a.namespace, "--output-watch-events", "--watch", "--request-timeout=1s",
+				"-o", `jsonpath={.type} {.object.metadata.name} {.object.status.live.uuid}{"\n"}`,
+			},
+			[]string{"ADDED " + nameOf(m) + " " + in.UUID},
+		},
 		"a condition can be waited for": {
 			[]string{"wait", "zm/" + nameOf(m), "--namespace", a.namespace, "--for=condition=Live", "--timeout=30s"},
 			[]string{"condition met"},
