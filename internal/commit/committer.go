@@ -12,7 +12,9 @@ import (
 
 	"k8s.io/apimachinery/pkg/api/equality"
 	apierrors "k8s.io/apimachinery/pkg/api/errors"
+	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	"k8s.io/apimachinery/pkg/types"
+	utilcache "k8s.io/apimachinery/pkg/util/cache"
 	"k8s.io/apimachinery/pkg/util/resourceversion"
 	"sigs.k8s.io/controller-runtime/pkg/client"
 )
@@ -33,9 +35,18 @@ const (
 	// or another replica writes the same object: three quarters of the time are then spent waiting,
 	// so that the slower writes are the fewer there are.
 	maxBatchDelay = 250 * time.Millisecond
-	// cacheTTL is how long the last written version of an object is kept; an informer is rarely
-	// further behind.
+	// cacheTTL is how long the last written version of an object is remembered beside a cache; an
+	// informer is rarely further behind.
 	cacheTTL = 5 * time.Second
+	// aloneTTL is how long without one. What a change adds nothing to is not written, and until then
+	// not asked for either, so that an object that was deleted meanwhile is missed for no longer.
+	aloneTTL = 2 * time.Minute
+	// freshFor is how long a version that was remembered is taken for the newest without a cache.
+	// After that another writer has probably added to it, as most writes of a spec are followed by
+	// one of the status: to read it first costs a fifth of a write, and a conflict more than half.
+	freshFor = 2 * minBatchDelay
+	// maxRemembered is how many objects are remembered, some ten kilobytes each.
+	maxRemembered = 2048
 )
 
 // Committer stores changes to objects of one kind, and answers each when the API server holds it.
@@ -49,7 +60,9 @@ const (
 type Committer[T client.Object] struct {
 	// Writer creates and updates.
 	Writer client.Writer
-	// Cache is the informers', where an object is read first; it may be behind.
+	// Cache is the informers', where an object is read first; it may be behind. Nil where no informer
+	// watches these objects: then what was written lately is remembered for longer, and anything
+	// else is read from the API server, once for a batch.
 	Cache client.Reader
 	// Live is the API server, asked after a conflict.
 	Live client.Reader
@@ -57,6 +70,11 @@ type Committer[T client.Object] struct {
 	New func() T
 	// Observer is told what is written; nil for nobody.
 	Observer Observer
+	// Remember is how many objects are remembered as last written or read; maxRemembered when zero.
+	Remember int
+
+	once     sync.Once
+	versions *utilcache.LRUExpireCache // of version[T], by key
 
 	mu        sync.Mutex
 	queues    map[types.NamespacedName]*queue[T]
@@ -77,9 +95,6 @@ type queue[T client.Object] struct {
 	key     types.NamespacedName
 	pending []*change[T]
 	running bool
-	last    T // as last written or read live, while it is remembered; nil otherwise
-	known   bool
-	idleAt  time.Time
 }
 
 type change[T client.Object] struct {
@@ -167,17 +182,23 @@ func (c *Committer[T]) dispatch() {
 // writeBatch stores a batch, and lets the next one follow after a delay.
 func (c *Committer[T]) writeBatch(q *queue[T], batch []*change[T]) {
 	began := time.Now()
-	c.store(q.key, q, batch)
+	stored := c.store(q.key, batch)
 	took := time.Since(began)
-	if c.Observer != nil {
-		c.Observer.Wrote(len(batch), took)
+	if stored {
+		if c.Observer != nil {
+			c.Observer.Wrote(len(batch), took)
+		}
+		time.AfterFunc(batchDelay(took), func() { c.resume(q) })
+	} else {
+		defer c.resume(q)
 	}
-	time.AfterFunc(batchDelay(took), func() { c.resume(q) })
 	c.mu.Lock()
 	defer c.mu.Unlock()
 	c.admission.answered(batch)
 	c.observeUnanswered()
-	c.admission.writeTime += (took - c.admission.writeTime) / 16 // follows a change within some twenty writes
+	if stored {
+		c.admission.writeTime += (took - c.admission.writeTime) / 16 // follows a change within some twenty writes
+	}
 	c.writes--
 	c.dispatch()
 }
@@ -209,79 +230,73 @@ func (c *Committer[T]) resume(q *queue[T]) {
 	c.dispatch()
 }
 
-// idle marks a queue without changes as idle, and has it removed later.
+// idle forgets a queue without changes.
 func (c *Committer[T]) idle(q *queue[T]) {
 	q.running = false
-	q.idleAt = time.Now()
-	time.AfterFunc(cacheTTL, func() { c.expire(q) })
-}
-
-// expire removes a queue that has been idle for cacheTTL.
-func (c *Committer[T]) expire(q *queue[T]) {
-	c.mu.Lock()
-	defer c.mu.Unlock()
-	if !q.running && time.Since(q.idleAt) >= cacheTTL && c.queues[q.key] == q {
+	if c.queues[q.key] == q {
 		delete(c.queues, q.key)
 	}
 }
 
-// store writes a batch and answers every change in it. The context is its own: a request that has
-// given up must not cancel the others' write.
-func (c *Committer[T]) store(key types.NamespacedName, q *queue[T], batch []*change[T]) {
+// store writes a batch and answers every change in it. It reports whether there was anything to
+// store: not where each change was refused by its own error. The context is its own: a request that
+// has given up must not cancel the others' write.
+func (c *Committer[T]) store(key types.NamespacedName, batch []*change[T]) bool {
 	ctx, cancel := context.WithTimeout(context.Background(), writeTimeout)
 	defer cancel()
 	errs := make([]error, len(batch))
-	stored, err := c.write(ctx, key, q, batch, errs)
+	stored, err := c.write(ctx, key, batch, errs)
 	if err != nil {
-		q.known = false
+		c.forget(key)
 		if half := len(batch) / 2; half > 0 && apierrors.IsInvalid(err) {
 			// One change that the API server never takes must not have the others refused with it.
 			// It is found by halving: a single one among n costs about 2 log n writes.
-			c.store(key, q, batch[:half])
-			c.store(key, q, batch[half:])
-			return
+			c.store(key, batch[:half])
+			c.store(key, batch[half:])
+			return true
 		}
 		err = fmt.Errorf("storing %s: %w", key, err)
 	}
 	for i, ch := range batch {
 		ch.done <- result[T]{stored: stored, err: cmp.Or(errs[i], err)}
 	}
+	return err != nil || !allFailed(errs)
 }
 
 // write applies a batch to the object and stores it, again from the top after a conflict. errs
 // receives each change's own error.
-func (c *Committer[T]) write(ctx context.Context, key types.NamespacedName, q *queue[T], batch []*change[T], errs []error) (T, error) {
-	base, err := c.base(ctx, key, q)
-	asked := false // the API server
+func (c *Committer[T]) write(ctx context.Context, key types.NamespacedName, batch []*change[T], errs []error) (T, error) {
+	base, age, err := c.base(ctx, key)
 	for {
 		if err != nil {
 			return base, err
 		}
 		next := applyAll(base, batch, errs)
+		there := base.GetResourceVersion() != ""
 		switch {
-		case allFailed(errs) && !asked && base.GetResourceVersion() != "":
+		case allFailed(errs) && age != live && there:
 			// They were refused because of the object's content, so it has to be the present one:
 			// the object may have been deleted.
-			asked, q.known = true, false
-			base, err = c.read(ctx, c.Live, key)
+			base, age, err = c.reread(ctx, key)
 			continue
 		case allFailed(errs):
 			return base, nil
-		case base.GetResourceVersion() == "":
-			err = c.Writer.Create(ctx, next)
-		case equality.Semantic.DeepEqual(base, next):
-			q.last, q.known = base, true
+		case there && equality.Semantic.DeepEqual(base, next):
 			return base, nil
-		default:
+		case age == old:
+			base, age, err = c.nearby(ctx, key, base)
+			continue
+		case there:
 			err = c.Writer.Update(ctx, next)
+		default:
+			err = c.Writer.Create(ctx, next)
 		}
 		switch {
 		case err == nil:
-			q.last, q.known = next, true
+			c.remember(key, next)
 			return next, nil
-		case apierrors.IsConflict(err), apierrors.IsAlreadyExists(err), apierrors.IsNotFound(err) && base.GetResourceVersion() != "":
-			asked, q.known = true, false
-			base, err = c.read(ctx, c.Live, key)
+		case apierrors.IsConflict(err), apierrors.IsAlreadyExists(err), apierrors.IsNotFound(err) && there:
+			base, age, err = c.reread(ctx, key)
 		default:
 			return base, err
 		}
@@ -327,39 +342,94 @@ func allFailed(errs []error) bool {
 	return true
 }
 
-// base is the newest version of the object that is known without asking the API server. It may be
-// behind: then a write ends in a conflict, but a change that it already contains needs no write,
-// since the API server has that change, too.
-func (c *Committer[T]) base(ctx context.Context, key types.NamespacedName, q *queue[T]) (T, error) {
+// age says how sure it is that a version of an object is the newest.
+type age int
+
+const (
+	// live is what the API server has just said.
+	live age = iota
+	// recently is what was written a moment ago, or what a cache has.
+	recently
+	// old is what was written or read so long ago that there may well be a newer one.
+	old
+)
+
+// base is the newest version of the object that is known without asking the API server, which is
+// asked where none is. It may be behind: then a write ends in a conflict, but a change that it
+// already contains needs no write, since the API server has that change, too.
+func (c *Committer[T]) base(ctx context.Context, key types.NamespacedName) (T, age, error) {
+	last, remembered := c.last(key)
+	switch {
+	case c.Cache != nil:
+		obj, err := c.newest(ctx, key, last, remembered)
+		return obj, recently, err
+	case remembered && time.Since(last.at) < freshFor:
+		return last.obj, recently, nil
+	case remembered && last.obj.GetResourceVersion() != "":
+		return last.obj, old, nil
+	default:
+		return c.nearby(ctx, key, c.empty(key))
+	}
+}
+
+// nearby is the object as the API server has it in its own cache, which costs it half of what a read
+// of the storage does. That is behind no further than an informer is; what is known may be newer.
+func (c *Committer[T]) nearby(ctx context.Context, key types.NamespacedName, known T) (T, age, error) {
+	obj, err := c.read(ctx, c.Live, key, &client.GetOptions{Raw: &metav1.GetOptions{ResourceVersion: "0"}})
+	if err != nil {
+		return obj, recently, err
+	}
+	if obj.GetResourceVersion() != "" && known.GetResourceVersion() != "" {
+		newer, err := resourceversion.CompareResourceVersion(obj.GetResourceVersion(), known.GetResourceVersion())
+		switch {
+		case err != nil:
+			return c.reread(ctx, key)
+		case newer < 0:
+			return known, recently, nil
+		}
+	}
+	c.remember(key, obj)
+	return obj, recently, nil
+}
+
+// newest is the newer of what the cache has and what was last written or read.
+func (c *Committer[T]) newest(ctx context.Context, key types.NamespacedName, last version[T], remembered bool) (T, error) {
 	cached, err := c.read(ctx, c.Cache, key)
-	if err != nil || !q.known {
+	if err != nil || !remembered {
 		return cached, err
 	}
 	if cached.GetResourceVersion() == "" {
-		return q.last, nil
+		return last.obj, nil
 	}
 	// A controller's write of the status makes the cache newer as well, and the last write a sure
 	// conflict.
-	newer, err := resourceversion.CompareResourceVersion(cached.GetResourceVersion(), q.last.GetResourceVersion())
+	newer, err := resourceversion.CompareResourceVersion(cached.GetResourceVersion(), last.obj.GetResourceVersion())
 	switch {
 	case err != nil:
 		return c.read(ctx, c.Live, key)
 	case newer > 0:
 		return cached, nil
 	default:
-		return q.last, nil
+		return last.obj, nil
 	}
 }
 
+// reread is the object as the API server has it now.
+func (c *Committer[T]) reread(ctx context.Context, key types.NamespacedName) (T, age, error) {
+	c.forget(key)
+	obj, err := c.read(ctx, c.Live, key)
+	if err == nil && (c.Cache == nil || obj.GetResourceVersion() != "") {
+		c.remember(key, obj)
+	}
+	return obj, live, err
+}
+
 // read is the object, or an empty one with its name when there is none.
-func (c *Committer[T]) read(ctx context.Context, from client.Reader, key types.NamespacedName) (T, error) {
+func (c *Committer[T]) read(ctx context.Context, from client.Reader, key types.NamespacedName, opts ...client.GetOption) (T, error) {
 	obj := c.New()
-	err := from.Get(ctx, key, obj)
+	err := from.Get(ctx, key, obj, opts...)
 	if apierrors.IsNotFound(err) {
-		obj = c.New()
-		obj.SetNamespace(key.Namespace)
-		obj.SetName(key.Name)
-		return obj, nil
+		return c.empty(key), nil
 	}
 	return obj, err
 }

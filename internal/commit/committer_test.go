@@ -850,3 +850,194 @@ func TestBatchDelay(t *testing.T) {
 		})
 	}
 }
+
+// Without a cache, what was written lately is remembered, and anything else read once.
+func TestCommitWithoutACache(t *testing.T) {
+	t.Parallel()
+	alone := func(t *testing.T, objects ...client.Object) *server {
+		t.Helper()
+		s := newServer(t, objects...)
+		s.committer.Cache = nil
+		return s
+	}
+	// elsewhere is a write by somebody else.
+	elsewhere := func(t *testing.T, s *server, change func(*corev1.ConfigMap)) {
+		t.Helper()
+		m := s.stored(t)
+		change(m)
+		if err := s.Update(t.Context(), m); err != nil {
+			t.Fatal(err)
+		}
+	}
+	status := func(m *corev1.ConfigMap) { metav1.SetMetaDataAnnotation(&m.ObjectMeta, "status", "another") }
+	deleted := func(t *testing.T, s *server) {
+		t.Helper()
+		if err := s.Delete(t.Context(), s.stored(t)); err != nil {
+			t.Fatal(err)
+		}
+	}
+	for name, tt := range map[string]struct {
+		there []int // who joined before
+		do    func(*testing.T, *server)
+		want  calls
+		holds []int
+	}{
+		"a new object": {
+			do:   func(t *testing.T, s *server) { s.mustCommit(t, join(1)) },
+			want: calls{Creates: 1, Live: 1}, holds: []int{1},
+		},
+		"one that is supposed to be new": {
+			do: func(t *testing.T, s *server) {
+				s.committer.Suppose(theObject)
+				s.mustCommit(t, join(1))
+			},
+			want: calls{Creates: 1}, holds: []int{1},
+		},
+		"and is not": {
+			there: []int{1},
+			do: func(t *testing.T, s *server) {
+				s.committer.Suppose(theObject)
+				s.mustCommit(t, join(2))
+			},
+			want: calls{Creates: 1, Live: 1, Updates: 1}, holds: []int{1, 2},
+		},
+		"one of which nothing is remembered": {
+			there: []int{1}, do: func(t *testing.T, s *server) { s.mustCommit(t, join(2)) },
+			want: calls{Live: 1, Updates: 1}, holds: []int{1, 2},
+		},
+		"a change that it contains": {
+			there: []int{1}, do: func(t *testing.T, s *server) { s.mustCommit(t, join(1)) },
+			want: calls{Live: 1}, holds: []int{1},
+		},
+		"a hot object": {
+			there: []int{1}, do: func(t *testing.T, s *server) { s.mustCommit(t, join(2), join(3), join(4), join(3)) },
+			want: calls{Live: 1, Updates: 3}, holds: []int{1, 2, 3, 4},
+		},
+		"what is remembered is read again before a change, and not for a duplicate": {
+			do: func(t *testing.T, s *server) {
+				s.mustCommit(t, join(1))
+				elsewhere(t, s, status)
+				pass(aloneTTL / 2)
+				s.mustCommit(t, join(1), join(2))
+			},
+			want: calls{Creates: 1, Live: 2, Updates: 1}, holds: []int{1, 2},
+		},
+		"another wrote in between": {
+			there: []int{1},
+			do: func(t *testing.T, s *server) {
+				s.mustCommit(t, join(2))
+				elsewhere(t, s, func(m *corev1.ConfigMap) { m.Data["joined-7"] = "" })
+				s.mustCommit(t, join(3))
+			},
+			want: calls{Live: 2, Updates: 3}, holds: []int{1, 2, 3, 7},
+		},
+		"it was deleted a moment ago": {
+			there: []int{1},
+			do: func(t *testing.T, s *server) {
+				s.mustCommit(t, join(2))
+				deleted(t, s)
+				s.mustCommit(t, join(3))
+			},
+			want: calls{Live: 2, Updates: 2, Creates: 1}, holds: []int{3},
+		},
+		"it was deleted a while ago": {
+			there: []int{1},
+			do: func(t *testing.T, s *server) {
+				s.mustCommit(t, join(2))
+				deleted(t, s)
+				pass(time.Minute)
+				s.mustCommit(t, join(3))
+			},
+			want: calls{Live: 2, Updates: 1, Creates: 1}, holds: []int{3},
+		},
+		"it was deleted, and a duplicate comes when nothing is remembered": {
+			there: []int{1},
+			do: func(t *testing.T, s *server) {
+				s.mustCommit(t, join(2))
+				deleted(t, s)
+				pass(aloneTTL + time.Second)
+				s.mustCommit(t, join(2))
+			},
+			want: calls{Live: 2, Updates: 1, Creates: 1}, holds: []int{2},
+		},
+		"it is another's, and then it is gone": {
+			there: []int{1},
+			do: func(t *testing.T, s *server) {
+				elsewhere(t, s, func(m *corev1.ConfigMap) { m.Data["account"] = "another's" })
+				if _, err := s.commit(t, join(2)); !errors.Is(err, errForeign) {
+					t.Errorf("answered %v", err)
+				}
+				deleted(t, s)
+				s.mustCommit(t, join(3))
+			},
+			want: calls{Live: 3, Creates: 1}, holds: []int{3},
+		},
+		"it is no longer remembered because of others": {
+			there: []int{1},
+			do: func(t *testing.T, s *server) {
+				s.committer.Remember = 2
+				s.mustCommit(t, join(2))
+				for _, other := range []string{"a", "b"} {
+					if _, err := s.committer.Read(t.Context(), types.NamespacedName{Namespace: "team", Name: other}); err != nil {
+						t.Fatal(err)
+					}
+				}
+				s.mustCommit(t, join(2))
+			},
+			want: calls{Live: 4, Updates: 1}, holds: []int{1, 2},
+		},
+		"one that was read for another reason": {
+			there: []int{1},
+			do: func(t *testing.T, s *server) {
+				if _, known, err := s.committer.Known(t.Context(), theObject); known || err != nil {
+					t.Errorf("known is %v, %v", known, err)
+				}
+				if m, err := s.committer.Read(t.Context(), theObject); err != nil || len(m.Data) != 1 {
+					t.Errorf("read %v, %v", m, err)
+				}
+				if m, known, err := s.committer.Known(t.Context(), theObject); !known || err != nil || len(m.Data) != 1 {
+					t.Errorf("known is %v, %v", known, err)
+				}
+				s.mustCommit(t, join(2))
+			},
+			want: calls{Live: 1, Updates: 1}, holds: []int{1, 2},
+		},
+	} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			synctest.Test(t, func(t *testing.T) {
+				var objects []client.Object
+				if tt.there != nil {
+					objects = append(objects, objectWith(t, tt.there...))
+				}
+				s := alone(t, objects...)
+				tt.do(t, s)
+				s.expect(t, tt.want)
+				if d := cmp.Diff(objectWith(t, tt.holds...).Data, s.stored(t).Data); d != "" {
+					t.Errorf("(-want +stored):\n%s", d)
+				}
+			})
+		})
+	}
+}
+
+// A thousand joins of a meeting that nobody has asked for yet read it once.
+func TestCommitReadsOnceForAll(t *testing.T) {
+	t.Parallel()
+	synctest.Test(t, func(t *testing.T) {
+		s := newServer(t, objectWith(t, 0))
+		s.committer.Cache = nil
+		changes := make([]func(*corev1.ConfigMap) error, 1000)
+		for i := range changes {
+			changes[i] = join(i)
+		}
+		for _, c := range s.ask(t, changes...) {
+			if a := <-c; a.err != nil {
+				t.Fatal(a.err)
+			}
+		}
+		if s.live != 1 || s.updates > 2 {
+			t.Errorf("it took %d reads and %d writes", s.live, s.updates)
+		}
+	})
+}
