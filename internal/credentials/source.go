@@ -2,10 +2,12 @@ package credentials
 
 import (
 	"context"
+	"math/rand/v2"
 	"sync"
 	"time"
 
 	"github.com/go-logr/logr"
+	"golang.org/x/time/rate"
 	"k8s.io/apimachinery/pkg/types"
 	"sigs.k8s.io/controller-runtime/pkg/client"
 
@@ -14,15 +16,28 @@ import (
 )
 
 const (
-	// cacheTTL is how old a Secret in memory gets; a value taken away at Zoom is refused here after
-	// that time at most.
-	cacheTTL = 30 * time.Second
+	// refreshEvery is how old the Secret of an app that has requests gets in memory, as long as the
+	// budget is enough for all such apps: a hundred. Jitter makes it up to a half less.
+	refreshEvery  = 30 * time.Second
+	refreshJitter = 0.5
+	// readsPerSecond is how many Secrets a process reads in a second in the long run so that they
+	// are not old, and readsAtOnce after a quiet time. Of a thousand apps that have requests all the
+	// time each is read every 200 seconds.
+	readsPerSecond = 5
+	readsAtOnce    = 20
+	// inUseFor is how long after a request an app's Secret is kept fresh. That of an idle app costs
+	// nothing, and is read when the next request comes.
+	inUseFor = time.Minute
+	// maxAge is the oldest that a Secret gets by which a request is judged while the API server
+	// answers, however many there are: a value taken away is refused here after that time at most.
+	maxAge = 5 * time.Minute
 	// minRereadInterval is how soon a Secret is read again because something did not verify. It
 	// bounds what forged requests cost.
 	minRereadInterval = time.Second
 	// readTimeout is how long the API server has for one Secret. Requests wait for it only when
-	// they have no other choice.
+	// they have no other choice, and for no longer than staleWait when there is an old one.
 	readTimeout = 5 * time.Second
+	staleWait   = 500 * time.Millisecond
 )
 
 // Source caches the credentials of all apps, so that Zoom's challenge can be answered while the API
@@ -31,6 +46,7 @@ type Source struct {
 	live   client.Reader
 	now    func() time.Time
 	logger logr.Logger
+	budget *rate.Limiter // of reads that nobody waits for, or that might as well wait
 
 	mu      sync.Mutex
 	entries map[types.NamespacedName]*entry
@@ -42,7 +58,11 @@ type entry struct {
 
 	mu     sync.Mutex
 	values Values
-	readAt time.Time
+	madeAt time.Time
+	readAt time.Time // whether or not it was readable
+	goodAt time.Time // when it was last readable
+	dueAt  time.Time // when it is read again, if it is in use by then
+	usedAt time.Time // by a request
 }
 
 func (e *entry) get() (Values, time.Time) {
@@ -51,24 +71,64 @@ func (e *entry) get() (Values, time.Time) {
 	return e.values, e.readAt
 }
 
+// use notes a request, and returns what is cached for it and how old that is; zero when another look
+// has just failed, so that there is nothing better. The app was idle when there has been no request
+// for a while.
+func (e *entry) use(now time.Time) (values Values, age time.Duration, idle bool) {
+	e.mu.Lock()
+	defer e.mu.Unlock()
+	idle = now.Sub(e.usedAt) > inUseFor
+	e.usedAt = now
+	if e.readAt.After(e.goodAt) && now.Before(e.dueAt) {
+		return e.values, 0, idle
+	}
+	return e.values, now.Sub(e.goodAt), idle
+}
+
+// due says whether the Secret is to be read in the background, and since when it has not been.
+func (e *entry) due(now time.Time) (since time.Time, ok bool) {
+	e.mu.Lock()
+	defer e.mu.Unlock()
+	since = e.madeAt
+	if e.readAt.After(since) {
+		since = e.readAt
+	}
+	return since, !now.Before(e.dueAt) && (e.goodAt.IsZero() || now.Sub(e.usedAt) <= inUseFor)
+}
+
 // NewSource returns a Source that reads from the API server, and is kept up to date while it runs.
 func NewSource(live client.Reader, now func() time.Time, logger logr.Logger) *Source {
-	return &Source{live: live, now: now, logger: logger, entries: map[types.NamespacedName]*entry{}}
+	return &Source{
+		live: live, now: now, logger: logger, budget: rate.NewLimiter(readsPerSecond, readsAtOnce), entries: map[types.NamespacedName]*entry{},
+	}
 }
 
 // Get is what is in an app's Secret; nothing when the Secret is missing or was never readable. What
 // is cached is returned at once, whatever the API server does, unless it has nothing under one of
-// the keys that are needed.
+// the keys that are needed, or is so old that a moment is given to another look.
 func (s *Source) Get(ctx context.Context, app *v1alpha1.ZoomApp, needed ...string) Values {
-	if values, _ := s.entry(Key(app)).get(); values.Have(needed...) {
+	now := s.now()
+	values, age, idle := s.entry(Key(app)).use(now)
+	switch {
+	case !values.Have(needed...):
+		return s.Reread(ctx, app)
+	case age > maxAge, idle && age > refreshEvery && s.budget.TokensAt(now) >= 1:
+		ctx, cancel := context.WithTimeout(ctx, staleWait)
+		defer cancel()
+		return s.reread(ctx, app, func() { s.budget.ReserveN(now, 1) }) // others wait for it, if need be
+	default:
 		return values
 	}
-	return s.Reread(ctx, app)
 }
 
 // Reread is what is in the Secret after another look at it: a value may have been added a moment
 // ago.
 func (s *Source) Reread(ctx context.Context, app *v1alpha1.ZoomApp) Values {
+	return s.reread(ctx, app, func() {})
+}
+
+// reread reads the Secret once for all who ask within minRereadInterval, and calls before.
+func (s *Source) reread(ctx context.Context, app *v1alpha1.ZoomApp, before func()) Values {
 	key := Key(app)
 	e := s.entry(key)
 	select {
@@ -82,6 +142,7 @@ func (s *Source) Reread(ctx context.Context, app *v1alpha1.ZoomApp) Values {
 	if s.now().Sub(readAt) < minRereadInterval {
 		return values
 	}
+	before()
 	return s.read(ctx, key, e)
 }
 
@@ -90,7 +151,7 @@ func (s *Source) entry(key types.NamespacedName) *entry {
 	defer s.mu.Unlock()
 	e := s.entries[key]
 	if e == nil {
-		e = &entry{reading: make(chan struct{}, 1)}
+		e = &entry{reading: make(chan struct{}, 1), madeAt: s.now()}
 		s.entries[key] = e
 	}
 	return e
@@ -111,46 +172,80 @@ func (s *Source) read(ctx context.Context, key types.NamespacedName, e *entry) V
 	e.mu.Lock()
 	defer e.mu.Unlock()
 	e.readAt = s.now()
+	e.dueAt = e.readAt.Add(time.Duration((1 - refreshJitter*rand.Float64()) * float64(refreshEvery)))
 	if err != nil {
 		s.logger.Info("Credentials Secret not readable, using the cached one", "namespace", key.Namespace, "secret", key.Name, "cause", logs.Cause(err))
 		return e.values
 	}
-	e.values = values
+	e.values, e.goodAt = values, e.readAt
 	return e.values
 }
 
-// Run reads the Secrets of all apps again and again, so that they are known before the first event
-// and forgotten when they are gone.
+// Run reads the Secrets of all apps once, so that they are known before the first event, and those
+// in use again and again. Those of apps that are gone are forgotten.
 func (s *Source) Run(ctx context.Context, apps client.Reader) error {
-	tick := time.NewTicker(cacheTTL)
-	defer tick.Stop()
+	find, read := time.NewTicker(refreshEvery), time.NewTicker(time.Second/readsPerSecond)
+	defer find.Stop()
+	defer read.Stop()
+	s.find(ctx, apps)
 	for {
-		s.readAll(ctx, apps)
+		s.refresh(ctx)
 		select {
 		case <-ctx.Done():
 			return nil
-		case <-tick.C:
+		case <-find.C:
+			s.find(ctx, apps)
+		case <-read.C:
 		}
 	}
 }
 
-func (s *Source) readAll(ctx context.Context, apps client.Reader) {
+// find has an entry for each app.
+func (s *Source) find(ctx context.Context, apps client.Reader) {
 	var list v1alpha1.ZoomAppList
 	if err := apps.List(ctx, &list); err != nil {
 		s.logger.Info("Listing apps failed", "cause", logs.Cause(err))
 		return
 	}
-	used := map[types.NamespacedName]bool{}
+	there := map[types.NamespacedName]bool{}
 	for i := range list.Items {
-		app := &list.Items[i]
-		used[Key(app)] = true
-		s.Reread(ctx, app)
+		key := Key(&list.Items[i])
+		there[key] = true
+		s.entry(key)
 	}
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	for key := range s.entries {
-		if !used[key] {
+		if !there[key] {
 			delete(s.entries, key)
 		}
 	}
+}
+
+// refresh reads the Secrets that are due, as many as the budget allows, those first that have not
+// been read for longest.
+func (s *Source) refresh(ctx context.Context) {
+	for ctx.Err() == nil {
+		key, e := s.next()
+		if e == nil || !s.budget.AllowN(s.now(), 1) {
+			return
+		}
+		e.reading <- struct{}{}
+		s.read(ctx, key, e)
+		<-e.reading
+	}
+}
+
+// next is the Secret that has not been read for longest of those that are due; nil when none is.
+func (s *Source) next() (key types.NamespacedName, next *entry) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	now := s.now()
+	var longest time.Time
+	for k, e := range s.entries {
+		if since, due := e.due(now); due && (next == nil || since.Before(longest)) {
+			key, next, longest = k, e, since
+		}
+	}
+	return key, next
 }

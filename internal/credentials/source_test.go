@@ -3,9 +3,12 @@ package credentials
 import (
 	"context"
 	"errors"
+	"fmt"
 	"slices"
 	"strings"
+	"sync/atomic"
 	"testing"
+	"testing/synctest"
 	"time"
 
 	"github.com/go-logr/logr"
@@ -18,6 +21,88 @@ import (
 	"github.com/zoom-operator/zoom-operator/api/v1alpha1"
 	"github.com/zoom-operator/zoom-operator/test/controlplane"
 )
+
+// However many apps there are, reading them again keeps to a budget, while none of them is judged by
+// what is old; those without requests cost nothing.
+func TestSecretsAreReadWithinABudget(t *testing.T) {
+	const apps = 1000
+	synctest.Test(t, func(t *testing.T) {
+		var reads int
+		var tokens atomic.Value
+		tokens.Store("test-secret-token-0001")
+		c := interceptor.NewClient(fake.NewClientBuilder().WithScheme(controlplane.Scheme()).Build(), interceptor.Funcs{
+			Get: func(_ context.Context, _ client.WithWatch, _ client.ObjectKey, obj client.Object, _ ...client.GetOption) error {
+				reads++
+				secret := obj.(*corev1.Secret) //nolint:forcetypeassert // nothing else is read
+				secret.Type, secret.Data = v1alpha1.CredentialsSecretType, map[string][]byte{KeySecretToken: []byte(tokens.Load().(string))}
+				return nil
+			},
+			List: func(_ context.Context, _ client.WithWatch, list client.ObjectList, _ ...client.ListOption) error {
+				list.(*v1alpha1.ZoomAppList).Items = allOf(apps) //nolint:forcetypeassert // nothing else is listed
+				return nil
+			},
+		})
+		source := NewSource(c, time.Now, logr.Discard())
+		ctx, stop := context.WithCancel(t.Context())
+		ended := make(chan error)
+		go func() { ended <- source.Run(ctx, c) }()
+		defer func() {
+			stop()
+			if err := <-ended; err != nil {
+				t.Error(err)
+			}
+		}()
+		all := allOf(apps)
+		// during lets time go by, in which each of so many apps has a request as often as that.
+		during := func(what string, d, every time.Duration, busy, mostReads int, oldest time.Duration) {
+			t.Helper()
+			before := reads
+			began := time.Now()
+			for time.Since(began) < d {
+				for i := range busy {
+					source.Get(ctx, &all[i], KeySecretToken)
+					e := source.entry(Key(&all[i]))
+					if age := time.Since(e.goodAt); age > oldest {
+						t.Fatalf("%s: a request is judged by a Secret that was read %s ago, want no more than %s", what, age, oldest)
+					}
+				}
+				time.Sleep(every) // in the bubble
+			}
+			if n := reads - before; n > mostReads {
+				t.Errorf("%s: %d reads in %s, want no more than %d", what, n, d, mostReads)
+			}
+		}
+		budget := func(d time.Duration) int { return int(d/time.Second)*readsPerSecond + readsAtOnce }
+
+		during("at the beginning", apps/readsPerSecond*time.Second, time.Second, 0, budget(apps/readsPerSecond*time.Second), 0)
+		if reads < apps {
+			t.Errorf("%d of %d Secrets are known", reads, apps)
+		}
+		during("idle", 10*time.Minute, time.Minute, 0, 0, 0)
+		during("a few are in use", 10*time.Minute, 5*time.Second, 100, 100+100*40, refreshEvery+10*time.Second)
+		during("idle again", 10*time.Minute, time.Minute, 0, 3*100, 0) // until they count as idle
+		// Each is read at once, since it was idle.
+		during("many become busy", time.Second, time.Second, apps, apps+budget(time.Second), maxAge)
+		during("many are busy", 10*time.Minute, 20*time.Second, apps, budget(10*time.Minute), maxAge)
+		during("many have a request now and then", 10*time.Minute, 2*time.Minute, apps, budget(10*time.Minute), maxAge)
+
+		time.Sleep(10 * time.Minute) // in the bubble
+		tokens.Store("test-secret-token-0002")
+		if got := source.Get(ctx, &all[0], KeySecretToken).SecretTokens; !slices.Equal(got, []string{"test-secret-token-0002"}) {
+			t.Errorf("an app that was idle is judged by %q, which were replaced", got)
+		}
+	})
+}
+
+// allOf are that many apps, each with a Secret of its own.
+func allOf(n int) []v1alpha1.ZoomApp {
+	apps := make([]v1alpha1.ZoomApp, n)
+	for i := range apps {
+		apps[i].Namespace, apps[i].Name = "many", fmt.Sprint("app-", i)
+		apps[i].Spec.CredentialsSecretRef.Name = fmt.Sprint("credentials-", i)
+	}
+	return apps
+}
 
 // Reads are few, whatever clients send, and what is known outlives an API server that cannot be
 // reached.
@@ -79,13 +164,13 @@ func TestSecretsAreReadSeldom(t *testing.T) {
 	if err := c.Delete(ctx, secret); err != nil {
 		t.Fatal(err)
 	}
-	now = now.Add(minRereadInterval)
-	source.readAll(ctx, c)
-	expect("the Secret is gone", tokens(ctx), "", 5)
+	now = now.Add(refreshEvery)
+	source.refresh(ctx)
+	expect("the Secret is gone", source.entry(Key(app)).values.SecretTokens, "", 5)
 	if err := c.Delete(ctx, app); err != nil {
 		t.Fatal(err)
 	}
-	source.readAll(ctx, c)
+	source.find(ctx, c)
 	if len(source.entries) != 0 {
 		t.Error("the secrets of an app that is gone are kept")
 	}
