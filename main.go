@@ -261,6 +261,7 @@ func run(args []string) error {
 		return fmt.Errorf("setting up: %w", err)
 	}
 	o.webhooks.ExternalURL, o.webhooks.Clouds, o.webhooks.NamespaceSelector = o.externalURL, o.clouds, o.selected
+	o.webhooks.WatchMeetings = o.controllers
 	if o.receives() {
 		if err := webhookserver.SetupWithManager(mgr, o.webhooks); err != nil {
 			return fmt.Errorf("setting up the webhook server: %w", err)
@@ -325,6 +326,12 @@ func (o *options) manager(namespace string) ctrl.Options {
 			panic(err) // two kinds of one name, a mistake that every run finds
 		}
 	}
+	// Secrets are read one by one, so that the operator need not be allowed to list them. A process
+	// that only receives has no use for all the meetings, and reads the one that an event is about.
+	uncached := []client.Object{&corev1.Secret{}}
+	if !o.controllers {
+		uncached = append(uncached, &v1alpha1.ZoomMeeting{})
+	}
 	options := ctrl.Options{
 		Scheme:                 scheme,
 		HealthProbeBindAddress: o.probeAddress,
@@ -336,8 +343,7 @@ func (o *options) manager(namespace string) ctrl.Options {
 		GracefulShutdownTimeout:       new(stopWithin),
 		Metrics:                       o.metrics,
 		Cache:                         cache.Options{DefaultTransform: cache.TransformStripManagedFields()},
-		// Secrets are read one by one, so that the operator need not be allowed to list them.
-		Client: client.Options{Cache: &client.CacheOptions{DisableFor: []client.Object{&corev1.Secret{}}}},
+		Client:                        client.Options{Cache: &client.CacheOptions{DisableFor: uncached}},
 	}
 	if o.metricsSecure && o.metrics.BindAddress != "0" {
 		options.Metrics.SecureServing = true

@@ -52,6 +52,9 @@ type Options struct {
 	// NamespaceSelector is of the labels of the namespaces whose apps are served; nil or empty for
 	// all.
 	NamespaceSelector labels.Selector
+	// WatchMeetings says that meetings are in the manager's cache anyway, for its controllers.
+	// Without it, none is in memory for longer than a moment.
+	WatchMeetings bool
 }
 
 // listener is the public listener as a part of a manager: it starts after the caches and stops
@@ -84,7 +87,7 @@ func SetupWithManager(mgr ctrl.Manager, options Options) error {
 	}
 	// The manager waits for informers that exist when it starts. One that began with the first
 	// event would make it wait.
-	for _, obj := range []client.Object{&v1alpha1.ZoomApp{}, &v1alpha1.ZoomInstallation{}, &v1alpha1.ZoomMeeting{}} {
+	for _, obj := range []client.Object{&v1alpha1.ZoomApp{}, &v1alpha1.ZoomInstallation{}} {
 		if _, err := mgr.GetCache().GetInformer(context.Background(), obj, cache.BlockUntilSynced(false)); err != nil {
 			return fmt.Errorf("watching %T: %w", obj, err)
 		}
@@ -93,9 +96,13 @@ func SetupWithManager(mgr ctrl.Manager, options Options) error {
 	if err != nil {
 		return err
 	}
-	kept, err := quota.Watch(context.Background(), mgr.GetCache(), time.Now)
-	if err != nil {
-		return err
+	var meetings client.Reader
+	kept := quota.Bound(quota.Ask(mgr.GetAPIReader(), time.Now))
+	if options.WatchMeetings {
+		meetings = mgr.GetClient()
+		if kept, err = quota.Watch(context.Background(), mgr.GetCache(), time.Now); err != nil {
+			return err
+		}
 	}
 	logger := mgr.GetLogger().WithName("webhooks")
 	installations := &commit.Committer[*v1alpha1.ZoomInstallation]{
@@ -107,7 +114,7 @@ func SetupWithManager(mgr ctrl.Manager, options Options) error {
 	ended := tombstones.New(mgr.GetClient(), mgr.GetAPIReader(), time.Now)
 	from := limits.NewCallers(options.TrustedProxies, time.Now, logger)
 	webhooks := events.New(events.Config{
-		Client: mgr.GetClient(), Live: mgr.GetAPIReader(), Credentials: secrets, Tombstones: ended, Quota: kept,
+		Client: mgr.GetClient(), Live: mgr.GetAPIReader(), Meetings: meetings, Credentials: secrets, Tombstones: ended, Quota: kept,
 		Namespaces: served, Installations: installations, Callers: from, Now: time.Now, Logger: logger,
 	})
 	pages := consent.New(consent.Config{

@@ -12,6 +12,7 @@ import (
 	"k8s.io/apimachinery/pkg/types"
 	toolscache "k8s.io/client-go/tools/cache"
 	"sigs.k8s.io/controller-runtime/pkg/cache"
+	"sigs.k8s.io/controller-runtime/pkg/client"
 
 	"github.com/zoom-operator/zoom-operator/api/v1alpha1"
 )
@@ -122,24 +123,24 @@ func (m *Meetings) of(installation types.NamespacedName) Count {
 	return c
 }
 
-// Take counts a new meeting, unless its installation has as many as the limit; then it says how
-// many there are.
-func (m *Meetings) Take(installation, meeting types.NamespacedName, limit int) (Count, bool) {
+// Take implements Bound.
+func (m *Meetings) Take(_ context.Context, in *v1alpha1.ZoomInstallation, meeting types.NamespacedName, limit int) (Count, bool, error) {
 	m.mu.Lock()
 	defer m.mu.Unlock()
 	if _, ours := m.stored[meeting]; ours {
-		return Count{}, true
+		return Count{}, true, nil
 	}
+	installation := client.ObjectKeyFromObject(in)
 	c := m.of(installation)
 	if c.All >= limit {
-		return c, false
+		return c, false, nil
 	}
 	m.stored[meeting] = reservation{installation, m.now()}
-	return c, true
+	return c, true, nil
 }
 
-// GiveBack says that a meeting was not stored.
-func (m *Meetings) GiveBack(meeting types.NamespacedName) {
+// GiveBack implements Bound.
+func (m *Meetings) GiveBack(_ *v1alpha1.ZoomInstallation, meeting types.NamespacedName) {
 	m.mu.Lock()
 	defer m.mu.Unlock()
 	delete(m.stored, meeting)

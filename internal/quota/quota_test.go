@@ -42,10 +42,11 @@ func TestMeetings(t *testing.T) {
 	m.see(toolscache.DeletedFinalStateUnknown{Obj: moved}, nil)
 	expect("it went unseen", other, Count{})
 
+	installation := &v1alpha1.ZoomInstallation{ObjectMeta: metav1.ObjectMeta{Namespace: one.Namespace, Name: one.Name}}
 	take := func(name string, want bool) {
 		t.Helper()
-		if _, ok := m.Take(one, key(name), 2); ok != want {
-			t.Errorf("%s is taken: %v", name, ok)
+		if _, ok, err := m.Take(t.Context(), installation, key(name), 2); ok != want || err != nil {
+			t.Errorf("%s is taken: %v, %v", name, ok, err)
 		}
 	}
 	take("b", true)
@@ -54,7 +55,7 @@ func TestMeetings(t *testing.T) {
 	take("c", true) // a second event about it
 	m.see(nil, meeting("b", "one", v1alpha1.MeetingScheduled))
 	expect("one of them is seen", one, Count{All: 2})
-	m.GiveBack(key("c"))
+	m.GiveBack(installation, key("c"))
 	take("d", true)
 	now = now.Add(2 * unseen)
 	expect("one of them was never seen", one, Count{All: 1})

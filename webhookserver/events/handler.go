@@ -49,11 +49,13 @@ type Handler struct {
 // Config is what a handler works with.
 type Config struct {
 	// Client reads from the cache.
-	Client        client.Client
-	Live          client.Reader
+	Client client.Client
+	Live   client.Reader
+	// Meetings is the cache of meetings; nil where no informer watches them.
+	Meetings      client.Reader
 	Credentials   *credentials.Source
 	Tombstones    *tombstones.Store
-	Quota         *quota.Meetings
+	Quota         quota.Bound
 	Namespaces    *selected.Namespaces
 	Installations *commit.Committer[*v1alpha1.ZoomInstallation]
 	Callers       *limits.Callers
@@ -62,7 +64,8 @@ type Config struct {
 }
 
 // +kubebuilder:rbac:groups=zoom-operator.io,resources=zoomapps,verbs=get;list;watch
-// +kubebuilder:rbac:groups=zoom-operator.io,resources=zoominstallations;zoommeetings,verbs=get;list;watch;create;update
+// +kubebuilder:rbac:groups=zoom-operator.io,resources=zoominstallations,verbs=get;list;watch;create;update
+// +kubebuilder:rbac:groups=zoom-operator.io,resources=zoommeetings,verbs=get;list;create;update
 // +kubebuilder:rbac:groups=zoom-operator.io,resources=zoomapps/status;zoominstallations/status,verbs=patch
 // +kubebuilder:rbac:groups="",resources=secrets,verbs=get;create;update
 // +kubebuilder:rbac:groups="",resources=namespaces,verbs=list;watch
@@ -71,25 +74,26 @@ type Config struct {
 func New(c Config) *Handler {
 	objects := &objects{cache: c.Client, live: c.Live}
 	installations := installations{c.Installations}
+	meetings := meetings{&commit.Committer[*v1alpha1.ZoomMeeting]{
+		Writer: c.Client, Cache: c.Meetings, Live: c.Live,
+		New:      func() *v1alpha1.ZoomMeeting { return &v1alpha1.ZoomMeeting{} },
+		Observer: telemetry.CommitsOf("meeting"),
+	}}
 	heartbeat := newHeartbeat(c.Client, c.Live, c.Now, c.Logger)
 	return &Handler{
 		cache:         c.Client,
 		namespaces:    c.Namespaces,
 		bodies:        bodies{semaphore.NewWeighted(limits.MaxLarge)},
 		authenticator: &authenticator{credentials: c.Credentials, now: c.Now},
-		router:        &router{objects: objects, installations: installations, tombstones: c.Tombstones, now: c.Now},
-		recorder: &recorder{objects: objects, quota: c.Quota, meetings: &commit.Committer[*v1alpha1.ZoomMeeting]{
-			Writer: c.Client, Cache: c.Client, Live: c.Live,
-			New:      func() *v1alpha1.ZoomMeeting { return &v1alpha1.ZoomMeeting{} },
-			Observer: telemetry.CommitsOf("meeting"),
-		}},
-		removals:  &removals{objects: objects, installations: installations, tombstones: c.Tombstones, heartbeat: heartbeat},
-		heartbeat: heartbeat,
-		callers:   c.Callers,
-		slots:     make(chan struct{}, limits.MaxRequests),
-		now:       c.Now,
-		logger:    c.Logger,
-		series:    telemetry.NewAppSeries(webhooks.MetricVec),
+		router:        &router{objects: objects, meetings: meetings, installations: installations, tombstones: c.Tombstones, now: c.Now},
+		recorder:      &recorder{meetings: meetings, quota: c.Quota},
+		removals:      &removals{objects: objects, installations: installations, tombstones: c.Tombstones, heartbeat: heartbeat},
+		heartbeat:     heartbeat,
+		callers:       c.Callers,
+		slots:         make(chan struct{}, limits.MaxRequests),
+		now:           c.Now,
+		logger:        c.Logger,
+		series:        telemetry.NewAppSeries(webhooks.MetricVec),
 	}
 }
 

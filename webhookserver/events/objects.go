@@ -8,6 +8,7 @@ import (
 	"sigs.k8s.io/controller-runtime/pkg/client"
 
 	"github.com/zoom-operator/zoom-operator/api/v1alpha1"
+	"github.com/zoom-operator/zoom-operator/internal/commit"
 	"github.com/zoom-operator/zoom-operator/internal/installation"
 	"github.com/zoom-operator/zoom-operator/internal/names"
 	"github.com/zoom-operator/zoom-operator/zoom"
@@ -60,26 +61,45 @@ func list(ctx context.Context, from client.Reader, app *v1alpha1.ZoomApp, by cli
 	return list.Items, nil
 }
 
-// findMeeting is the meeting of an event; nil when it is not there.
-func findMeeting(ctx context.Context, from client.Reader, app *v1alpha1.ZoomApp, ev *zoom.Event) (*v1alpha1.ZoomMeeting, error) {
-	for _, name := range meetingNames(app, ev) {
-		var m v1alpha1.ZoomMeeting
-		err := from.Get(ctx, types.NamespacedName{Namespace: app.Namespace, Name: name}, &m)
-		switch {
-		case client.IgnoreNotFound(err) != nil:
+// meetings are the objects of meetings, which may be in no cache.
+type meetings struct {
+	*commit.Committer[*v1alpha1.ZoomMeeting]
+}
+
+// known is the meeting of an event, as far as it is known without asking the API server; nil when it
+// is not.
+func (m meetings) known(ctx context.Context, app *v1alpha1.ZoomApp, ev *zoom.Event) (*v1alpha1.ZoomMeeting, error) {
+	return find(app, ev, func(key types.NamespacedName) (*v1alpha1.ZoomMeeting, error) {
+		obj, ok, err := m.Known(ctx, key)
+		if !ok {
+			return nil, err
+		}
+		return obj, nil
+	})
+}
+
+// current is the meeting of an event as the API server has it now; nil when it is not there.
+func (m meetings) current(ctx context.Context, app *v1alpha1.ZoomApp, ev *zoom.Event) (*v1alpha1.ZoomMeeting, error) {
+	return find(app, ev, func(key types.NamespacedName) (*v1alpha1.ZoomMeeting, error) { return m.Read(ctx, key) })
+}
+
+func find(app *v1alpha1.ZoomApp, ev *zoom.Event, get func(types.NamespacedName) (*v1alpha1.ZoomMeeting, error)) (*v1alpha1.ZoomMeeting, error) {
+	for _, key := range meetingKeys(app, ev) {
+		switch m, err := get(key); {
+		case err != nil:
 			return nil, fmt.Errorf("finding the meeting: %w", err)
-		case err == nil && m.Spec.AccountID == ev.AccountID:
-			return &m, nil
+		case m != nil && m.ResourceVersion != "" && m.Spec.AccountID == ev.AccountID:
+			return m, nil
 		}
 	}
 	return nil, nil
 }
 
-// meetingNames are the names that the meeting of an event can have; the second one while the first
+// meetingKeys are the names that the meeting of an event can have; the second one while the first
 // is taken.
-func meetingNames(app *v1alpha1.ZoomApp, ev *zoom.Event) []string {
-	return []string{
-		names.Meeting(app.Name, ev.Meeting.ID),
-		names.ReassignedMeeting(app.Name, ev.Meeting.ID, ev.AccountID),
+func meetingKeys(app *v1alpha1.ZoomApp, ev *zoom.Event) []types.NamespacedName {
+	return []types.NamespacedName{
+		{Namespace: app.Namespace, Name: names.Meeting(app.Name, ev.Meeting.ID)},
+		{Namespace: app.Namespace, Name: names.ReassignedMeeting(app.Name, ev.Meeting.ID, ev.AccountID)},
 	}
 }

@@ -17,28 +17,42 @@ import (
 
 // recorder merges events into the objects of their meetings.
 type recorder struct {
-	*objects
-
-	meetings *commit.Committer[*v1alpha1.ZoomMeeting]
-	quota    *quota.Meetings
+	meetings meetings
+	quota    quota.Bound
 }
+
+// errNotThere means that a meeting would have to be created.
+var errNotThere = errors.New("the meeting is not there")
 
 // record stores the event of a meeting that came through an installation.
 func (r *recorder) record(ctx context.Context, app *v1alpha1.ZoomApp, in *v1alpha1.ZoomInstallation, ev *zoom.Event) error {
-	names := meetingNames(app, ev)
-	m, err := findMeeting(ctx, r.cache, app, ev)
-	if err != nil {
+	change := meeting.Change(ev, in, app.Spec.Participants)
+	keys := meetingKeys(app, ev)
+	switch m, err := r.meetings.known(ctx, app, ev); {
+	case err != nil:
+		return err
+	case m != nil:
+		keys = []types.NamespacedName{client.ObjectKeyFromObject(m)}
+	case ev.Name == zoom.EventMeetingCreated:
+		r.meetings.Suppose(keys[0])
+	}
+	// What is not there may be too much, and the meeting of an account whose number was another's
+	// before keeps its name when that one is gone.
+	err := r.commit(ctx, app, ev, func(m *v1alpha1.ZoomMeeting) error {
+		if m.ResourceVersion == "" {
+			return errNotThere
+		}
+		return change(m)
+	}, keys...)
+	if !errors.Is(err, errNotThere) {
 		return err
 	}
-	if m != nil {
-		return r.commit(ctx, app, in, ev, m.Name)
-	}
-	created := types.NamespacedName{Namespace: app.Namespace, Name: names[0]}
-	if err := r.reserve(ctx, app, in, ev, created); err != nil {
+	keys = meetingKeys(app, ev)
+	if err := r.reserve(ctx, app, in, ev, keys[0]); err != nil {
 		return err
 	}
-	if err := r.commit(ctx, app, in, ev, names...); err != nil {
-		r.quota.GiveBack(created)
+	if err := r.commit(ctx, app, ev, change, keys...); err != nil {
+		r.quota.GiveBack(in, keys[0])
 		return err
 	}
 	return nil
@@ -52,12 +66,12 @@ func (r *recorder) reserve(ctx context.Context, app *v1alpha1.ZoomApp, in *v1alp
 	if limit == 0 { // an app that was stored before there was a bound
 		return nil
 	}
-	count, ok := r.quota.Take(client.ObjectKeyFromObject(in), created, limit)
-	if ok {
-		return nil
+	count, ok, err := r.quota.Take(ctx, in, created, limit)
+	if err != nil || ok {
+		return err
 	}
-	// The cache may not have it yet, as when another replica stored it.
-	switch m, err := findMeeting(ctx, r.live, app, ev); {
+	// It may not be known yet, as when another replica stored it.
+	switch m, err := r.meetings.current(ctx, app, ev); {
 	case err != nil:
 		return err
 	case m != nil:
@@ -69,13 +83,14 @@ func (r *recorder) reserve(ctx context.Context, app *v1alpha1.ZoomApp, in *v1alp
 	}
 }
 
-func (r *recorder) commit(ctx context.Context, app *v1alpha1.ZoomApp, in *v1alpha1.ZoomInstallation, ev *zoom.Event, names ...string) error {
-	change := meeting.Change(ev, in, app.Spec.Participants)
+// commit makes a change to the first of several objects that is not another account's, nor found not
+// to be there by the change.
+func (r *recorder) commit(ctx context.Context, app *v1alpha1.ZoomApp, ev *zoom.Event, change func(*v1alpha1.ZoomMeeting) error, keys ...types.NamespacedName) error {
 	customer := installation.Customer(client.ObjectKeyFromObject(app), ev.AccountID)
 	var err error
-	for _, name := range names {
-		_, err = r.meetings.Commit(ctx, types.NamespacedName{Namespace: app.Namespace, Name: name}, customer, priority(ev), change)
-		if !errors.Is(err, meeting.ErrAnotherAccount) {
+	for _, key := range keys {
+		_, err = r.meetings.Commit(ctx, key, customer, priority(ev), change)
+		if !errors.Is(err, meeting.ErrAnotherAccount) && !errors.Is(err, errNotThere) {
 			return err
 		}
 	}

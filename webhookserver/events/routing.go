@@ -5,8 +5,6 @@ import (
 	"errors"
 	"time"
 
-	"sigs.k8s.io/controller-runtime/pkg/client"
-
 	"github.com/zoom-operator/zoom-operator/api/v1alpha1"
 	"github.com/zoom-operator/zoom-operator/internal/installation"
 	"github.com/zoom-operator/zoom-operator/internal/tombstones"
@@ -26,6 +24,7 @@ const (
 type router struct {
 	*objects
 
+	meetings      meetings
 	installations installations
 	tombstones    *tombstones.Store
 	now           func() time.Time
@@ -41,10 +40,10 @@ func (r *router) consenter(ctx context.Context, app *v1alpha1.ZoomApp, ev *zoom.
 	case ev.Meeting.HostID != "":
 		return ev.Meeting.HostID, true, nil
 	}
-	// meeting.updated names only what changed, so the host is the one that is known. The cache may
-	// not have the meeting yet.
-	for _, from := range []client.Reader{r.cache, r.live} {
-		m, err := findMeeting(ctx, from, app, ev)
+	// meeting.updated names only what changed, so the host is the one that is known here, or to the
+	// API server.
+	for _, find := range []func(context.Context, *v1alpha1.ZoomApp, *zoom.Event) (*v1alpha1.ZoomMeeting, error){r.meetings.known, r.meetings.current} {
+		m, err := find(ctx, app, ev)
 		if err != nil {
 			return "", false, err
 		}

@@ -9,7 +9,6 @@ import (
 	"testing"
 	"time"
 
-	apierrors "k8s.io/apimachinery/pkg/api/errors"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	"sigs.k8s.io/controller-runtime/pkg/client"
 
@@ -380,7 +379,6 @@ func TestChangesOfMeetingsWhoseHostIsNotKnown(t *testing.T) {
 				if err := c.Create(t.Context(), m); err != nil {
 					t.Fatal(err)
 				}
-				h.router.cache = withoutMeetings{c}
 			}
 			before := len(fixture.Installations(t, c, "offline"))
 			status, reason := sendOffline(t, h, app, plan.Updated(fixture.Noon.Add(-test.ago), renamed, ""))
@@ -399,14 +397,4 @@ func TestChangesOfMeetingsWhoseHostIsNotKnown(t *testing.T) {
 			}
 		})
 	}
-}
-
-// withoutMeetings is a cache that has no meeting yet.
-type withoutMeetings struct{ client.Reader }
-
-func (w withoutMeetings) Get(ctx context.Context, key client.ObjectKey, obj client.Object, opts ...client.GetOption) error {
-	if _, ok := obj.(*v1alpha1.ZoomMeeting); ok {
-		return apierrors.NewNotFound(v1alpha1.SchemeGroupVersion.WithResource("zoommeetings").GroupResource(), key.Name)
-	}
-	return w.Reader.Get(ctx, key, obj, opts...)
 }

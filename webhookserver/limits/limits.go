@@ -16,7 +16,7 @@ import (
 // the limit of the container. A test compares them with the manifest.
 const (
 	// baseMemory is what a receiver takes without any connection: its caches, with some thousands
-	// of meetings.
+	// of installations, and two thousand meetings that it remembers.
 	baseMemory = 112 << 20
 	// connectionMemory is what a connection takes that has sent its header: two goroutines' stacks,
 	// two buffers of 4 KiB, the header, and with TLS the state of it. 14 500 of them once took 435

@@ -132,7 +132,7 @@ func Launch(t testing.TB, given ...Setting) *Replica {
 		HealthProbeBindAddress: r.probes,
 		Metrics:                metricsserver.Options{BindAddress: "0"},
 		NewClient:              s.newClient,
-		Client:                 client.Options{Cache: &client.CacheOptions{DisableFor: []client.Object{&corev1.Secret{}}}},
+		Client:                 client.Options{Cache: &client.CacheOptions{DisableFor: []client.Object{&corev1.Secret{}, &v1alpha1.ZoomMeeting{}}}},
 	}
 	if len(s.watch) > 0 {
 		options.Cache.DefaultNamespaces = map[string]cache.Config{}
