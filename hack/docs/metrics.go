@@ -120,18 +120,23 @@ func metricsOf(file *ast.File, folder string, values map[string][]value) ([]metr
 				continue
 			}
 			errs = append(errs, err)
-			doc := v.Doc.Text()
-			if doc == "" && !group.Lparen.IsValid() {
-				doc = group.Doc.Text()
-			}
-			if doc != "" {
-				m.text = paragraphs(doc)
-			}
-			m.folder = folder
+			m.folder, m.text = folder, commentOf(v, group)
 			found = append(found, m)
 		}
 	}
 	return found, errors.Join(errs...)
+}
+
+// commentOf are the paragraphs of a variable's comment, which is the group's where it stands alone.
+func commentOf(v *ast.ValueSpec, group *ast.GenDecl) []string {
+	doc := v.Doc.Text()
+	if doc == "" && !group.Lparen.IsValid() {
+		doc = group.Doc.Text()
+	}
+	if doc == "" {
+		return nil
+	}
+	return paragraphs(doc)
 }
 
 // metricOf is the metric that an expression makes, if it does.
