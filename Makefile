@@ -130,6 +130,7 @@ fuzz: ## Run each fuzz target for FUZZTIME (30s).
 lint: $(GOLANGCI_LINT) $(KUSTOMIZE) $(ACTIONLINT) ## Check style, imports, API conventions, manifests and workflows.
 	@echo "==> golangci-lint"
 	@$(PROGRESS) "golangci-lint" $(GOLANGCI_LINT) run ./...
+	@cd test/prometheus && $(PROGRESS) "golangci-lint" $(GOLANGCI_LINT) run -c ../../.golangci.yml ./...
 	@hack/verify-words.sh
 	@hack/verify-shell.sh
 	@hack/verify-config.sh

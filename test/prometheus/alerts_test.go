@@ -80,7 +80,9 @@ func TestAlertsFireOnWhatIsBrokenAlone(t *testing.T) {
 		},
 		"ZoomOperatorEndpointValidationOverdue": {
 			"validated": {series: []string{validated}, labels: app, at: []moment{
-				{time.Hour, ""}, {75 * time.Hour, ""}, {120 * time.Hour, ""},
+				{time.Hour, ""},
+				{75 * time.Hour, ""},
+				{120 * time.Hour, ""},
 				{121 * time.Hour, "Zoom has not validated the webhook URL of ns/app for 5d 1h 0m 0s."},
 			}},
 		},

@@ -7,7 +7,7 @@ import (
 	"strings"
 	"testing"
 
-	"github.com/prometheus/prometheus/model/labels"
+	"github.com/prometheus/common/model"
 	"github.com/prometheus/prometheus/promql/parser"
 )
 
@@ -84,7 +84,7 @@ func TestQueriesAreAboutMetricsThatThereAre(t *testing.T) {
 					t.Errorf("%s is about %s, which docs/metrics.md does not have", name, selector.Name)
 				}
 				for _, m := range selector.LabelMatchers {
-					if m.Name != labels.MetricName && !strings.Contains(has, "`"+m.Name+"`") {
+					if m.Name != model.MetricNameLabel && !strings.Contains(has, "`"+m.Name+"`") {
 						t.Errorf("%s asks for the label %s, which %s does not have", name, m.Name, selector.Name)
 					}
 				}
