@@ -116,6 +116,8 @@ func (c *Cluster) Start(ctx context.Context) error {
 		"--cert-dir=" + c.Folder.File("certificates"), // where it puts a certificate it signs itself
 		"--authorization-mode=RBAC",
 		"--token-auth-file=" + c.Folder.File("tokens.csv"),
+		// It ends watches when it stops, and does not wait for whoever looks on with kubectl.
+		"--shutdown-watch-termination-grace-period=1s",
 		"--service-account-issuer=" + api,
 		"--service-account-signing-key-file=" + c.Folder.File("service-accounts.key"),
 		"--service-account-key-file=" + c.Folder.File("service-accounts.key"),

@@ -52,6 +52,7 @@ func TestLocalRunLeavesNothingBehind(t *testing.T) {
 var (
 	isUp    = regexp.MustCompile(`Everything is up after`)
 	changes = regexp.MustCompile(`→ Scheduled`)
+	columns = regexp.MustCompile(`PARTICIPANTS`)
 )
 
 func runLocally(t *testing.T, folder string) {
@@ -85,6 +86,15 @@ func runLocally(t *testing.T, folder string) {
 	within(t, runUpWithin, func(context.Context) error { return shown.has(isUp) })
 	t.Logf("everything is up after %.1f s", time.Since(began).Seconds())
 	within(t, settleWithin, func(context.Context) error { return shown.has(changes) })
+	// A user looks on, and does not stop first.
+	onlooker := exec.CommandContext(t.Context(), filepath.Join(system.Binaries, "kubectl"), "--kubeconfig", filepath.Join(folder, ".local", "kubeconfig"), "get", "zm", "--watch")
+	seen := &screen{}
+	onlooker.Stdout, onlooker.Stderr = seen, seen
+	if err := onlooker.Start(); err != nil {
+		t.Fatal(err)
+	}
+	defer func() { _ = onlooker.Wait() }()
+	within(t, settleWithin, func(context.Context) error { return seen.has(columns) })
 	if err := cmd.Process.Signal(os.Interrupt); err != nil {
 		t.Fatal(err)
 	}
