@@ -1,5 +1,5 @@
 #!/bin/sh
-# Copies into the chart what it takes from config as it is: CRDs, policies and the rules of roles.
+# Copies into the chart what it takes from config as it is: CRDs, policies, the rules of roles, alerts and the dashboard.
 set -eu
 cd "$(dirname "$0")/.."
 
@@ -10,3 +10,5 @@ cp config/crd/bases/*.yaml config/policy/apps.yaml config/policy/records.yaml co
 cp config/rbac/accounts/leader_election_role.yaml "$files/"
 cp config/rbac/receiver/role.yaml "$files/receiver_role.yaml"
 cp config/rbac/controller/role.yaml "$files/controller_role.yaml"
+cp config/prometheus/rules.yaml "$files/alerts.yaml"
+cp config/grafana/zoom-operator.json "$files/dashboard.json"

@@ -55,25 +55,58 @@ func TestDrift(t *testing.T) {
 			})
 			got := objects(t, render(t, tt.namespace, tt.values))
 			for _, o := range got {
-				o.SetLabels(without(o.GetLabels(), "app.kubernetes.io/managed-by", "app.kubernetes.io/instance", "helm.sh/chart"))
-				switch o.GetKind() {
-				case "CustomResourceDefinition":
-					if o.GetAnnotations()["helm.sh/resource-policy"] != "keep" {
-						t.Errorf("helm uninstall would delete %s, and every object of that kind", o.GetName())
-					}
-					o.SetAnnotations(without(o.GetAnnotations(), "helm.sh/resource-policy"))
-				case "Service":
-					o.SetLabels(without(o.GetLabels(), "app.kubernetes.io/component")) // for the ServiceMonitor
-				case "Deployment":
-					for _, c := range field[[]any](t, o, "spec", "template", "spec", "containers") {
-						delete(c.(map[string]any), "imagePullPolicy") // what Kubernetes has for a tag that is not latest
-					}
-				}
+				alike(t, o)
 			}
 			if diff := cmp.Diff(want, got); diff != "" {
 				t.Errorf("the chart differs from config/%s (-config, +chart):\n%s", tt.overlay, diff)
 			}
 		})
+	}
+}
+
+// What watches the operator is the same, too.
+func TestDriftOfMonitoring(t *testing.T) {
+	overlay, err := os.MkdirTemp(filepath.Join(root, "config"), ".drift-") //nolint:usetesting // kustomize takes a relative path alone
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() { _ = os.RemoveAll(overlay) })
+	if err := os.WriteFile(filepath.Join(overlay, "kustomization.yaml"), []byte("components: [../components/with-prometheus, ../grafana]"), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	want := objects(t, output(t, exec.CommandContext(t.Context(), "bin/kustomize", "build", "config/"+filepath.Base(overlay))))
+	if len(want) != 3 {
+		t.Errorf("the components have %d objects", len(want))
+	}
+	all := objects(t, render(t, "zoom-operator-system", "{externalURL: "+externalURL+", metrics: {serviceMonitor: {enabled: true}, prometheusRule: {enabled: true}, dashboard: {enabled: true}}}"))
+	for key, o := range want {
+		got := all[key]
+		if got == nil {
+			t.Errorf("the chart has no %s", key)
+			continue
+		}
+		alike(t, got)
+		got.SetLabels(without(got.GetLabels(), "app.kubernetes.io/version")) // which an overlay adds to what it has itself
+		if diff := cmp.Diff(o, got); diff != "" {
+			t.Errorf("the chart's %s differs (-config, +chart):\n%s", key, diff)
+		}
+	}
+}
+
+// alike takes from an object of the chart what may differ.
+func alike(t *testing.T, o *unstructured.Unstructured) {
+	t.Helper()
+	o.SetLabels(without(o.GetLabels(), "app.kubernetes.io/managed-by", "app.kubernetes.io/instance", "helm.sh/chart"))
+	switch o.GetKind() {
+	case "CustomResourceDefinition":
+		if o.GetAnnotations()["helm.sh/resource-policy"] != "keep" {
+			t.Errorf("helm uninstall would delete %s, and every object of that kind", o.GetName())
+		}
+		o.SetAnnotations(without(o.GetAnnotations(), "helm.sh/resource-policy"))
+	case "Deployment":
+		for _, c := range field[[]any](t, o, "spec", "template", "spec", "containers") {
+			delete(c.(map[string]any), "imagePullPolicy") // what Kubernetes has for a tag that is not latest
+		}
 	}
 }
 
@@ -126,6 +159,8 @@ func accepted(t *testing.T, manifests []byte) {
 					leadsTo(t, all, ref.(map[string]any)["name"].(string), ref.(map[string]any)["port"])
 				}
 			}
+			continue
+		case "PrometheusRule": // as well; Prometheus' own engine takes the rules in test/prometheus
 			continue
 		case "ServiceMonitor":
 			service := all["Service/"+o.GetNamespace()+"/zoom-operator-metrics"]
@@ -244,7 +279,7 @@ func objects(t *testing.T, manifests []byte) map[string]*unstructured.Unstructur
 	all := map[string]*unstructured.Unstructured{}
 	for document := range strings.SplitSeq("\n"+string(manifests), "\n---\n") {
 		o := &unstructured.Unstructured{}
-		if err := yaml.Unmarshal([]byte(document), &o.Object); err != nil {
+		if err := yaml.Unmarshal([]byte(document+"\n"), &o.Object); err != nil {
 			t.Fatalf("%v in\n%s", err, document)
 		}
 		if len(o.Object) == 0 {
