@@ -14,7 +14,6 @@ import (
 	apierrors "k8s.io/apimachinery/pkg/api/errors"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	"k8s.io/apimachinery/pkg/types"
-	utilcache "k8s.io/apimachinery/pkg/util/cache"
 	"k8s.io/apimachinery/pkg/util/resourceversion"
 	"sigs.k8s.io/controller-runtime/pkg/client"
 )
@@ -45,8 +44,6 @@ const (
 	// After that another writer has probably added to it, as most writes of a spec are followed by
 	// one of the status: to read it first costs a fifth of a write, and a conflict more than half.
 	freshFor = 2 * minBatchDelay
-	// maxRemembered is how many objects are remembered, some ten kilobytes each.
-	maxRemembered = 2048
 )
 
 // Committer stores changes to objects of one kind, and answers each when the API server holds it.
@@ -70,12 +67,8 @@ type Committer[T client.Object] struct {
 	New func() T
 	// Observer is told what is written; nil for nobody.
 	Observer Observer
-	// Remember is how many objects are remembered as last written or read; maxRemembered when zero.
-	Remember int
 
-	once     sync.Once
-	versions *utilcache.LRUExpireCache // of version[T], by key
-
+	recent    recent[T]
 	mu        sync.Mutex
 	queues    map[types.NamespacedName]*queue[T]
 	admission admission[T]
@@ -247,7 +240,7 @@ func (c *Committer[T]) store(key types.NamespacedName, batch []*change[T]) bool 
 	errs := make([]error, len(batch))
 	stored, err := c.write(ctx, key, batch, errs)
 	if err != nil {
-		c.forget(key)
+		c.recent.forget(key)
 		if half := len(batch) / 2; half > 0 && apierrors.IsInvalid(err) {
 			// One change that the API server never takes must not have the others refused with it.
 			// It is found by halving: a single one among n costs about 2 log n writes.
@@ -342,6 +335,48 @@ func allFailed(errs []error) bool {
 	return true
 }
 
+// Known is an object as far as it is known without asking the API server, which is that it is not
+// there where it has no resourceVersion. It is not ok when nothing is known of it. The object is
+// for reading, and may be behind.
+func (c *Committer[T]) Known(ctx context.Context, key types.NamespacedName) (obj T, ok bool, err error) {
+	v, remembered := c.recent.last(key)
+	switch {
+	case c.Cache != nil:
+		obj, err = c.newest(ctx, key, v, remembered)
+		return obj, err == nil, err
+	case !remembered, v.obj.GetResourceVersion() == "" && time.Since(v.at) >= freshFor:
+		return obj, false, nil
+	default:
+		return v.obj, true, nil
+	}
+}
+
+// Read is an object as the API server has it now, without a resourceVersion when it is not there. A
+// change that is committed next begins from it. The object is for reading.
+func (c *Committer[T]) Read(ctx context.Context, key types.NamespacedName) (T, error) {
+	obj, err := c.read(ctx, c.Live, key)
+	if err != nil || c.Cache != nil {
+		return obj, err
+	}
+	if v, ok := c.recent.last(key); ok { // what was written meanwhile is newer
+		newer, err := resourceversion.CompareResourceVersion(v.obj.GetResourceVersion(), obj.GetResourceVersion())
+		if err == nil && newer > 0 {
+			return obj, nil
+		}
+	}
+	c.remember(key, obj)
+	return obj, nil
+}
+
+// Suppose makes the next change of an object of which nothing is known create it, without looking
+// whether it is there.
+func (c *Committer[T]) Suppose(key types.NamespacedName) {
+	if _, known := c.recent.last(key); known || c.Cache != nil {
+		return
+	}
+	c.remember(key, c.empty(key))
+}
+
 // age says how sure it is that a version of an object is the newest.
 type age int
 
@@ -358,7 +393,7 @@ const (
 // asked where none is. It may be behind: then a write ends in a conflict, but a change that it
 // already contains needs no write, since the API server has that change, too.
 func (c *Committer[T]) base(ctx context.Context, key types.NamespacedName) (T, age, error) {
-	last, remembered := c.last(key)
+	last, remembered := c.recent.last(key)
 	switch {
 	case c.Cache != nil:
 		obj, err := c.newest(ctx, key, last, remembered)
@@ -416,7 +451,7 @@ func (c *Committer[T]) newest(ctx context.Context, key types.NamespacedName, las
 
 // reread is the object as the API server has it now.
 func (c *Committer[T]) reread(ctx context.Context, key types.NamespacedName) (T, age, error) {
-	c.forget(key)
+	c.recent.forget(key)
 	obj, err := c.read(ctx, c.Live, key)
 	if err == nil && (c.Cache == nil || obj.GetResourceVersion() != "") {
 		c.remember(key, obj)
@@ -432,4 +467,20 @@ func (c *Committer[T]) read(ctx context.Context, from client.Reader, key types.N
 		return c.empty(key), nil
 	}
 	return obj, err
+}
+
+// empty is an object that is not there.
+func (c *Committer[T]) empty(key types.NamespacedName) T {
+	obj := c.New()
+	obj.SetNamespace(key.Namespace)
+	obj.SetName(key.Name)
+	return obj
+}
+
+func (c *Committer[T]) remember(key types.NamespacedName, obj T) {
+	ttl := cacheTTL
+	if c.Cache == nil {
+		ttl = aloneTTL
+	}
+	c.recent.remember(key, obj, ttl)
 }

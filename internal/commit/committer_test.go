@@ -975,7 +975,7 @@ func TestCommitWithoutACache(t *testing.T) {
 		"it is no longer remembered because of others": {
 			there: []int{1},
 			do: func(t *testing.T, s *server) {
-				s.committer.Remember = 2
+				s.committer.recent.size = 2
 				s.mustCommit(t, join(2))
 				for _, other := range []string{"a", "b"} {
 					if _, err := s.committer.Read(t.Context(), types.NamespacedName{Namespace: "team", Name: other}); err != nil {
