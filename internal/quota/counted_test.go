@@ -41,7 +41,9 @@ func TestMeetingsThatAreAskedFor(t *testing.T) {
 	}).Build()
 	bound := Ask(c, func() time.Time { return now })
 	in := &v1alpha1.ZoomInstallation{ObjectMeta: metav1.ObjectMeta{Namespace: "team", Name: "one"}}
-	key := func(i int) types.NamespacedName { return types.NamespacedName{Namespace: "team", Name: fmt.Sprint("m", i)} }
+	key := func(i int) types.NamespacedName {
+		return types.NamespacedName{Namespace: "team", Name: fmt.Sprint("m", i)}
+	}
 	store := func(i int, state v1alpha1.MeetingState) {
 		t.Helper()
 		m := &v1alpha1.ZoomMeeting{Spec: v1alpha1.ZoomMeetingSpec{InstallationRef: v1alpha1.InstallationReference{Name: "one"}}}
