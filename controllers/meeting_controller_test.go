@@ -7,6 +7,7 @@ import (
 	"time"
 
 	"github.com/google/go-cmp/cmp"
+	"k8s.io/apimachinery/pkg/runtime"
 	"k8s.io/client-go/tools/events"
 	"sigs.k8s.io/controller-runtime/pkg/client"
 	"sigs.k8s.io/controller-runtime/pkg/metrics"
@@ -275,8 +276,12 @@ func TestStatusSurvivesEverythingTheAPIAllows(t *testing.T) {
 	r, _ := w.reconciler()
 	m := w.meeting(t, "1", func(s *v1alpha1.ZoomMeetingSpec) {
 		s.Schedule = &v1alpha1.MeetingSchedule{Occurrences: []v1alpha1.MeetingOccurrence{{ID: "1"}}}
-		s.Instances = []v1alpha1.MeetingInstance{{UUID: "a"}, {UUID: "b", Attendance: &v1alpha1.Attendance{Sessions: []byte("not a sample")}}}
+		s.Instances = []v1alpha1.MeetingInstance{{UUID: "a"}, {UUID: "b", Attendance: &runtime.RawExtension{Raw: []byte(`{"sessions":"not a sample"}`)}}}
 		s.Waiting = []byte("not a sample either")
+		s.Watermarks = &runtime.RawExtension{Raw: []byte(`{"host":"yesterday"}`)}
+	})
+	change(t, w, m, func(m *v1alpha1.ZoomMeeting) {
+		m.Annotations = map[string]string{"internal.zoom-operator.io/merge-state": "1.not a merge state"}
 	})
 	if _, err := r.Reconcile(t.Context(), m); err != nil {
 		t.Fatal(err)

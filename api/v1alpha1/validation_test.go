@@ -408,8 +408,9 @@ func TestZoomMeetingValidation(t *testing.T) {
 		return s
 	}
 	schedule := func(s v1alpha1.MeetingSchedule) func(meeting) { return func(m meeting) { m.Spec.Schedule = &s } }
-	attendance := func(a v1alpha1.Attendance) func(meeting) {
-		return func(m meeting) { m.Spec.Instances = []v1alpha1.MeetingInstance{{UUID: "a", Attendance: &a}} }
+	instance := func(in v1alpha1.MeetingInstance) func(meeting) {
+		in.UUID = "a"
+		return func(m meeting) { m.Spec.Instances = []v1alpha1.MeetingInstance{in} }
 	}
 	check(t, validMeeting, map[string]write[meeting]{
 		"the least that is known of a meeting": {change: nothing[meeting]},
@@ -417,17 +418,14 @@ func TestZoomMeetingValidation(t *testing.T) {
 			m.Spec.HostID = "host"
 			m.Spec.Schedule = &v1alpha1.MeetingSchedule{
 				Topic: strings.Repeat("ä", 300), Type: v1alpha1.MeetingTypeRecurring, StartTime: &now, DurationMinutes: new(int32(0)), Timezone: "Europe/Madrid", Room: v1alpha1.RoomPersonal, PersonalRoom: "1234567890",
-				Occurrences: []v1alpha1.MeetingOccurrence{{ID: "1772442000000", StartTime: &now, DurationMinutes: new(int32(30)), State: v1alpha1.OccurrenceDeleted, Watermarks: v1alpha1.OccurrenceWatermarks{StartTime: new(int64(1)), DurationMinutes: new(int64(1)), State: new(int64(1))}}},
+				Occurrences: []v1alpha1.MeetingOccurrence{{ID: "1772442000000", StartTime: &now, DurationMinutes: new(int32(30)), State: v1alpha1.OccurrenceDeleted}},
 			}
 			m.Spec.Instances = []v1alpha1.MeetingInstance{{
-				UUID: "aB3/xY7+Qk2mN9pLr5tUvw==", StartedAt: &now, EndedAt: &now,
-				Attendance: &v1alpha1.Attendance{Sessions: make([]byte, 4000), Joins: new(int32(0)), Peak: new(int32(0)), Precision: v1alpha1.PrecisionEstimated},
-				Alerts:     &v1alpha1.Tally{LastAt: now, Seen: make([]byte, 104)},
-				Sharing:    &v1alpha1.Tally{LastAt: now},
+				UUID: "aB3/xY7+Qk2mN9pLr5tUvw==", StartedAt: &now, SeenAt: &now, EndedAt: &now,
+				Participants: new(int32(0)), Peak: new(int32(0)), Joins: new(int32(0)), Precision: v1alpha1.PrecisionEstimated,
+				QualityAlerts: new(int32(0)), ScreenShares: new(int32(16)),
 			}}
 			m.Spec.Removal = &v1alpha1.MeetingRemoval{Action: v1alpha1.RemovalRecovered, At: now}
-			m.Spec.Waiting = make([]byte, 776)
-			m.Spec.Watermarks.Topic = new(int64(1772442000000))
 		}},
 		"no app":                            {change: func(m meeting) { m.Spec.AppRef.Name = "" }, want: "spec.appRef"},
 		"no installation":                   {change: func(m meeting) { m.Spec.InstallationRef.Name = "" }, want: "spec.installationRef"},
@@ -449,19 +447,16 @@ func TestZoomMeetingValidation(t *testing.T) {
 		"an occurrence in a state that does not exist": {
 			change: schedule(v1alpha1.MeetingSchedule{Occurrences: []v1alpha1.MeetingOccurrence{{ID: "1", State: "Moved"}}}), want: `supported values: "Planned", "Deleted"`,
 		},
-		"as many instances as fit":     {change: func(m meeting) { m.Spec.Instances = instances(32) }},
-		"more instances than fit":      {change: func(m meeting) { m.Spec.Instances = instances(33) }, want: "spec.instances: Too many"},
-		"an instance without a uuid":   {change: func(m meeting) { m.Spec.Instances = []v1alpha1.MeetingInstance{{StartedAt: &now}} }, want: "spec.instances[0].uuid: Required value"},
-		"more attendance than fits":    {change: attendance(v1alpha1.Attendance{Sessions: make([]byte, 8000)}), want: "spec.instances[0].attendance.sessions: Too long"},
-		"fewer joins than none":        {change: attendance(v1alpha1.Attendance{Joins: new(int32(-1))}), want: "should be greater than or equal to 0"},
-		"a precision between":          {change: attendance(v1alpha1.Attendance{Precision: "Rough"}), want: `supported values: "Exact", "Estimated"`},
-		"more people waiting than fit": {change: func(m meeting) { m.Spec.Waiting = make([]byte, 2000) }, want: "spec.waiting: Too long"},
-		"a removal that is none":       {change: func(m meeting) { m.Spec.Removal = &v1alpha1.MeetingRemoval{Action: "Moved", At: now} }, want: `supported values: "Deleted", "PermanentlyDeleted", "Recovered"`},
-		"a removal at no time":         {change: func(m meeting) { m.Spec.Removal = &v1alpha1.MeetingRemoval{Action: v1alpha1.RemovalDeleted} }, want: "spec.removal.at: Required value"},
-		"a watermark before 1970":      {change: func(m meeting) { m.Spec.Watermarks.Host = new(int64(0)) }, want: "should be greater than or equal to 1"},
-		"another app":                  {stored: nothing[meeting], change: func(m meeting) { m.Spec.AppRef.Name = "another" }, want: "appRef cannot be changed"},
-		"another account":              {stored: nothing[meeting], change: func(m meeting) { m.Spec.AccountID = "another" }, want: "accountID cannot be changed"},
-		"another number":               {stored: nothing[meeting], change: func(m meeting) { m.Spec.MeetingID = "1" }, want: "meetingID cannot be changed"},
+		"as many instances as fit":   {change: func(m meeting) { m.Spec.Instances = instances(32) }},
+		"more instances than fit":    {change: func(m meeting) { m.Spec.Instances = instances(33) }, want: "spec.instances: Too many"},
+		"an instance without a uuid": {change: func(m meeting) { m.Spec.Instances = []v1alpha1.MeetingInstance{{StartedAt: &now}} }, want: "spec.instances[0].uuid: Required value"},
+		"fewer joins than none":      {change: instance(v1alpha1.MeetingInstance{Joins: new(int32(-1))}), want: "should be greater than or equal to 0"},
+		"a precision between":        {change: instance(v1alpha1.MeetingInstance{Precision: "Rough"}), want: `supported values: "Exact", "Estimated"`},
+		"a removal that is none":     {change: func(m meeting) { m.Spec.Removal = &v1alpha1.MeetingRemoval{Action: "Moved", At: now} }, want: `supported values: "Deleted", "PermanentlyDeleted", "Recovered"`},
+		"a removal at no time":       {change: func(m meeting) { m.Spec.Removal = &v1alpha1.MeetingRemoval{Action: v1alpha1.RemovalDeleted} }, want: "spec.removal.at: Required value"},
+		"another app":                {stored: nothing[meeting], change: func(m meeting) { m.Spec.AppRef.Name = "another" }, want: "appRef cannot be changed"},
+		"another account":            {stored: nothing[meeting], change: func(m meeting) { m.Spec.AccountID = "another" }, want: "accountID cannot be changed"},
+		"another number":             {stored: nothing[meeting], change: func(m meeting) { m.Spec.MeetingID = "1" }, want: "meetingID cannot be changed"},
 		"another host and installation": {stored: nothing[meeting], change: func(m meeting) {
 			m.Spec.HostID, m.Spec.InstallationRef.Name = "another", "another"
 		}},

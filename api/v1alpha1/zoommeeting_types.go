@@ -1,6 +1,9 @@
 package v1alpha1
 
-import metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+import (
+	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+	"k8s.io/apimachinery/pkg/runtime"
+)
 
 // ZoomMeeting is one meeting number of one app, with its recent instances. Zoom gives every start
 // of a meeting a new uuid; the number is what people know, so the number is the object and the
@@ -116,18 +119,23 @@ type ZoomMeetingSpec struct {
 	// +optional
 	Removal *MeetingRemoval `json:"removal,omitempty"`
 
-	// waiting holds one entry per arrival at the closed door of the meeting, packed like
-	// attendance.sessions, since it was last held.
+	// waiting is merge state.
+	//
+	// Deprecated: of objects stored before the merge state was an annotation; read, and no longer
+	// written.
 	//
 	// +optional
 	// +kubebuilder:validation:MaxLength=2048
 	Waiting []byte `json:"waiting,omitempty"`
 
-	// watermarks are the event times up to which each fact above is known, so that a late event
-	// never undoes a newer one.
+	// watermarks is merge state.
+	//
+	// Deprecated: of objects stored before the merge state was an annotation; read, and no longer
+	// written.
 	//
 	// +optional
-	Watermarks MeetingWatermarks `json:"watermarks,omitzero"`
+	// +kubebuilder:pruning:PreserveUnknownFields
+	Watermarks *runtime.RawExtension `json:"watermarks,omitempty"`
 }
 
 // MeetingSchedule is what was planned.
@@ -256,33 +264,14 @@ type MeetingOccurrence struct {
 	// +optional
 	State OccurrenceState `json:"state,omitempty"`
 
-	// watermarks are the event times of what was changed of this occurrence alone. The rest of it
-	// is as the series was last planned.
+	// watermarks is merge state.
+	//
+	// Deprecated: of objects stored before the merge state was an annotation; read, and no longer
+	// written.
 	//
 	// +optional
-	Watermarks OccurrenceWatermarks `json:"watermarks,omitzero"`
-}
-
-// OccurrenceWatermarks are event times in milliseconds since 1970, Zoom's event_ts, one for each
-// fact of a MeetingOccurrence that was changed since the series was last planned.
-type OccurrenceWatermarks struct {
-	// startTime is that of startTime.
-	//
-	// +optional
-	// +kubebuilder:validation:Minimum=1
-	StartTime *int64 `json:"startTime,omitempty"`
-
-	// durationMinutes is that of durationMinutes.
-	//
-	// +optional
-	// +kubebuilder:validation:Minimum=1
-	DurationMinutes *int64 `json:"durationMinutes,omitempty"`
-
-	// state is that of state.
-	//
-	// +optional
-	// +kubebuilder:validation:Minimum=1
-	State *int64 `json:"state,omitempty"`
+	// +kubebuilder:pruning:PreserveUnknownFields
+	Watermarks *runtime.RawExtension `json:"watermarks,omitempty"`
 }
 
 // OccurrenceState says whether an occurrence will take place.
@@ -325,71 +314,68 @@ type MeetingInstance struct {
 	// +optional
 	EndedAt *metav1.Time `json:"endedAt,omitempty"`
 
-	// attendance is what is needed to count participants.
-	//
-	// +optional
-	Attendance *Attendance `json:"attendance,omitempty"`
-
-	// alerts are Zoom's reports of poor quality.
-	//
-	// +optional
-	Alerts *Tally `json:"alerts,omitempty"`
-
-	// sharing is the screens that were shared.
-	//
-	// +optional
-	Sharing *Tally `json:"sharing,omitempty"`
-}
-
-// Tally counts events of one kind in one instance, each once, however often Zoom sends it, and
-// stops at 16.
-type Tally struct {
-	// lastAt is when the latest happened, by Zoom's clock.
-	//
-	// +required
-	LastAt metav1.Time `json:"lastAt,omitzero"`
-
-	// seen holds one hash per event, packed, while events are counted.
-	//
-	// +optional
-	// +kubebuilder:validation:MaxLength=512
-	Seen []byte `json:"seen,omitempty"`
-
-	// count is how many there were, once the hashes are no longer kept.
+	// participants is how many are in it now, while it goes on.
 	//
 	// +optional
 	// +kubebuilder:validation:Minimum=0
-	Count *int32 `json:"count,omitempty"`
-}
+	Participants *int32 `json:"participants,omitempty"`
 
-// Attendance is what is needed to count the participants of one instance, and no more: nothing in
-// it names a person or can be found again in another instance.
-type Attendance struct {
-	// sessions holds one entry per join, also of a breakout room, packed: hashes that are salted
-	// with the instance's uuid, and when that session began and ended. Of very large meetings it
-	// holds a sample, and counts become estimates.
+	// peak is how many were in it at once, at most.
 	//
 	// +optional
-	// +kubebuilder:validation:MaxLength=8192
-	Sessions []byte `json:"sessions,omitempty"`
+	// +kubebuilder:validation:Minimum=0
+	Peak *int32 `json:"peak,omitempty"`
 
-	// joins is how often a participant joined, once the sessions are no longer kept. Moving between
+	// joins is how often a participant joined; a person who comes back counts again. Moving between
 	// breakout rooms is no join.
 	//
 	// +optional
 	// +kubebuilder:validation:Minimum=0
 	Joins *int32 `json:"joins,omitempty"`
 
-	// peak is how many were in the meeting at once, once the sessions are no longer kept.
-	//
-	// +optional
-	// +kubebuilder:validation:Minimum=0
-	Peak *int32 `json:"peak,omitempty"`
-
-	// precision is `Estimated` when joins and peak come from a sample.
+	// precision is `Estimated` when participants, peak and joins were extrapolated from a sample.
 	//
 	// +optional
 	Precision Precision `json:"precision,omitempty"`
+
+	// qualityAlerts is how many reports of poor quality Zoom sent. Counting stops at 16.
+	//
+	// +optional
+	// +kubebuilder:validation:Minimum=0
+	QualityAlerts *int32 `json:"qualityAlerts,omitempty"`
+
+	// screenShares is how often a screen was shared. Counting stops at 16.
+	//
+	// +optional
+	// +kubebuilder:validation:Minimum=0
+	ScreenShares *int32 `json:"screenShares,omitempty"`
+
+	// attendance is merge state.
+	//
+	// Deprecated: of objects stored before the merge state was an annotation; read, and no longer
+	// written.
+	//
+	// +optional
+	// +kubebuilder:pruning:PreserveUnknownFields
+	Attendance *runtime.RawExtension `json:"attendance,omitempty"`
+
+	// alerts is merge state.
+	//
+	// Deprecated: of objects stored before the merge state was an annotation; read, and no longer
+	// written.
+	//
+	// +optional
+	// +kubebuilder:pruning:PreserveUnknownFields
+	Alerts *runtime.RawExtension `json:"alerts,omitempty"`
+
+	// sharing is merge state.
+	//
+	// Deprecated: of objects stored before the merge state was an annotation; read, and no longer
+	// written.
+	//
+	// +optional
+	// +kubebuilder:pruning:PreserveUnknownFields
+	Sharing *runtime.RawExtension `json:"sharing,omitempty"`
 }
 
 // Precision says how a number was found.
@@ -435,72 +421,6 @@ const (
 	// RemovalRecovered means restored from the trash.
 	RemovalRecovered RemovalAction = "Recovered"
 )
-
-// MeetingWatermarks are event times in milliseconds since 1970, Zoom's event_ts, one for each fact
-// of a ZoomMeetingSpec that a later event may change.
-//
-// +structType=atomic
-type MeetingWatermarks struct {
-	// host is that of hostID.
-	//
-	// +optional
-	// +kubebuilder:validation:Minimum=1
-	Host *int64 `json:"host,omitempty"`
-
-	// topic is that of schedule.topic.
-	//
-	// +optional
-	// +kubebuilder:validation:Minimum=1
-	Topic *int64 `json:"topic,omitempty"`
-
-	// type is that of schedule.type.
-	//
-	// +optional
-	// +kubebuilder:validation:Minimum=1
-	Type *int64 `json:"type,omitempty"`
-
-	// startTime is that of schedule.startTime.
-	//
-	// +optional
-	// +kubebuilder:validation:Minimum=1
-	StartTime *int64 `json:"startTime,omitempty"`
-
-	// durationMinutes is that of schedule.durationMinutes.
-	//
-	// +optional
-	// +kubebuilder:validation:Minimum=1
-	DurationMinutes *int64 `json:"durationMinutes,omitempty"`
-
-	// timezone is that of schedule.timezone.
-	//
-	// +optional
-	// +kubebuilder:validation:Minimum=1
-	Timezone *int64 `json:"timezone,omitempty"`
-
-	// room is that of schedule.room.
-	//
-	// +optional
-	// +kubebuilder:validation:Minimum=1
-	Room *int64 `json:"room,omitempty"`
-
-	// personalRoom is that of schedule.personalRoom.
-	//
-	// +optional
-	// +kubebuilder:validation:Minimum=1
-	PersonalRoom *int64 `json:"personalRoom,omitempty"`
-
-	// occurrences is that of schedule.occurrences as a whole.
-	//
-	// +optional
-	// +kubebuilder:validation:Minimum=1
-	Occurrences *int64 `json:"occurrences,omitempty"`
-
-	// removal is that of removal.
-	//
-	// +optional
-	// +kubebuilder:validation:Minimum=1
-	Removal *int64 `json:"removal,omitempty"`
-}
 
 // ZoomMeetingStatus is what follows from what Zoom reported.
 type ZoomMeetingStatus struct {

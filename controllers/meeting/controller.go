@@ -61,14 +61,24 @@ type Reconciler struct {
 func (r *Reconciler) SetupWithManager(mgr ctrl.Manager) error {
 	return ctrl.NewControllerManagedBy(mgr).
 		Named("zoommeeting").
-		Watches(&v1alpha1.ZoomMeeting{}, r.paced(&handler.EnqueueRequestForObject{}), builder.WithPredicates(predicate.GenerationChangedPredicate{})).
-		Watches(&v1alpha1.ZoomMeeting{}, r.paced(handler.EnqueueRequestsFromMapFunc(r.plannedInRoom)), builder.WithPredicates(predicate.GenerationChangedPredicate{})).
+		Watches(&v1alpha1.ZoomMeeting{}, r.paced(&handler.EnqueueRequestForObject{}), builder.WithPredicates(recordChanged)).
+		Watches(&v1alpha1.ZoomMeeting{}, r.paced(handler.EnqueueRequestsFromMapFunc(r.plannedInRoom)), builder.WithPredicates(recordChanged)).
 		// The retention of an app concerns all of its meetings.
 		Watches(&v1alpha1.ZoomApp{}, handler.EnqueueRequestsFromMapFunc(r.meetingsOf), builder.WithPredicates(predicate.GenerationChangedPredicate{})).
 		// A meeting has a condition while its installation does not exist.
 		Watches(&v1alpha1.ZoomInstallation{}, handler.EnqueueRequestsFromMapFunc(r.meetingsOfInstallation), builder.WithPredicates(predicates.CameOrWent)).
 		WithOptions(queue.Options(concurrentMeetings)).
 		Complete(reconcile.AsReconciler(mgr.GetClient(), r))
+}
+
+// recordChanged lets through what changes the record of a meeting. Part of it is an annotation, and
+// annotations are in no generation.
+var recordChanged = predicate.Funcs{
+	UpdateFunc: func(e event.UpdateEvent) bool {
+		before, ok := e.ObjectOld.(*v1alpha1.ZoomMeeting)
+		after, ok2 := e.ObjectNew.(*v1alpha1.ZoomMeeting)
+		return ok && ok2 && meeting.RecordChanged(before, after)
+	},
 }
 
 // paced has a handler act at once on a meeting that came or changed, or, when only the counts of
@@ -79,7 +89,7 @@ func (r *Reconciler) paced(enqueue handler.EventHandler) handler.EventHandler {
 		UpdateFunc: func(ctx context.Context, e event.UpdateEvent, queue workqueue.TypedRateLimitingInterface[reconcile.Request]) {
 			before, ok := e.ObjectOld.(*v1alpha1.ZoomMeeting)
 			after, ok2 := e.ObjectNew.(*v1alpha1.ZoomMeeting)
-			if ok && ok2 && meeting.OnlyCounts(&before.Spec, &after.Spec) {
+			if ok && ok2 && meeting.OnlyCounts(before, after) {
 				queue = delayed{queue, r.CountDelay}
 			}
 			enqueue.Update(ctx, e, queue)
@@ -176,7 +186,7 @@ func (r *Reconciler) app(ctx context.Context, m *v1alpha1.ZoomMeeting) (*v1alpha
 // metadata when an owner reference would have it garbage collected with its installation.
 func (r *Reconciler) follow(ctx context.Context, now time.Time, m, seen *v1alpha1.ZoomMeeting, p meeting.Retention) error {
 	tidied := m.DeepCopy()
-	if owned := meeting.RemoveOwner(tidied); !meeting.Compact(now, &tidied.Spec, p) && !owned {
+	if owned := meeting.RemoveOwner(tidied); !meeting.Compact(now, tidied, p) && !owned {
 		return r.report(ctx, m, meeting.Status(now, seen, p))
 	}
 	if err := r.Client.Update(ctx, tidied, fieldowner.Controller); err != nil {

@@ -6,6 +6,7 @@ import (
 	"testing"
 	"time"
 
+	"k8s.io/apimachinery/pkg/api/equality"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	"k8s.io/apimachinery/pkg/types"
 	"k8s.io/client-go/util/workqueue"
@@ -16,6 +17,8 @@ import (
 
 	"github.com/zoom-operator/zoom-operator/api/v1alpha1"
 	"github.com/zoom-operator/zoom-operator/controllers/internal/testclock"
+	"github.com/zoom-operator/zoom-operator/internal/meeting"
+	"github.com/zoom-operator/zoom-operator/zoom"
 )
 
 // delays is a queue that records after how long each request comes.
@@ -34,42 +37,52 @@ func TestCountsWaitAndTransitionsDoNot(t *testing.T) {
 	planned := handler.EnqueueRequestsFromMapFunc(func(context.Context, client.Object) []reconcile.Request {
 		return []reconcile.Request{{NamespacedName: types.NamespacedName{Name: "planned"}}}
 	})
-	live := v1alpha1.MeetingInstance{UUID: "u", StartedAt: testclock.At("-10m")}
+	start := testclock.At("-10m").Time
+	happens := func(name string, p *zoom.Participant, with ...func(*zoom.Meeting)) *zoom.Event {
+		ev := &zoom.Event{Name: name, Time: testclock.At("0s").Time, AccountID: "acc", Participant: p, Meeting: &zoom.Meeting{ID: "1", UUID: "u", HostID: "host", StartTime: &start}}
+		for _, w := range with {
+			w(ev.Meeting)
+		}
+		return ev
+	}
 	for name, tc := range map[string]struct {
-		change func(*v1alpha1.ZoomMeetingSpec)
-		want   time.Duration
+		event *zoom.Event
+		want  time.Duration
 	}{
-		"a participant joins": {func(s *v1alpha1.ZoomMeetingSpec) {
-			s.Instances[0].Attendance = &v1alpha1.Attendance{Sessions: []byte("one")}
-			s.Watermarks.Host = new(int64(1))
-		}, time.Second},
-		"an alert": {func(s *v1alpha1.ZoomMeetingSpec) {
-			s.Instances[0].Alerts = &v1alpha1.Tally{LastAt: *testclock.At("0s")}
-		}, time.Second},
-		"a screen": {func(s *v1alpha1.ZoomMeetingSpec) {
-			s.Instances[0].Sharing = &v1alpha1.Tally{LastAt: *testclock.At("0s")}
-		}, time.Second},
-		"the end":          {func(s *v1alpha1.ZoomMeetingSpec) { s.Instances[0].EndedAt = testclock.At("0s") }, 0},
-		"another instance": {func(s *v1alpha1.ZoomMeetingSpec) { s.Instances = append(s.Instances, live) }, 0},
-		"the deletion": {func(s *v1alpha1.ZoomMeetingSpec) {
-			s.Removal = &v1alpha1.MeetingRemoval{Action: v1alpha1.RemovalDeleted}
-		}, 0},
-		"another topic":     {func(s *v1alpha1.ZoomMeetingSpec) { s.Schedule = &v1alpha1.MeetingSchedule{Topic: "another"} }, 0},
-		"a guest who waits": {func(s *v1alpha1.ZoomMeetingSpec) { s.Waiting = []byte("one") }, 0},
+		"a participant joins": {happens(zoom.EventParticipantJoined, &zoom.Participant{UserID: "1"}), time.Second},
+		"an alert":            {happens(zoom.EventMeetingAlert, nil), time.Second},
+		"a screen":            {happens(zoom.EventMeetingSharingStarted, &zoom.Participant{}), time.Second},
+		"the end":             {happens(zoom.EventMeetingEnded, nil), 0},
+		"another instance":    {happens(zoom.EventMeetingStarted, nil, func(m *zoom.Meeting) { m.UUID = "v" }), 0},
+		"the deletion":        {happens(zoom.EventMeetingDeleted, nil), 0},
+		"another topic":       {happens(zoom.EventMeetingUpdated, nil, func(m *zoom.Meeting) { m.Topic = new("another") }), 0},
+		"a guest who waits":   {happens(zoom.EventParticipantJBHWaiting, &zoom.Participant{}), 0}, // which only the merge state knows
 	} {
 		t.Run(name, func(t *testing.T) {
-			before := &v1alpha1.ZoomMeeting{ObjectMeta: metav1.ObjectMeta{Name: "m"}, Spec: v1alpha1.ZoomMeetingSpec{Instances: []v1alpha1.MeetingInstance{live}}}
-			after := before.DeepCopy()
-			tc.change(&after.Spec)
+			in := &v1alpha1.ZoomInstallation{ObjectMeta: metav1.ObjectMeta{Name: "in"}}
+			before := &v1alpha1.ZoomMeeting{ObjectMeta: metav1.ObjectMeta{Name: "m"}}
+			started := happens(zoom.EventMeetingStarted, nil)
+			started.Time = start
+			if err := meeting.Change(started, in, v1alpha1.ParticipantsCount)(before); err != nil {
+				t.Fatal(err)
+			}
+			after, untouched := before.DeepCopy(), before.DeepCopy()
+			if err := meeting.Change(tc.event, in, v1alpha1.ParticipantsCount)(after); err != nil {
+				t.Fatal(err)
+			}
+			update := event.UpdateEvent{ObjectOld: before, ObjectNew: after}
+			if !recordChanged.Update(update) || recordChanged.Update(event.UpdateEvent{ObjectOld: before, ObjectNew: before}) {
+				t.Error("whether the record changed is not known")
+			}
 			queue := &delays{}
 			r := &Reconciler{CountDelay: time.Second}
 			for _, h := range []handler.EventHandler{&handler.EnqueueRequestForObject{}, planned} {
-				r.paced(h).Update(t.Context(), event.UpdateEvent{ObjectOld: before, ObjectNew: after}, queue)
+				r.paced(h).Update(t.Context(), update, queue)
 			}
 			if !slices.Equal(queue.all, []time.Duration{tc.want, tc.want}) {
 				t.Errorf("reconciled after %v, want %v each", queue.all, tc.want)
 			}
-			if before.Spec.Instances[0].StartedAt == nil || after.Spec.Instances[0].UUID != "u" {
+			if !equality.Semantic.DeepEqual(before, untouched) {
 				t.Error("the objects of the cache were changed")
 			}
 		})

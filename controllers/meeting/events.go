@@ -4,8 +4,6 @@ import (
 	"fmt"
 	"time"
 
-	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
-
 	"github.com/zoom-operator/zoom-operator/controllers/internal/events"
 
 	"github.com/zoom-operator/zoom-operator/api/v1alpha1"
@@ -18,7 +16,7 @@ import (
 // none.
 func transitions(before, after *v1alpha1.ZoomMeetingStatus, removal *v1alpha1.MeetingRemoval) []events.Event {
 	var happened []events.Event
-	if after.Last != nil && (before.Last == nil || !sameInstance(before.Last.UUID, before.Last.StartedAt, after.Last.UUID, after.Last.StartedAt)) {
+	if after.Last != nil && (before.Last == nil || !meeting.SameInstance(before.Last.UUID, before.Last.StartedAt, after.Last.UUID, after.Last.StartedAt)) {
 		happened = append(happened, events.Normal("MeetingEnded", "End", endNote(after.Last)))
 	}
 	if deletedSince(before, after, removal) {
@@ -36,14 +34,8 @@ func transitions(before, after *v1alpha1.ZoomMeetingStatus, removal *v1alpha1.Me
 // knew reports whether a status already had an instance that is live now, as live or as over.
 func knew(status *v1alpha1.ZoomMeetingStatus, now *v1alpha1.LiveInstance) bool {
 	live, last := status.Live, status.Last
-	return live != nil && sameInstance(live.UUID, live.StartedAt, now.UUID, now.StartedAt) ||
-		last != nil && sameInstance(last.UUID, last.StartedAt, now.UUID, now.StartedAt)
-}
-
-// sameInstance reports whether two statuses are about one instance, perhaps under two uuids. An
-// inferred start gets earlier, so where the starts differ the uuid decides.
-func sameInstance(uuid string, started *metav1.Time, otherUUID string, otherStarted *metav1.Time) bool {
-	return meeting.SameInstance(&v1alpha1.MeetingInstance{UUID: uuid, StartedAt: started}, &v1alpha1.MeetingInstance{UUID: otherUUID, StartedAt: otherStarted})
+	return live != nil && meeting.SameInstance(live.UUID, live.StartedAt, now.UUID, now.StartedAt) ||
+		last != nil && meeting.SameInstance(last.UUID, last.StartedAt, now.UUID, now.StartedAt)
 }
 
 // deletedSince reports whether the meeting was deleted since the previous status. One that was held

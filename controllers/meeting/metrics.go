@@ -8,6 +8,7 @@ import (
 	"sigs.k8s.io/controller-runtime/pkg/metrics"
 
 	"github.com/zoom-operator/zoom-operator/api/v1alpha1"
+	"github.com/zoom-operator/zoom-operator/internal/meeting"
 )
 
 // What is more than zoom_operator_event_stored_lag_seconds is the controller's.
@@ -31,7 +32,7 @@ func observeLag(now time.Time, before, after *v1alpha1.ZoomMeetingStatus, remova
 	if after.Live != nil && !knew(before, after.Live) {
 		observe(after.Live.StartedAt)
 	}
-	if before.Live != nil && after.Last != nil && sameInstance(before.Live.UUID, before.Live.StartedAt, after.Last.UUID, after.Last.StartedAt) {
+	if before.Live != nil && after.Last != nil && meeting.SameInstance(before.Live.UUID, before.Live.StartedAt, after.Last.UUID, after.Last.StartedAt) {
 		observe(after.Last.EndedAt)
 	}
 	if deletedSince(before, after, removal) {

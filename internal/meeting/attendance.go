@@ -25,12 +25,12 @@ type headcount struct {
 }
 
 // countParticipants counts the participants of one instance; not ok when nothing is known of them.
-func countParticipants(a *v1alpha1.Attendance) (headcount, bool) {
+func countParticipants(a *attendance) (headcount, bool) {
 	switch {
 	case a == nil:
 		return headcount{}, false
 	case sealed(a):
-		return headcount{Peak: value(a.Peak), Joins: value(a.Joins), Precision: a.Precision}, true
+		return headcount{Present: value(a.Present), Peak: value(a.Peak), Joins: value(a.Joins), Precision: a.Precision}, true
 	default:
 		return decodeRoster(a.Sessions).count(), true
 	}
@@ -39,7 +39,7 @@ func countParticipants(a *v1alpha1.Attendance) (headcount, bool) {
 // mergeAttendances is the attendance of an instance of which Zoom reported under two uuids. What
 // was sealed under both is no longer known person by person, so their peak is at least the larger
 // one.
-func mergeAttendances(a, b *v1alpha1.Attendance) *v1alpha1.Attendance {
+func mergeAttendances(a, b *attendance) *attendance {
 	switch {
 	case a == nil:
 		return b
@@ -48,27 +48,27 @@ func mergeAttendances(a, b *v1alpha1.Attendance) *v1alpha1.Attendance {
 	case !sealed(a) && !sealed(b):
 		roster := decodeRoster(a.Sessions)
 		roster.merge(decodeRoster(b.Sessions))
-		return &v1alpha1.Attendance{Sessions: roster.encode()}
+		return &attendance{Sessions: roster.encode()}
 	default:
 		one, _ := countParticipants(a)
 		other, _ := countParticipants(b)
 		joins, peak := one.Joins+other.Joins, max(one.Peak, other.Peak)
-		return &v1alpha1.Attendance{Joins: &joins, Peak: &peak, Precision: v1alpha1.PrecisionEstimated}
+		return &attendance{Joins: &joins, Peak: &peak, Precision: v1alpha1.PrecisionEstimated}
 	}
 }
 
 // seal replaces what is kept of single participants, alerts and shared screens of an instance by
 // their numbers, and reports whether there was anything. It is for instances of which Zoom will not
 // report anything more; what it reports all the same is then not counted.
-func seal(in *v1alpha1.MeetingInstance) bool {
+func seal(in *instance) bool {
 	if isSealed(in) {
 		return false
 	}
 	if a := in.Attendance; a != nil && !sealed(a) {
 		n := decodeRoster(a.Sessions).count()
-		*a = v1alpha1.Attendance{Joins: &n.Joins, Peak: &n.Peak, Precision: n.Precision}
+		*a = attendance{Joins: &n.Joins, Peak: &n.Peak, Precision: n.Precision}
 	}
-	for _, t := range []*v1alpha1.Tally{in.Alerts, in.Sharing} {
+	for _, t := range []*tally{in.Alerts, in.Sharing} {
 		if t != nil && t.Count == nil {
 			t.Seen, t.Count = nil, new(countOf(t))
 		}
@@ -77,12 +77,12 @@ func seal(in *v1alpha1.MeetingInstance) bool {
 }
 
 // isSealed reports whether nothing is kept of an instance but numbers.
-func isSealed(in *v1alpha1.MeetingInstance) bool {
+func isSealed(in *instance) bool {
 	return (in.Attendance == nil || sealed(in.Attendance)) &&
 		(in.Alerts == nil || in.Alerts.Count != nil) && (in.Sharing == nil || in.Sharing.Count != nil)
 }
 
-func sealed(a *v1alpha1.Attendance) bool {
+func sealed(a *attendance) bool {
 	return a != nil && a.Joins != nil
 }
 

@@ -9,15 +9,16 @@ import (
 	"time"
 
 	"github.com/google/go-cmp/cmp"
+	"github.com/google/go-cmp/cmp/cmpopts"
 	"pgregory.net/rapid"
 
 	"github.com/zoom-operator/zoom-operator/api/v1alpha1"
 	"github.com/zoom-operator/zoom-operator/zoom"
 )
 
-func apply(spec *v1alpha1.ZoomMeetingSpec, events ...*zoom.Event) {
+func apply(r *record, events ...*zoom.Event) {
 	for _, ev := range events {
-		merge(spec, ev, "in", v1alpha1.ParticipantsCount)
+		merge(r, ev, "in", v1alpha1.ParticipantsCount)
 	}
 }
 
@@ -109,9 +110,9 @@ func TestCountParticipants(t *testing.T) {
 	for name, tt := range tests {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
-			var spec v1alpha1.ZoomMeetingSpec
-			apply(&spec, tt.events...)
-			got, ok := countParticipants(spec.Instances[0].Attendance)
+			var r record
+			apply(&r, tt.events...)
+			got, ok := countParticipants(r.Instances[0].Attendance)
 			if d := cmp.Diff(tt.want, got); d != "" || !ok {
 				t.Errorf("known %t (-want +got):\n%s", ok, d)
 			}
@@ -137,14 +138,14 @@ func TestMovesBetweenBreakoutRoomsAreOneStay(t *testing.T) {
 			for seed := range uint64(10) {
 				rng := rand.New(rand.NewPCG(seed, 1))
 				rng.Shuffle(len(events), func(i, j int) { events[i], events[j] = events[j], events[i] })
-				var spec v1alpha1.ZoomMeetingSpec
-				apply(&spec, events...)
+				var r record
+				apply(&r, events...)
 				n := int32(tt.people)
 				want := headcount{Present: n, Peak: n, Joins: n, Precision: v1alpha1.PrecisionExact}
-				if got, _ := countParticipants(spec.Instances[0].Attendance); got != want {
+				if got, _ := countParticipants(r.Instances[0].Attendance); got != want {
 					t.Fatalf("%+v, want %+v", got, want)
 				}
-				t.Logf("%d bytes for %d people with %d moves each", len(spec.Instances[0].Attendance.Sessions), tt.people, tt.moves)
+				t.Logf("%d bytes for %d people with %d moves each", len(r.Instances[0].Attendance.Sessions), tt.people, tt.moves)
 			}
 		})
 	}
@@ -155,12 +156,12 @@ func TestEstimatesOfPeopleWhoMove(t *testing.T) {
 	t.Parallel()
 	const people, gone = 1000, 250
 	for i := range 5 {
-		var spec v1alpha1.ZoomMeetingSpec
+		var r record
 		emit := func(events ...*zoom.Event) {
 			for _, ev := range events {
 				ev.Meeting.UUID = "uuid" + strconv.Itoa(i)
 			}
-			apply(&spec, events...)
+			apply(&r, events...)
 		}
 		for person := range people {
 			emit(enters(person, person, 0))
@@ -170,7 +171,7 @@ func TestEstimatesOfPeopleWhoMove(t *testing.T) {
 		for person := range gone {
 			emit(leaves(6000, person, 2))
 		}
-		got, _ := countParticipants(spec.Instances[0].Attendance)
+		got, _ := countParticipants(r.Instances[0].Attendance)
 		for what, n := range map[string]struct{ got, want int32 }{
 			"joins": {got.Joins, people}, "peak": {got.Peak, people}, "present": {got.Present, people - gone},
 		} {
@@ -195,22 +196,22 @@ func TestSamplesOfTheVersionBefore(t *testing.T) {
 	first, _ := sessionKey("u", inRoom(0, 0))
 	before.add(session{key: first, leave: stamp(t0.Add(time.Minute))})
 
-	spec := v1alpha1.ZoomMeetingSpec{Instances: []v1alpha1.MeetingInstance{
-		{UUID: "u", StartedAt: at(0), Attendance: &v1alpha1.Attendance{Sessions: before.encode()}},
+	r := record{Instances: []instance{
+		{UUID: "u", StartedAt: at(0), Attendance: &attendance{Sessions: before.encode()}},
 	}}
 	check := func(when string, present, peak, joins int32) {
 		t.Helper()
 		want := headcount{Present: present, Peak: peak, Joins: joins, Precision: v1alpha1.PrecisionExact}
-		if got, _ := countParticipants(spec.Instances[0].Attendance); got != want {
+		if got, _ := countParticipants(r.Instances[0].Attendance); got != want {
 			t.Errorf("%s: %+v, want %+v", when, got, want)
 		}
 	}
 	check("as it was", 2, 3, 3)
-	apply(&spec, leaves(100, 1, 0))
+	apply(&r, leaves(100, 1, 0))
 	check("one of them left", 1, 3, 3)
-	apply(&spec, moves(120, 2, 1)...)
+	apply(&r, moves(120, 2, 1)...)
 	check("the other one changed rooms", 1, 3, 3)
-	apply(&spec, enters(1, 0, 0), enters(200, 3, 0))
+	apply(&r, enters(1, 0, 0), enters(200, 3, 0))
 	check("the first one's join once more, and another's", 2, 3, 4)
 }
 
@@ -240,7 +241,7 @@ func TestCountParticipantsOfNothing(t *testing.T) {
 	} {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
-			if got, _ := countParticipants(&v1alpha1.Attendance{Sessions: raw}); got != zero {
+			if got, _ := countParticipants(&attendance{Sessions: raw}); got != zero {
 				t.Errorf("%+v, want %+v", got, zero)
 			}
 		})
@@ -260,20 +261,20 @@ func TestSeal(t *testing.T) {
 	for name, tt := range tests {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
-			spec := v1alpha1.ZoomMeetingSpec{}
-			apply(&spec, event(zoom.EventMeetingStarted, 0, "u", nil))
-			spec.Instances[0].Attendance = &v1alpha1.Attendance{}
+			r := record{}
+			apply(&r, event(zoom.EventMeetingStarted, 0, "u", nil))
+			r.Instances[0].Attendance = &attendance{}
 			for j := range tt.joins {
-				apply(&spec, joined(j, j))
+				apply(&r, joined(j, j))
 			}
-			a := spec.Instances[0].Attendance
+			a := r.Instances[0].Attendance
 			want, _ := countParticipants(a)
 			if want.Precision != tt.want {
 				t.Fatalf("precision before: %s, want %s", want.Precision, tt.want)
 			}
 			want.Present = 0
 
-			in := &spec.Instances[0]
+			in := &r.Instances[0]
 			if !seal(in) || !isSealed(in) {
 				t.Error("it is not sealed")
 			}
@@ -284,17 +285,17 @@ func TestSeal(t *testing.T) {
 				t.Errorf("after: %+v, want %+v", got, want)
 			}
 
-			before := spec.DeepCopy()
-			apply(&spec, joined(9999, 9999), left(99999, 1))
+			before := load(r.stored())
+			apply(&r, joined(9999, 9999), left(99999, 1))
 			if seal(in) {
 				t.Error("what is sealed was sealed again")
 			}
-			if d := cmp.Diff(before.Instances, spec.Instances); d != "" {
+			if d := cmp.Diff(before.Instances, r.Instances, cmpopts.EquateEmpty()); d != "" {
 				t.Errorf("late events changed what is sealed:\n%s", d)
 			}
 		})
 	}
-	nothing := &v1alpha1.MeetingInstance{UUID: "u"}
+	nothing := &instance{UUID: "u"}
 	if seal(nothing) || !isSealed(nothing) || nothing.Attendance != nil {
 		t.Errorf("of an instance of which nothing was kept: %+v", nothing)
 	}
@@ -311,22 +312,22 @@ func TestSealTallies(t *testing.T) {
 	} {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
-			var spec v1alpha1.ZoomMeetingSpec
+			var r record
 			alert := func(minute int32) *zoom.Event {
 				return event(zoom.EventMeetingAlert, time.Duration(minute)*time.Minute, "u", nil)
 			}
 			for i := range tt.alerts {
-				apply(&spec, alert(i), alert(i))
+				apply(&r, alert(i), alert(i))
 			}
-			in := &spec.Instances[0]
+			in := &r.Instances[0]
 			if n := countOf(in.Alerts); n != tt.want {
 				t.Errorf("%d alerts are %d, want %d", tt.alerts, n, tt.want)
 			}
 			if seal(in); !isSealed(in) {
 				t.Error("it is not sealed")
 			}
-			apply(&spec, alert(999))
-			want := &v1alpha1.Tally{LastAt: *at(999), Count: &tt.want}
+			apply(&r, alert(999))
+			want := &tally{LastAt: *at(999), Count: &tt.want}
 			if d := cmp.Diff(want, in.Alerts); d != "" {
 				t.Errorf("(-want +sealed, and one more):\n%s", d)
 			}
@@ -388,9 +389,9 @@ func TestHeadcountEqualsCountingBySecond(t *testing.T) {
 				want.Peak = max(want.Peak, there)
 			}
 
-			var spec v1alpha1.ZoomMeetingSpec
-			apply(&spec, rapid.Permutation(events).Draw(t, "order")...)
-			got, _ := countParticipants(spec.Instances[0].Attendance)
+			var r record
+			apply(&r, rapid.Permutation(events).Draw(t, "order")...)
+			got, _ := countParticipants(r.Instances[0].Attendance)
 			if d := cmp.Diff(want, got); d != "" {
 				t.Fatalf("(-counted by second +got):\n%s", d)
 			}
@@ -477,14 +478,14 @@ func TestSessionsAreSaltedWithTheInstance(t *testing.T) {
 func BenchmarkApplyJoin(b *testing.B) {
 	for name, joins := range map[string]int{"to one other": 1, "into a full sample": 5000} {
 		b.Run(name, func(b *testing.B) {
-			var spec v1alpha1.ZoomMeetingSpec
+			var r record
 			for j := range joins {
-				apply(&spec, joined(j, j))
+				apply(&r, joined(j, j))
 			}
 			ev := joined(joins, 0)
 			b.ReportAllocs()
 			for b.Loop() {
-				apply(&spec, ev)
+				apply(&r, ev)
 			}
 		})
 	}
@@ -500,18 +501,18 @@ func BenchmarkApplyUpdate(b *testing.B) {
 	ev.Meeting.Occurrences = &dates
 	b.ReportAllocs()
 	for b.Loop() {
-		var spec v1alpha1.ZoomMeetingSpec
-		apply(&spec, ev)
+		var r record
+		apply(&r, ev)
 	}
 }
 
 func BenchmarkCountParticipants(b *testing.B) {
-	var spec v1alpha1.ZoomMeetingSpec
+	var r record
 	for j := range 5000 {
-		apply(&spec, joined(j, j))
+		apply(&r, joined(j, j))
 	}
 	b.ReportAllocs()
 	for b.Loop() {
-		countParticipants(spec.Instances[0].Attendance)
+		countParticipants(r.Instances[0].Attendance)
 	}
 }

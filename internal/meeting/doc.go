@@ -2,15 +2,18 @@
 // from its spec, and how long it is kept. Everything here is pure: nothing reads the API server or
 // a clock, and the time is passed in.
 //
-// The merge is last-writer-wins: every fact of the spec is a register that the event with the latest
-// Zoom time wins, whose watermark is kept beside it, or a set that only grows and whose excess is
-// cut off by a fixed order. Merging is therefore commutative, associative and idempotent: the spec
-// depends on which events happened, never on the order, the number of times or the replica in which
+// The merge is last-writer-wins: every fact is a register that the event with the latest Zoom time
+// wins, whose watermark is kept with it, or a set that only grows and whose excess is cut off by a
+// fixed order. Merging is therefore commutative, associative and idempotent: what is stored depends
+// on which events happened, never on the order, the number of times or the replica in which
 // they arrived.
 //
 //   - meeting, merge: the change that an event makes (meeting.go), from the table of all events
 //     (merge.go)
-//   - register: a fact of the spec and its watermark
+//   - record: what is known of a meeting, read from its object and written to it: what people see is
+//     in the spec, and the merge state in an annotation (codec.go), or in fields of the spec that are
+//     not written any more (former.go)
+//   - register: a fact and its watermark
 //   - schedule: what is planned, and the occurrences of a series
 //   - removal: the deletion and the recovery of a meeting or of occurrences
 //   - instance: each time that the meeting was held

@@ -35,36 +35,46 @@ type delivery struct {
 	installation string
 }
 
-// mergeAll is what a sequence of events makes of an empty spec.
-func mergeAll(history []delivery, participants v1alpha1.ParticipantsPolicy) v1alpha1.ZoomMeetingSpec {
-	var spec v1alpha1.ZoomMeetingSpec
+// mergeAll is what a sequence of events makes of an empty record.
+func mergeAll(history []delivery, participants v1alpha1.ParticipantsPolicy) record {
+	var r record
 	for _, h := range history {
-		merge(&spec, h.event, h.installation, participants)
+		merge(&r, h.event, h.installation, participants)
 	}
-	return spec
+	return r
 }
 
-// mergeAllStored is mergeAll, with the spec written and read again between the events, as over the
-// API server.
-func mergeAllStored(t testing.TB, history []delivery, participants v1alpha1.ParticipantsPolicy) v1alpha1.ZoomMeetingSpec {
+// mergeAllStored is mergeAll, with the meeting written and read again between the events, as over
+// the API server.
+func mergeAllStored(t testing.TB, history []delivery, participants v1alpha1.ParticipantsPolicy) record {
 	t.Helper()
-	var spec v1alpha1.ZoomMeetingSpec
+	var r record
 	for _, h := range history {
-		merge(&spec, h.event, h.installation, participants)
-		raw, err := json.Marshal(spec)
+		merge(&r, h.event, h.installation, participants)
+		raw, err := json.Marshal(r.stored())
 		if err != nil {
 			t.Fatal(err)
 		}
-		spec = v1alpha1.ZoomMeetingSpec{}
-		if err := json.Unmarshal(raw, &spec); err != nil {
+		var m v1alpha1.ZoomMeeting
+		if err := json.Unmarshal(raw, &m); err != nil {
 			t.Fatal(err)
 		}
+		r = *load(&m)
 	}
-	return spec
+	return r
 }
 
-func diff(want, got v1alpha1.ZoomMeetingSpec) string {
-	return cmp.Diff(want, got, cmpopts.EquateEmpty())
+// stored is an object with the record.
+func (r *record) stored() *v1alpha1.ZoomMeeting {
+	var m v1alpha1.ZoomMeeting
+	r.store(&m)
+	return &m
+}
+
+// diff compares two records, and the objects in which they are stored, to the last byte of the merge
+// state.
+func diff(want, got record) string {
+	return cmp.Diff(want, got, cmpopts.EquateEmpty()) + cmp.Diff(want.stored(), got.stored(), cmpopts.EquateEmpty())
 }
 
 // generator draws what may happen to one meeting, and emits the events as Zoom does: some at the

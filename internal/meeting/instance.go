@@ -20,7 +20,7 @@ const (
 
 // startOf is when an instance started: the time that Zoom reported, or else that of the earliest
 // event in it. Every instance that merge has recorded has one.
-func startOf(in *v1alpha1.MeetingInstance) *metav1.Time {
+func startOf(in *instance) *metav1.Time {
 	if in.StartedAt != nil {
 		return in.StartedAt
 	}
@@ -29,13 +29,13 @@ func startOf(in *v1alpha1.MeetingInstance) *metav1.Time {
 
 // started records the start of an instance.
 func (m *merger) started() {
-	m.instance(m.ev.Time, func(*v1alpha1.MeetingInstance) {})
+	m.instance(m.ev.Time, func(*instance) {})
 }
 
 // ended records the end of an instance, also of one whose start never arrived.
 func (m *merger) ended() {
 	at := m.eventOr(m.meeting.EndTime)
-	m.instance(at, func(in *v1alpha1.MeetingInstance) {
+	m.instance(at, func(in *instance) {
 		if end := v1alpha1.Seconds(at); compareTimes(end, in.EndedAt) > 0 {
 			in.EndedAt = end
 		}
@@ -55,14 +55,14 @@ func (m *merger) left() {
 }
 
 func (m *merger) segment(at time.Time, times segment) {
-	m.instance(at, func(in *v1alpha1.MeetingInstance) {
+	m.instance(at, func(in *instance) {
 		segment, ok := segmentOf(in.UUID, m.ev.Participant)
 		if !ok || m.participants != v1alpha1.ParticipantsCount || sealed(in.Attendance) {
 			return
 		}
 		segment.join, segment.leave = times.join, times.leave
 		if in.Attendance == nil {
-			in.Attendance = &v1alpha1.Attendance{}
+			in.Attendance = &attendance{}
 		}
 		roster := decodeRoster(in.Attendance.Sessions)
 		roster.add(segment)
@@ -71,19 +71,19 @@ func (m *merger) segment(at time.Time, times segment) {
 }
 
 func (m *merger) alerted() {
-	m.tally(func(in *v1alpha1.MeetingInstance) **v1alpha1.Tally { return &in.Alerts }, m.ev.Time, true)
+	m.tally(func(in *instance) **tally { return &in.Alerts }, m.ev.Time, true)
 }
 
 func (m *merger) shared(begins bool) {
-	m.tally(func(in *v1alpha1.MeetingInstance) **v1alpha1.Tally { return &in.Sharing }, m.eventOr(m.ev.Participant.DateTime), begins)
+	m.tally(func(in *instance) **tally { return &in.Sharing }, m.eventOr(m.ev.Participant.DateTime), begins)
 }
 
 // tally adds the event to a tally of its instance.
-func (m *merger) tally(of func(*v1alpha1.MeetingInstance) **v1alpha1.Tally, at time.Time, counts bool) {
-	m.instance(at, func(in *v1alpha1.MeetingInstance) {
+func (m *merger) tally(of func(*instance) **tally, at time.Time, counts bool) {
+	m.instance(at, func(in *instance) {
 		t := of(in)
 		if *t == nil {
-			*t = &v1alpha1.Tally{}
+			*t = &tally{}
 		}
 		addTo(*t, at, eventKey(m.ev.Name, m.at), counts)
 	})
@@ -96,16 +96,16 @@ func (m *merger) tally(of func(*v1alpha1.MeetingInstance) **v1alpha1.Tally, at t
 // start. Instances are therefore dropped by the starts that Zoom reported, which are the same in
 // all events of an instance; a start that is inferred from other events gets earlier as more of
 // them arrive.
-func (m *merger) instance(happened time.Time, change func(*v1alpha1.MeetingInstance)) {
+func (m *merger) instance(happened time.Time, change func(*instance)) {
 	uuid := m.meeting.UUID
 	if uuid == "" || len(uuid) > maxUUID {
 		return
 	}
-	list := m.spec.Instances
-	i := slices.IndexFunc(list, func(in v1alpha1.MeetingInstance) bool { return in.UUID == uuid })
+	list := m.record.Instances
+	i := slices.IndexFunc(list, func(in instance) bool { return in.UUID == uuid })
 	if i < 0 {
 		i = len(list)
-		list = append(list, v1alpha1.MeetingInstance{UUID: uuid})
+		list = append(list, instance{UUID: uuid})
 	}
 	if start := m.meeting.StartTime; start != nil {
 		keepEarlier(&list[i].StartedAt, *start)
@@ -113,7 +113,7 @@ func (m *merger) instance(happened time.Time, change func(*v1alpha1.MeetingInsta
 		keepEarlier(&list[i].SeenAt, happened)
 	}
 	change(&list[i])
-	m.spec.Instances = boundInstances(list)
+	m.record.Instances = boundInstances(list)
 }
 
 // keepEarlier keeps the earlier of two times.
@@ -128,9 +128,9 @@ func keepEarlier(t **metav1.Time, at time.Time) {
 // In that case alone, of more than 32 instances within the hours that it takes until the controller
 // trims them, may it depend on the order of arrival whether the content of an event without a start
 // is lost.
-func boundInstances(list []v1alpha1.MeetingInstance) []v1alpha1.MeetingInstance {
+func boundInstances(list []instance) []instance {
 	if len(list) > maxInstances {
-		slices.SortStableFunc(list, func(a, b v1alpha1.MeetingInstance) int {
+		slices.SortStableFunc(list, func(a, b instance) int {
 			return cmp.Or(compareTimes(b.StartedAt, a.StartedAt), cmp.Compare(b.UUID, a.UUID))
 		})
 		list = slices.Delete(list, maxInstances, len(list))
@@ -159,14 +159,14 @@ func boundInstances(list []v1alpha1.MeetingInstance) []v1alpha1.MeetingInstance 
 // followers is how many instances are known to have started after this one, those that started in
 // one second counted once. The number only grows, as the earliest time that is known of this
 // instance only gets earlier.
-func followers(list []v1alpha1.MeetingInstance, in *v1alpha1.MeetingInstance) int {
+func followers(list []instance, in *instance) int {
 	earliest := in.StartedAt
 	if earliest == nil || in.SeenAt != nil && in.SeenAt.Before(earliest) {
 		earliest = in.SeenAt
 	}
 	n := 0
 	for i := range list {
-		known := func(before v1alpha1.MeetingInstance) bool { return SameInstance(&before, &list[i]) }
+		known := func(before instance) bool { return before.same(&list[i]) }
 		if compareTimes(list[i].StartedAt, earliest) > 0 && !slices.ContainsFunc(list[:i], known) {
 			n++
 		}
@@ -175,24 +175,29 @@ func followers(list []v1alpha1.MeetingInstance, in *v1alpha1.MeetingInstance) in
 }
 
 // newestFirst orders instances by their start, the latest first.
-func newestFirst(a, b v1alpha1.MeetingInstance) int {
+func newestFirst(a, b instance) int {
 	return cmp.Or(compareTimes(startOf(&b), startOf(&a)), cmp.Compare(b.UUID, a.UUID))
 }
 
 // SameInstance reports whether two entries are about one instance: they have one uuid, or Zoom
 // reported the same second as their start. A number is not started twice in a second, but Zoom has
 // been seen to end an instance under another uuid than it started it with. Which of the two comes
-// first, and which sorts first, makes no difference then.
-func SameInstance(a, b *v1alpha1.MeetingInstance) bool {
-	return a.UUID == b.UUID || a.StartedAt != nil && b.StartedAt != nil && a.StartedAt.Equal(b.StartedAt)
+// first, and which sorts first, makes no difference then. An inferred start gets earlier, so where
+// the starts differ the uuid decides.
+func SameInstance(uuid string, started *metav1.Time, otherUUID string, otherStarted *metav1.Time) bool {
+	return uuid == otherUUID || started != nil && otherStarted != nil && started.Equal(otherStarted)
+}
+
+func (in *instance) same(other *instance) bool {
+	return SameInstance(in.UUID, in.StartedAt, other.UUID, other.StartedAt)
 }
 
 // heldInstances is the instances as they were held, newest first: entries about one instance are
 // merged into one, with what is known of it under any uuid.
-func heldInstances(list []v1alpha1.MeetingInstance) []v1alpha1.MeetingInstance {
-	held := make([]v1alpha1.MeetingInstance, 0, len(list))
+func heldInstances(list []instance) []instance {
+	held := make([]instance, 0, len(list))
 	for _, in := range slices.SortedFunc(slices.Values(list), newestFirst) {
-		same := func(other v1alpha1.MeetingInstance) bool { return SameInstance(&other, &in) }
+		same := func(other instance) bool { return other.same(&in) }
 		if i := slices.IndexFunc(held, same); i >= 0 {
 			held[i] = mergeInstances(held[i], in)
 		} else {
@@ -203,7 +208,7 @@ func heldInstances(list []v1alpha1.MeetingInstance) []v1alpha1.MeetingInstance {
 }
 
 // mergeInstances merges two entries about one instance.
-func mergeInstances(a, b v1alpha1.MeetingInstance) v1alpha1.MeetingInstance {
+func mergeInstances(a, b instance) instance {
 	if b.SeenAt != nil && (a.SeenAt == nil || b.SeenAt.Before(a.SeenAt)) {
 		a.SeenAt = b.SeenAt
 	}
@@ -219,18 +224,18 @@ func mergeInstances(a, b v1alpha1.MeetingInstance) v1alpha1.MeetingInstance {
 // trim drops the instances beyond the newest n of which Zoom will report nothing more, and reports
 // whether there were any. An instance that was dropped earlier than that would come back, in part,
 // with the next event about it.
-func trim(spec *v1alpha1.ZoomMeetingSpec, n int, settled func(*v1alpha1.MeetingInstance) bool) bool {
-	var kept []v1alpha1.MeetingInstance
-	held := heldInstances(spec.Instances)
+func trim(r *record, n int, settled func(*instance) bool) bool {
+	var kept []instance
+	held := heldInstances(r.Instances)
 	newest := held[:min(n, len(held))]
-	for i := range spec.Instances {
-		in := &spec.Instances[i]
-		same := func(other v1alpha1.MeetingInstance) bool { return SameInstance(&other, in) }
+	for i := range r.Instances {
+		in := &r.Instances[i]
+		same := func(other instance) bool { return other.same(in) }
 		if slices.ContainsFunc(newest, same) || !settled(in) {
 			kept = append(kept, *in)
 		}
 	}
-	trimmed := len(kept) < len(spec.Instances)
-	spec.Instances = kept
+	trimmed := len(kept) < len(r.Instances)
+	r.Instances = kept
 	return trimmed
 }

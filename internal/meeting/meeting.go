@@ -28,10 +28,12 @@ func Change(ev *zoom.Event, in *v1alpha1.ZoomInstallation, participants v1alpha1
 		default:
 			return ErrAnotherAccount
 		}
-		merge(&m.Spec, ev, in.Name, participants)
 		RemoveOwner(m)
+		r := load(m)
+		merge(r, ev, in.Name, participants)
+		fit(r)
+		r.store(m)
 		labels.KeepMade(m, m.Spec.AppRef.Name, m.Spec.InstallationRef.Name)
-		fit(&m.Spec)
 		return nil
 	}
 }

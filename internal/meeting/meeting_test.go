@@ -35,10 +35,12 @@ func TestChange(t *testing.T) {
 		Spec: v1alpha1.ZoomMeetingSpec{
 			AppRef: v1alpha1.AppReference{Name: testApp}, InstallationRef: v1alpha1.InstallationReference{Name: "in-a"},
 			AccountID: testAccount, HostID: "a", MeetingID: testNumber,
-			Schedule:   &v1alpha1.MeetingSchedule{Topic: "Sync"},
-			Watermarks: v1alpha1.MeetingWatermarks{Host: millis(1), Topic: millis(1)},
+			Schedule: &v1alpha1.MeetingSchedule{Topic: "Sync"},
 		},
 	}
+	r := load(&want)
+	r.Watermarks = watermarks{Host: millis(1), Topic: millis(1)}
+	r.storeState(&want)
 	if d := cmp.Diff(want, m); d != "" {
 		t.Fatalf("(-want +got):\n%s", d)
 	}

@@ -7,15 +7,15 @@ import (
 	"github.com/zoom-operator/zoom-operator/zoom"
 )
 
-// merge merges one event into the spec of the meeting it is about. The event has a Meeting and a
+// merge merges one event into the record of the meeting it is about. The event has a Meeting and a
 // Time. It belongs to the installation of that name, which may differ from the recorded one when
 // the meeting has moved to another host.
-func merge(spec *v1alpha1.ZoomMeetingSpec, ev *zoom.Event, installation string, participants v1alpha1.ParticipantsPolicy) {
+func merge(r *record, ev *zoom.Event, installation string, participants v1alpha1.ParticipantsPolicy) {
 	effect, ok := effects[ev.Name]
 	if !ok {
 		return
 	}
-	m := merger{spec: spec, ev: ev, meeting: ev.Meeting, at: max(ev.Time.UnixMilli(), 1), participants: participants}
+	m := merger{record: r, ev: ev, meeting: ev.Meeting, at: max(ev.Time.UnixMilli(), 1), participants: participants}
 	m.host(installation)
 	effect(&m)
 	m.clearWaitingRoom()
@@ -58,14 +58,14 @@ var effects = map[string]func(*merger){
 
 // host records who hosts the meeting, and through whose installation it is known.
 func (m *merger) host(installation string) {
-	ref := m.spec.InstallationRef.Name
+	ref := m.record.InstallationRef.Name
 	// Until an event names the host, the smaller name decides between installations.
-	if m.spec.Watermarks.Host == nil && (ref == "" || installation < ref) {
-		m.spec.InstallationRef.Name = installation
+	if m.record.Watermarks.Host == nil && (ref == "" || installation < ref) {
+		m.record.InstallationRef.Name = installation
 	}
-	order := cmp.Or(cmp.Compare(m.meeting.HostID, m.spec.HostID), cmp.Compare(installation, ref))
-	if m.meeting.HostID != "" && m.advance(&m.spec.Watermarks.Host, order) {
-		m.spec.HostID = m.meeting.HostID
-		m.spec.InstallationRef.Name = installation
+	order := cmp.Or(cmp.Compare(m.meeting.HostID, m.record.HostID), cmp.Compare(installation, ref))
+	if m.meeting.HostID != "" && m.advance(&m.record.Watermarks.Host, order) {
+		m.record.HostID = m.meeting.HostID
+		m.record.InstallationRef.Name = installation
 	}
 }

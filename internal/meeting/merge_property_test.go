@@ -58,11 +58,11 @@ func TestEveryEventIsIdempotent(t *testing.T) {
 	for range 2 {
 		rapid.Check(t, func(t *rapid.T) {
 			history, participants := drawHistory(t), drawPolicy(t)
-			spec := mergeAll(history, participants)
+			r := mergeAll(history, participants)
 			for _, h := range history {
-				again := *spec.DeepCopy()
+				again := *load(r.stored())
 				merge(&again, h.event, h.installation, participants)
-				if d := diff(spec, again); d != "" {
+				if d := diff(r, again); d != "" {
 					t.Fatalf("%s once more:\n%s", h.event.Name, d)
 				}
 			}
@@ -98,14 +98,14 @@ func TestEstimatesAreNear(t *testing.T) {
 	const joins, left = 2000, 500
 	for i := range 10 {
 		uuid := "uuid" + strconv.Itoa(i)
-		var spec v1alpha1.ZoomMeetingSpec
+		var r record
 		for j := range joins {
-			apply(&spec, event(zoom.EventParticipantJoined, time.Duration(j)*time.Second, uuid, user(j)))
+			apply(&r, event(zoom.EventParticipantJoined, time.Duration(j)*time.Second, uuid, user(j)))
 		}
 		for j := range left {
-			apply(&spec, event(zoom.EventParticipantLeft, (joins+time.Duration(j))*time.Second, uuid, user(j)))
+			apply(&r, event(zoom.EventParticipantLeft, (joins+time.Duration(j))*time.Second, uuid, user(j)))
 		}
-		got, ok := countParticipants(spec.Instances[0].Attendance)
+		got, ok := countParticipants(r.Instances[0].Attendance)
 		if !ok || got.Precision != v1alpha1.PrecisionEstimated {
 			t.Fatalf("%s: %+v, known %t; want an estimate that is marked as one", uuid, got, ok)
 		}

@@ -85,7 +85,7 @@ func who(p zoom.Participant) func(*zoom.Event) {
 
 // inEveryOrder merges the events in order, in reverse, and twice. wrong says what is wrong with an
 // outcome; "" for nothing.
-func inEveryOrder(t *testing.T, events []*zoom.Event, participants v1alpha1.ParticipantsPolicy, wrong func(*v1alpha1.ZoomMeetingSpec) string) {
+func inEveryOrder(t *testing.T, events []*zoom.Event, participants v1alpha1.ParticipantsPolicy, wrong func(*record) string) {
 	t.Helper()
 	reversed := slices.Clone(events)
 	slices.Reverse(reversed)
@@ -94,11 +94,11 @@ func inEveryOrder(t *testing.T, events []*zoom.Event, participants v1alpha1.Part
 	} {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
-			var spec v1alpha1.ZoomMeetingSpec
+			var r record
 			for _, ev := range list {
-				merge(&spec, ev, "in", participants)
+				merge(&r, ev, "in", participants)
 			}
-			if problem := wrong(&spec); problem != "" {
+			if problem := wrong(&r); problem != "" {
 				t.Error(problem)
 			}
 		})
@@ -127,10 +127,7 @@ func TestSchedule(t *testing.T) {
 			},
 			&v1alpha1.MeetingSchedule{
 				Topic: "Series", StartTime: at(60), DurationMinutes: new(int32(30)),
-				Occurrences: []v1alpha1.MeetingOccurrence{{
-					ID: "1", StartTime: at(90), DurationMinutes: new(int32(45)),
-					Watermarks: v1alpha1.OccurrenceWatermarks{StartTime: millis(1), DurationMinutes: millis(1)},
-				}},
+				Occurrences: []v1alpha1.MeetingOccurrence{{ID: "1", StartTime: at(90), DurationMinutes: new(int32(45))}},
 			},
 		},
 		"an update of a date of a series that it does not name changes nothing": {
@@ -188,8 +185,8 @@ func TestSchedule(t *testing.T) {
 	for name, tt := range tests {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
-			inEveryOrder(t, tt.events, v1alpha1.ParticipantsCount, func(spec *v1alpha1.ZoomMeetingSpec) string {
-				return cmp.Diff(tt.want, spec.Schedule, cmpopts.EquateEmpty())
+			inEveryOrder(t, tt.events, v1alpha1.ParticipantsCount, func(r *record) string {
+				return cmp.Diff(tt.want, r.stored().Spec.Schedule, cmpopts.EquateEmpty())
 			})
 		})
 	}
@@ -211,19 +208,19 @@ func TestTopic(t *testing.T) {
 	for name, tt := range tests {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
-			var spec v1alpha1.ZoomMeetingSpec
-			apply(&spec, said(zoom.EventMeetingCreated, 0, topic(tt.from)))
-			if got := spec.Schedule.Topic; got != tt.want {
+			var r record
+			apply(&r, said(zoom.EventMeetingCreated, 0, topic(tt.from)))
+			if got := r.Schedule.Topic; got != tt.want {
 				t.Errorf("%q, want %q", got, tt.want)
 			}
 		})
 	}
 	t.Run("a title of nothing to see leaves the known one", func(t *testing.T) {
 		t.Parallel()
-		var spec v1alpha1.ZoomMeetingSpec
-		apply(&spec, said(zoom.EventMeetingCreated, 0, topic("Sync")), said(zoom.EventMeetingUpdated, 1, topic(" \x00\n")))
-		if spec.Schedule.Topic != "Sync" || *spec.Watermarks.Topic != *millis(0) {
-			t.Errorf("%q at %d", spec.Schedule.Topic, *spec.Watermarks.Topic)
+		var r record
+		apply(&r, said(zoom.EventMeetingCreated, 0, topic("Sync")), said(zoom.EventMeetingUpdated, 1, topic(" \x00\n")))
+		if r.Schedule.Topic != "Sync" || *r.Watermarks.Topic != *millis(0) {
+			t.Errorf("%q at %d", r.Schedule.Topic, *r.Watermarks.Topic)
 		}
 	})
 }
@@ -234,9 +231,9 @@ func TestMeetingTypes(t *testing.T) {
 		0: "PreScheduled", 1: "Instant", 2: "Scheduled", 3: "RecurringNoFixedTime", 4: "PersonalRoom",
 		7: "AudioConference", 8: "Recurring", 10: "ScreenShare", 5: "", 6: "", 9: "", 11: "", 1 << 30: "",
 	} {
-		var spec v1alpha1.ZoomMeetingSpec
-		apply(&spec, said(zoom.EventMeetingCreated, 0, kind(code), topic("T")))
-		if got := spec.Schedule.Type; got != want {
+		var r record
+		apply(&r, said(zoom.EventMeetingCreated, 0, kind(code), topic("T")))
+		if got := r.Schedule.Type; got != want {
 			t.Errorf("Zoom's %d is %q, want %q", code, got, want)
 		}
 	}
@@ -250,12 +247,12 @@ func TestWatermarks(t *testing.T) {
 		said(zoom.EventMeetingUpdated, 3, starting(70), lasting(0), kind(99), host("")),
 		said(zoom.EventMeetingDeleted, 4, zone("Asia/Tokyo")),
 		said(zoom.EventMeetingStarted, 5, uuid("u"), starting(5), lasting(45)),
-	}, v1alpha1.ParticipantsCount, func(spec *v1alpha1.ZoomMeetingSpec) string {
-		want := v1alpha1.MeetingWatermarks{
+	}, v1alpha1.ParticipantsCount, func(r *record) string {
+		want := watermarks{
 			Host: millis(5), Topic: millis(2), Type: millis(1), StartTime: millis(3), DurationMinutes: millis(5),
 			Timezone: millis(4), Room: millis(1), PersonalRoom: millis(1), Occurrences: millis(1), Removal: millis(4),
 		}
-		return cmp.Diff(want, spec.Watermarks)
+		return cmp.Diff(want, r.Watermarks)
 	})
 }
 
@@ -266,17 +263,17 @@ func TestOccurrences(t *testing.T) {
 		deleted, recovered = zoom.EventMeetingDeleted, zoom.EventMeetingRecovered
 		gone               = v1alpha1.OccurrenceDeleted
 	)
-	type fact func(*v1alpha1.OccurrenceWatermarks) **int64
-	start := func(w *v1alpha1.OccurrenceWatermarks) **int64 { return &w.StartTime }
-	length := func(w *v1alpha1.OccurrenceWatermarks) **int64 { return &w.DurationMinutes }
-	state := func(w *v1alpha1.OccurrenceWatermarks) **int64 { return &w.State }
-	changed := func(minute int, facts ...fact) (w v1alpha1.OccurrenceWatermarks) {
+	type fact func(*occurrenceMarks) **int64
+	start := func(w *occurrenceMarks) **int64 { return &w.StartTime }
+	length := func(w *occurrenceMarks) **int64 { return &w.DurationMinutes }
+	state := func(w *occurrenceMarks) **int64 { return &w.State }
+	changed := func(minute int, facts ...fact) (w occurrenceMarks) {
 		for _, f := range facts {
 			*f(&w) = millis(minute)
 		}
 		return w
 	}
-	type list = []v1alpha1.MeetingOccurrence
+	type list = []occurrence
 	date := func(id string, minute int) zoom.Occurrence {
 		return zoom.Occurrence{ID: id, StartTime: new(minutes(minute))}
 	}
@@ -342,7 +339,7 @@ func TestOccurrences(t *testing.T) {
 		},
 		"a change of the length leaves a deletion": {
 			[]*zoom.Event{long, said(deleted, 1, single, dates(zoom.Occurrence{ID: "20"})), said(updated, 2, single, dates(zoom.Occurrence{ID: "20", Duration: new(45)}))},
-			list{{ID: "20", StartTime: at(20), DurationMinutes: new(int32(45)), State: gone, Watermarks: v1alpha1.OccurrenceWatermarks{DurationMinutes: millis(2), State: millis(1)}}},
+			list{{ID: "20", StartTime: at(20), DurationMinutes: new(int32(45)), State: gone, Watermarks: occurrenceMarks{DurationMinutes: millis(2), State: millis(1)}}},
 		},
 		"what the only occurrence of a change lacks is taken from the event": {
 			[]*zoom.Event{long, said(updated, 1, single, starting(30), lasting(50), dates(zoom.Occurrence{ID: "20", Duration: new(45)}))},
@@ -371,8 +368,8 @@ func TestOccurrences(t *testing.T) {
 	for name, tt := range tests {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
-			inEveryOrder(t, tt.events, v1alpha1.ParticipantsCount, func(spec *v1alpha1.ZoomMeetingSpec) string {
-				return cmp.Diff(tt.want, spec.Schedule.Occurrences, cmpopts.EquateEmpty())
+			inEveryOrder(t, tt.events, v1alpha1.ParticipantsCount, func(r *record) string {
+				return cmp.Diff(tt.want, r.Occurrences, cmpopts.EquateEmpty())
 			})
 		})
 	}
@@ -387,7 +384,7 @@ func TestOccurrencesAreBounded(t *testing.T) {
 		}
 		return dates(list...)
 	}
-	first := func(spec *v1alpha1.ZoomMeetingSpec) string { return spec.Schedule.Occurrences[0].ID }
+	first := func(r *record) string { return r.Occurrences[0].ID }
 	tests := map[string]struct {
 		events []*zoom.Event
 		want   string // the smallest id that is left
@@ -407,9 +404,9 @@ func TestOccurrencesAreBounded(t *testing.T) {
 	for name, tt := range tests {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
-			inEveryOrder(t, tt.events, v1alpha1.ParticipantsCount, func(spec *v1alpha1.ZoomMeetingSpec) string {
-				if n := len(spec.Schedule.Occurrences); n != maxOccurrences || first(spec) != tt.want {
-					return fmt.Sprintf("%d dates, the first is %s; want %d, the first %s", n, first(spec), maxOccurrences, tt.want)
+			inEveryOrder(t, tt.events, v1alpha1.ParticipantsCount, func(r *record) string {
+				if n := len(r.Occurrences); n != maxOccurrences || first(r) != tt.want {
+					return fmt.Sprintf("%d dates, the first is %s; want %d, the first %s", n, first(r), maxOccurrences, tt.want)
 				}
 				return ""
 			})
@@ -475,8 +472,8 @@ func TestRemoval(t *testing.T) {
 	for name, tt := range tests {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
-			inEveryOrder(t, tt.events, v1alpha1.ParticipantsCount, func(spec *v1alpha1.ZoomMeetingSpec) string {
-				return cmp.Diff(tt.want, spec.Removal)
+			inEveryOrder(t, tt.events, v1alpha1.ParticipantsCount, func(r *record) string {
+				return cmp.Diff(tt.want, r.Removal)
 			})
 		})
 	}
@@ -485,7 +482,7 @@ func TestRemoval(t *testing.T) {
 func TestInstances(t *testing.T) {
 	t.Parallel()
 	const started, ended, joined = zoom.EventMeetingStarted, zoom.EventMeetingEnded, zoom.EventParticipantJoined
-	type list = []v1alpha1.MeetingInstance
+	type list = []instance
 	guest := who(zoom.Participant{UserID: "16778241"})
 	tests := map[string]struct {
 		events []*zoom.Event
@@ -542,8 +539,8 @@ func TestInstances(t *testing.T) {
 	for name, tt := range tests {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
-			inEveryOrder(t, tt.events, v1alpha1.ParticipantsCount, func(spec *v1alpha1.ZoomMeetingSpec) string {
-				return cmp.Diff(tt.want, spec.Instances, cmpopts.EquateEmpty(), cmpopts.IgnoreFields(v1alpha1.MeetingInstance{}, "Attendance"))
+			inEveryOrder(t, tt.events, v1alpha1.ParticipantsCount, func(r *record) string {
+				return cmp.Diff(tt.want, r.Instances, cmpopts.EquateEmpty(), cmpopts.IgnoreFields(instance{}, "Attendance"))
 			})
 		})
 	}
@@ -552,12 +549,12 @@ func TestInstances(t *testing.T) {
 func TestStart(t *testing.T) {
 	t.Parallel()
 	for name, tt := range map[string]struct {
-		in   v1alpha1.MeetingInstance
+		in   instance
 		want *metav1.Time
 	}{
-		"as Zoom reported it":      {v1alpha1.MeetingInstance{StartedAt: at(5), SeenAt: at(3)}, at(5)},
-		"or when it was seen":      {v1alpha1.MeetingInstance{SeenAt: at(3)}, at(3)},
-		"of nothing there is none": {v1alpha1.MeetingInstance{}, nil},
+		"as Zoom reported it":      {instance{StartedAt: at(5), SeenAt: at(3)}, at(5)},
+		"or when it was seen":      {instance{SeenAt: at(3)}, at(3)},
+		"of nothing there is none": {instance{}, nil},
 	} {
 		if got := startOf(&tt.in); !got.Equal(tt.want) {
 			t.Errorf("%s: %s, want %s", name, got, tt.want)
@@ -579,12 +576,12 @@ func TestInstancesAreBounded(t *testing.T) {
 	for i := range 5 {
 		events = append(events, said(zoom.EventMeetingAlert, 300+i, uuid(fmt.Sprintf("guess%d", i))))
 	}
-	inEveryOrder(t, events, v1alpha1.ParticipantsCount, func(spec *v1alpha1.ZoomMeetingSpec) string {
-		var want []v1alpha1.MeetingInstance
+	inEveryOrder(t, events, v1alpha1.ParticipantsCount, func(r *record) string {
+		var want []instance
 		for i := maxInstances + 7; i >= 8; i-- {
-			want = append(want, v1alpha1.MeetingInstance{UUID: name(i), StartedAt: at(i), EndedAt: at(500 - i)})
+			want = append(want, instance{UUID: name(i), StartedAt: at(i), EndedAt: at(500 - i)})
 		}
-		return cmp.Diff(want, spec.Instances)
+		return cmp.Diff(want, r.Instances)
 	})
 }
 
@@ -598,8 +595,8 @@ func TestEventsWithoutAStartForgetNothing(t *testing.T) {
 			said(zoom.EventMeetingEnded, 5, uuid("a"), starting(0), ending(5)),
 			said(zoom.EventParticipantJoinedWaitingRoom, 10, who(zoom.Participant{UserID: "1"})),
 			said(zoom.EventMeetingAlert, 30, uuid("a")),
-		}, v1alpha1.ParticipantsCount, func(spec *v1alpha1.ZoomMeetingSpec) string {
-			if _, waits := latestWaiting(spec); !waits {
+		}, v1alpha1.ParticipantsCount, func(r *record) string {
+			if _, waits := latestWaiting(r); !waits {
 				return "nobody waits any more"
 			}
 			return ""
@@ -613,8 +610,8 @@ func TestEventsWithoutAStartForgetNothing(t *testing.T) {
 			events = append(events, joined(j, j))
 		}
 		events = append(events, said(zoom.EventMeetingAlert, 60, uuid("older")), said(zoom.EventMeetingStarted, -60, uuid("older"), starting(-60)))
-		inEveryOrder(t, events, v1alpha1.ParticipantsCount, func(spec *v1alpha1.ZoomMeetingSpec) string {
-			if n, _ := countParticipants(spec.Instances[0].Attendance); n.Joins != joins || n.Precision != v1alpha1.PrecisionExact {
+		inEveryOrder(t, events, v1alpha1.ParticipantsCount, func(r *record) string {
+			if n, _ := countParticipants(r.Instances[0].Attendance); n.Joins != joins || n.Precision != v1alpha1.PrecisionExact {
 				return fmt.Sprintf("%d joins are counted as %+v", joins, n)
 			}
 			return ""
@@ -624,7 +621,7 @@ func TestEventsWithoutAStartForgetNothing(t *testing.T) {
 
 func TestTrim(t *testing.T) {
 	t.Parallel()
-	uuids := func(list []v1alpha1.MeetingInstance) (out string) {
+	uuids := func(list []instance) (out string) {
 		for _, in := range list {
 			out += in.UUID
 		}
@@ -642,12 +639,12 @@ func TestTrim(t *testing.T) {
 	} {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
-			var spec v1alpha1.ZoomMeetingSpec
+			var r record
 			for i, u := range []string{"a", "b", "c", "d"} {
-				apply(&spec, said(zoom.EventMeetingStarted, i, uuid(u), starting(i)))
+				apply(&r, said(zoom.EventMeetingStarted, i, uuid(u), starting(i)))
 			}
-			trimmed := trim(&spec, tt.keep, func(in *v1alpha1.MeetingInstance) bool { return strings.Contains(tt.settled, in.UUID) })
-			if got := uuids(spec.Instances); got != tt.want || trimmed != (tt.want != "dcba") {
+			trimmed := trim(&r, tt.keep, func(in *instance) bool { return strings.Contains(tt.settled, in.UUID) })
+			if got := uuids(r.Instances); got != tt.want || trimmed != (tt.want != "dcba") {
 				t.Errorf("trimmed %t to %s, want %s", trimmed, got, tt.want)
 			}
 		})
@@ -680,11 +677,11 @@ func TestTheTwoNewestInstancesKeepTheirSessions(t *testing.T) {
 	} {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
-			var spec v1alpha1.ZoomMeetingSpec
-			apply(&spec, tt.events...)
-			a := spec.Instances[len(spec.Instances)-1].Attendance
+			var r record
+			apply(&r, tt.events...)
+			a := r.Instances[len(r.Instances)-1].Attendance
 			if a == nil {
-				a = &v1alpha1.Attendance{}
+				a = &attendance{}
 			}
 			n, _ := countParticipants(a)
 			if tt.kept == 0 {
@@ -700,16 +697,16 @@ func TestTheTwoNewestInstancesKeepTheirSessions(t *testing.T) {
 
 func TestNothingOfParticipantsIsKeptUnlessAsked(t *testing.T) {
 	t.Parallel()
-	var spec v1alpha1.ZoomMeetingSpec
+	var r record
 	guest := who(zoom.Participant{UserID: "16778241", UUID: "67C1A429", ID: "uSeR_0001hhhhIIIIjjjj"})
 	for _, name := range []string{
 		zoom.EventParticipantJoined, zoom.EventParticipantLeft, zoom.EventParticipantJoinedWaitingRoom, zoom.EventParticipantJBHWaiting,
 	} {
-		merge(&spec, said(name, 1, uuid("u"), starting(0), guest), "in", v1alpha1.ParticipantsNone)
+		merge(&r, said(name, 1, uuid("u"), starting(0), guest), "in", v1alpha1.ParticipantsNone)
 	}
-	want := []v1alpha1.MeetingInstance{{UUID: "u", StartedAt: at(0)}}
-	if d := cmp.Diff(want, spec.Instances); d != "" || spec.Waiting != nil {
-		t.Errorf("waiting %v, (-want +got):\n%s", spec.Waiting, d)
+	want := []instance{{UUID: "u", StartedAt: at(0)}}
+	if d := cmp.Diff(want, r.Instances); d != "" || r.Waiting != nil {
+		t.Errorf("waiting %v, (-want +got):\n%s", r.Waiting, d)
 	}
 }
 
@@ -745,9 +742,9 @@ func TestHost(t *testing.T) {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
 			for range 2 {
-				spec := mergeAll(tt.events, v1alpha1.ParticipantsCount)
-				if spec.HostID != tt.wantHost || spec.InstallationRef.Name != tt.installation {
-					t.Errorf("host %q through %q, want %q through %q", spec.HostID, spec.InstallationRef.Name, tt.wantHost, tt.installation)
+				r := mergeAll(tt.events, v1alpha1.ParticipantsCount)
+				if r.HostID != tt.wantHost || r.InstallationRef.Name != tt.installation {
+					t.Errorf("host %q through %q, want %q through %q", r.HostID, r.InstallationRef.Name, tt.wantHost, tt.installation)
 				}
 				slices.Reverse(tt.events)
 			}
@@ -765,9 +762,9 @@ func TestEffects(t *testing.T) {
 		}
 	}
 	for _, name := range []string{zoom.EventURLValidation, zoom.EventAppDeauthorized, zoom.EventMeetingConvertedToWebinar, "user.created", ""} {
-		var spec v1alpha1.ZoomMeetingSpec
-		merge(&spec, said(name, 1, topic("T"), kind(5), uuid("u")), "in", v1alpha1.ParticipantsCount)
-		if d := diff(v1alpha1.ZoomMeetingSpec{}, spec); d != "" || HasEffect(name) {
+		var r record
+		merge(&r, said(name, 1, topic("T"), kind(5), uuid("u")), "in", v1alpha1.ParticipantsCount)
+		if d := diff(record{}, r); d != "" || HasEffect(name) {
 			t.Errorf("%s has the effect:\n%s", name, d)
 		}
 	}
@@ -781,9 +778,9 @@ func TestEmptyEventsDoNoHarm(t *testing.T) {
 			{Name: name, Meeting: &zoom.Meeting{}, Participant: &zoom.Participant{}},
 			{Name: name, Meeting: &zoom.Meeting{UUID: "u", Occurrences: &[]zoom.Occurrence{{}, {ID: "1"}}}, Participant: &zoom.Participant{}, Operation: zoom.OperationSingle},
 		} {
-			var spec v1alpha1.ZoomMeetingSpec
-			apply(&spec, ev, ev)
-			for _, mark := range []*int64{spec.Watermarks.Occurrences, spec.Watermarks.Removal, spec.Watermarks.Host} {
+			var r record
+			apply(&r, ev, ev)
+			for _, mark := range []*int64{r.Watermarks.Occurrences, r.Watermarks.Removal, r.Watermarks.Host} {
 				if mark != nil && *mark < 1 {
 					t.Errorf("%s: the watermark %d cannot be stored", name, *mark)
 				}

@@ -9,13 +9,15 @@ import (
 // JoinRoom adds to a meeting the instances of its room that began at a time for which it is
 // planned.
 func JoinRoom(m, room *v1alpha1.ZoomMeeting) *v1alpha1.ZoomMeeting {
-	starts := plannedStarts(m.Spec.Schedule)
-	joined := m.DeepCopy()
-	for _, in := range room.Spec.Instances {
-		if slices.ContainsFunc(starts, func(p plannedStart) bool { return p.began(in) }) {
-			joined.Spec.Instances = append(joined.Spec.Instances, *in.DeepCopy())
+	r := load(m)
+	starts := r.plannedStarts()
+	for _, in := range load(room).Instances {
+		if slices.ContainsFunc(starts, func(p plannedStart) bool { return p.began(&in) }) {
+			r.Instances = append(r.Instances, in)
 		}
 	}
+	joined := m.DeepCopy()
+	r.store(joined)
 	return WithLast(joined)
 }
 
@@ -26,20 +28,22 @@ func WithLast(m *v1alpha1.ZoomMeeting) *v1alpha1.ZoomMeeting {
 	if last == nil {
 		return m
 	}
-	in := v1alpha1.MeetingInstance{UUID: last.UUID, StartedAt: last.StartedAt, EndedAt: last.EndedAt}
-	if slices.ContainsFunc(m.Spec.Instances, func(known v1alpha1.MeetingInstance) bool { return SameInstance(&known, &in) }) {
+	known := func(in v1alpha1.MeetingInstance) bool {
+		return SameInstance(in.UUID, in.StartedAt, last.UUID, last.StartedAt)
+	}
+	if slices.ContainsFunc(m.Spec.Instances, known) {
 		return m
 	}
-	if last.Joins != nil {
-		in.Attendance = &v1alpha1.Attendance{Joins: last.Joins, Peak: last.PeakParticipants, Precision: last.Precision}
-	}
 	m = m.DeepCopy()
-	m.Spec.Instances = append(m.Spec.Instances, in)
+	m.Spec.Instances = append(m.Spec.Instances, v1alpha1.MeetingInstance{
+		UUID: last.UUID, StartedAt: last.StartedAt, EndedAt: last.EndedAt,
+		Joins: last.Joins, Peak: last.PeakParticipants, Precision: last.Precision,
+	})
 	return m
 }
 
 // began reports whether an instance started at about the time of the plan.
-func (p plannedStart) began(in v1alpha1.MeetingInstance) bool {
-	start := startOf(&in)
+func (p plannedStart) began(in *instance) bool {
+	start := startOf(in)
 	return start != nil && start.After(p.at.Add(-earlyStart)) && start.Time.Before(p.end().Add(earlyStart))
 }

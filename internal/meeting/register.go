@@ -10,9 +10,9 @@ import (
 	"github.com/zoom-operator/zoom-operator/zoom"
 )
 
-// merger is one event on its way into a spec.
+// merger is one event on its way into a record.
 type merger struct {
-	spec         *v1alpha1.ZoomMeetingSpec
+	record       *record
 	ev           *zoom.Event
 	meeting      *zoom.Meeting
 	at           int64 // the event's time in milliseconds since 1970

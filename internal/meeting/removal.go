@@ -22,11 +22,11 @@ func (m *merger) removed(action v1alpha1.RemovalAction, state v1alpha1.Occurrenc
 	}
 	m.planned()
 	order := 1
-	if m.spec.Removal != nil {
-		order = cmp.Compare(removalRank(action), removalRank(m.spec.Removal.Action))
+	if m.record.Removal != nil {
+		order = cmp.Compare(removalRank(action), removalRank(m.record.Removal.Action))
 	}
-	if m.advance(&m.spec.Watermarks.Removal, order) {
-		m.spec.Removal = &v1alpha1.MeetingRemoval{Action: action, At: *v1alpha1.Seconds(m.ev.Time)}
+	if m.advance(&m.record.Watermarks.Removal, order) {
+		m.record.Removal = &v1alpha1.MeetingRemoval{Action: action, At: *v1alpha1.Seconds(m.ev.Time)}
 	}
 }
 

@@ -42,7 +42,8 @@ func RetentionOf(app *v1alpha1.ZoomApp) Retention {
 // NextChange is when a meeting has to be reconciled next although no event arrives, because its
 // status changes or something expires; not ok when never.
 func NextChange(now time.Time, m *v1alpha1.ZoomMeeting, p Retention) (time.Time, bool) {
-	f := factsOf(&m.Spec)
+	r := load(m)
+	f := factsOf(r)
 	state, _ := f.state(now)
 	var times []time.Time
 	for _, s := range f.starts {
@@ -54,10 +55,10 @@ func NextChange(now time.Time, m *v1alpha1.ZoomMeeting, p Retention) (time.Time,
 	if f.live != nil {
 		times = append(times, f.heard.Add(silence), f.heard.Add(longest))
 	}
-	if since, waiting := waitingSince(&m.Spec, state); waiting {
+	if since, waiting := waitingSince(r, state); waiting {
 		times = append(times, since.Add(silence))
 	}
-	held := heldInstances(m.Spec.Instances)
+	held := heldInstances(r.Instances)
 	for i := range held {
 		if at, ok := finalAt(held, &held[i]); ok {
 			times = append(times, at)
@@ -78,7 +79,8 @@ func NextChange(now time.Time, m *v1alpha1.ZoomMeeting, p Retention) (time.Time,
 
 // Expiry is until when a meeting that is over is kept; not ok while it is not over.
 func Expiry(now time.Time, m *v1alpha1.ZoomMeeting, p Retention) (time.Time, bool) {
-	f := factsOf(&m.Spec)
+	r := load(m)
+	f := factsOf(r)
 	state, _ := f.state(now)
 	var since time.Time
 	later := func(t *metav1.Time) {
@@ -100,8 +102,8 @@ func Expiry(now time.Time, m *v1alpha1.ZoomMeeting, p Retention) (time.Time, boo
 			later(&metav1.Time{Time: s.end()})
 		}
 		// A series whose last occurrences were deleted has been over since their deletion.
-		later(occurrencesChanged(m.Spec.Schedule))
-		if undated(m.Spec.Schedule) {
+		later(r.occurrencesChanged())
+		if r.undated() {
 			keep = max(keep, unused)
 		}
 	default:
@@ -119,19 +121,17 @@ func Expiry(now time.Time, m *v1alpha1.ZoomMeeting, p Retention) (time.Time, boo
 
 // undated reports whether a meeting may be held again although no date is known: a series without
 // fixed time, or one of which Zoom did not list the dates.
-func undated(s *v1alpha1.MeetingSchedule) bool {
-	return s != nil && len(s.Occurrences) == 0 &&
+func (r *record) undated() bool {
+	s := r.Schedule
+	return s != nil && len(r.Occurrences) == 0 &&
 		(s.Type == v1alpha1.MeetingTypeRecurring || s.Type == v1alpha1.MeetingTypeRecurringNoFixedTime)
 }
 
 // occurrencesChanged is the time of the latest change to a single occurrence of a series.
-func occurrencesChanged(s *v1alpha1.MeetingSchedule) *metav1.Time {
-	if s == nil {
-		return nil
-	}
+func (r *record) occurrencesChanged() *metav1.Time {
 	var last *metav1.Time
-	for _, o := range s.Occurrences {
-		if at := changedAt(&o); at != nil && (last == nil || last.Before(at)) {
+	for i := range r.Occurrences {
+		if at := changedAt(&r.Occurrences[i]); at != nil && (last == nil || last.Before(at)) {
 			last = at
 		}
 	}
@@ -140,8 +140,8 @@ func occurrencesChanged(s *v1alpha1.MeetingSchedule) *metav1.Time {
 
 // finalAt is from when on Zoom reports nothing more of an instance; not ok while it is being held.
 // The held instances are sorted newest first.
-func finalAt(held []v1alpha1.MeetingInstance, in *v1alpha1.MeetingInstance) (time.Time, bool) {
-	i := slices.IndexFunc(held, func(h v1alpha1.MeetingInstance) bool { return SameInstance(&h, in) })
+func finalAt(held []instance, in *instance) (time.Time, bool) {
+	i := slices.IndexFunc(held, func(h instance) bool { return h.same(in) })
 	if i < 0 {
 		return time.Time{}, false
 	}
@@ -159,18 +159,27 @@ func finalAt(held []v1alpha1.MeetingInstance, in *v1alpha1.MeetingInstance) (tim
 
 // Compact drops what the retention no longer keeps of a meeting: instances beyond the newest, and
 // the single stays of an instance whose counts are final. It reports whether there was any.
-func Compact(now time.Time, spec *v1alpha1.ZoomMeetingSpec, p Retention) bool {
-	held := heldInstances(spec.Instances)
-	settled := func(in *v1alpha1.MeetingInstance) bool {
+func Compact(now time.Time, m *v1alpha1.ZoomMeeting, p Retention) bool {
+	r := load(m)
+	if !r.compact(now, p) {
+		return false
+	}
+	r.store(m)
+	return true
+}
+
+func (r *record) compact(now time.Time, p Retention) bool {
+	held := heldInstances(r.Instances)
+	settled := func(in *instance) bool {
 		at, ok := finalAt(held, in)
 		return ok && !at.After(now)
 	}
-	changed := trim(spec, p.Instances, settled)
+	changed := trim(r, p.Instances, settled)
 	if !p.Participants {
-		changed = forgetParticipants(spec) || changed
+		changed = forgetParticipants(r) || changed
 	}
-	for i := range spec.Instances {
-		if in := &spec.Instances[i]; settled(in) && seal(in) {
+	for i := range r.Instances {
+		if in := &r.Instances[i]; settled(in) && seal(in) {
 			changed = true
 		}
 	}
@@ -179,12 +188,12 @@ func Compact(now time.Time, spec *v1alpha1.ZoomMeetingSpec, p Retention) bool {
 
 // forgetParticipants drops what was counted before the app's participants policy forbade it, and
 // reports whether there was anything.
-func forgetParticipants(spec *v1alpha1.ZoomMeetingSpec) bool {
-	changed := len(spec.Waiting) > 0
-	spec.Waiting = nil
-	for i := range spec.Instances {
-		changed = changed || spec.Instances[i].Attendance != nil
-		spec.Instances[i].Attendance = nil
+func forgetParticipants(r *record) bool {
+	changed := len(r.Waiting) > 0
+	r.Waiting = nil
+	for i := range r.Instances {
+		changed = changed || r.Instances[i].Attendance != nil
+		r.Instances[i].Attendance = nil
 	}
 	return changed
 }

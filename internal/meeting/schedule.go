@@ -34,15 +34,15 @@ var meetingTypes = map[int]v1alpha1.MeetingType{
 }
 
 func (m *merger) schedule() *v1alpha1.MeetingSchedule {
-	if m.spec.Schedule == nil {
-		m.spec.Schedule = &v1alpha1.MeetingSchedule{}
+	if m.record.Schedule == nil {
+		m.record.Schedule = &v1alpha1.MeetingSchedule{}
 	}
-	return m.spec.Schedule
+	return m.record.Schedule
 }
 
 // description records what events of every kind say of the meeting as a whole.
 func (m *merger) description() {
-	about, marks := m.meeting, &m.spec.Watermarks
+	about, marks := m.meeting, &m.record.Watermarks
 	if about.Topic != nil {
 		topic := printable(*about.Topic)
 		if s := m.schedule(); topic != "" && m.advance(&marks.Topic, cmp.Compare(topic, s.Topic)) {
@@ -74,11 +74,12 @@ func (m *merger) plan() {
 	if m.meeting.Occurrences == nil {
 		return
 	}
-	s, mark := m.schedule(), &m.spec.Watermarks.Occurrences
+	m.schedule()
+	mark := &m.record.Watermarks.Occurrences
 	if *mark != nil && m.at < **mark {
 		return
 	}
-	list := s.Occurrences
+	list := m.record.Occurrences
 	if *mark == nil || m.at > **mark { // two plans of the same time count as one
 		list = changedAfter(list, m.at)
 	}
@@ -89,14 +90,14 @@ func (m *merger) plan() {
 			list = insertOccurrence(list, planned)
 		}
 	}
-	s.Occurrences = list
+	m.record.Occurrences = list
 }
 
 // planned records the meeting as it was planned, as far as it concerns the series. Only events
 // about the schedule may say so: the start_time of all others is when an instance really started.
 func (m *merger) planned() {
 	m.description()
-	about, marks := m.meeting, &m.spec.Watermarks
+	about, marks := m.meeting, &m.record.Watermarks
 	if about.StartTime != nil {
 		start := v1alpha1.Seconds(*about.StartTime)
 		if s := m.schedule(); m.advance(&marks.StartTime, compareTimes(start, s.StartTime)) {
@@ -169,10 +170,10 @@ func (m *merger) updated() {
 // occurrence records a change to one occurrence alone: the fields that the event has, which are
 // often not all. The state is set when the event is a deletion or a recovery.
 func (m *merger) occurrence(o zoom.Occurrence, state v1alpha1.OccurrenceState) {
-	if mark := m.spec.Watermarks.Occurrences; mark != nil && m.at <= *mark {
+	if mark := m.record.Watermarks.Occurrences; mark != nil && m.at <= *mark {
 		return // the series was planned anew since
 	}
-	changed, ok := occurrence(o)
+	changed, ok := occurrenceOf(o)
 	if !ok {
 		return
 	}
@@ -193,26 +194,26 @@ func (m *merger) occurrence(o zoom.Occurrence, state v1alpha1.OccurrenceState) {
 	if latestChange(&changed) == nil {
 		return
 	}
-	s := m.schedule()
-	s.Occurrences = insertOccurrence(s.Occurrences, changed)
+	m.schedule()
+	m.record.Occurrences = insertOccurrence(m.record.Occurrences, changed)
 }
 
 // plannedOccurrence is an occurrence of a plan. Its duration is left out where the same event gives
 // the series that one.
-func (m *merger) plannedOccurrence(o zoom.Occurrence) (v1alpha1.MeetingOccurrence, bool) {
-	planned, ok := occurrence(o)
+func (m *merger) plannedOccurrence(o zoom.Occurrence) (occurrence, bool) {
+	planned, ok := occurrenceOf(o)
 	if m.meeting.Duration != nil && o.Duration != nil && *m.meeting.Duration == *o.Duration {
 		planned.DurationMinutes = nil
 	}
 	return planned, ok
 }
 
-// occurrence is Zoom's occurrence in the words of the API; not ok when it has no usable id.
-func occurrence(o zoom.Occurrence) (v1alpha1.MeetingOccurrence, bool) {
+// occurrenceOf is Zoom's occurrence in the words of the API; not ok when it has no usable id.
+func occurrenceOf(o zoom.Occurrence) (occurrence, bool) {
 	if o.ID == "" || len(o.ID) > 32 {
-		return v1alpha1.MeetingOccurrence{}, false
+		return occurrence{}, false
 	}
-	out := v1alpha1.MeetingOccurrence{ID: o.ID}
+	out := occurrence{ID: o.ID}
 	if o.Status == zoom.OccurrenceDeleted {
 		out.State = v1alpha1.OccurrenceDeleted
 	}
@@ -229,31 +230,31 @@ func occurrence(o zoom.Occurrence) (v1alpha1.MeetingOccurrence, bool) {
 // occurrenceFacts are the registers of an occurrence: the watermark of each, how two values compare
 // and how one is taken over. Without a watermark, a value is that of the plan.
 var occurrenceFacts = []struct {
-	mark    func(*v1alpha1.MeetingOccurrence) **int64
-	compare func(a, b *v1alpha1.MeetingOccurrence) int
-	take    func(to, from *v1alpha1.MeetingOccurrence)
+	mark    func(*occurrence) **int64
+	compare func(a, b *occurrence) int
+	take    func(to, from *occurrence)
 }{
 	{
-		func(o *v1alpha1.MeetingOccurrence) **int64 { return &o.Watermarks.StartTime },
-		func(a, b *v1alpha1.MeetingOccurrence) int { return compareTimes(a.StartTime, b.StartTime) },
-		func(to, from *v1alpha1.MeetingOccurrence) { to.StartTime = from.StartTime },
+		func(o *occurrence) **int64 { return &o.Watermarks.StartTime },
+		func(a, b *occurrence) int { return compareTimes(a.StartTime, b.StartTime) },
+		func(to, from *occurrence) { to.StartTime = from.StartTime },
 	},
 	{
-		func(o *v1alpha1.MeetingOccurrence) **int64 { return &o.Watermarks.DurationMinutes },
-		func(a, b *v1alpha1.MeetingOccurrence) int {
+		func(o *occurrence) **int64 { return &o.Watermarks.DurationMinutes },
+		func(a, b *occurrence) int {
 			return comparePointers(a.DurationMinutes, b.DurationMinutes)
 		},
-		func(to, from *v1alpha1.MeetingOccurrence) { to.DurationMinutes = from.DurationMinutes },
+		func(to, from *occurrence) { to.DurationMinutes = from.DurationMinutes },
 	},
 	{
-		func(o *v1alpha1.MeetingOccurrence) **int64 { return &o.Watermarks.State },
-		func(a, b *v1alpha1.MeetingOccurrence) int { return cmp.Compare(a.State, b.State) }, // Deleted after none
-		func(to, from *v1alpha1.MeetingOccurrence) { to.State = from.State },
+		func(o *occurrence) **int64 { return &o.Watermarks.State },
+		func(a, b *occurrence) int { return cmp.Compare(a.State, b.State) }, // Deleted after none
+		func(to, from *occurrence) { to.State = from.State },
 	},
 }
 
 // mergeOccurrence takes over the registers of other that are later, or of the same time and larger.
-func mergeOccurrence(into, other *v1alpha1.MeetingOccurrence) {
+func mergeOccurrence(into, other *occurrence) {
 	for _, fact := range occurrenceFacts {
 		if cmp.Or(comparePointers(*fact.mark(other), *fact.mark(into)), fact.compare(other, into)) > 0 {
 			fact.take(into, other)
@@ -264,10 +265,10 @@ func mergeOccurrence(into, other *v1alpha1.MeetingOccurrence) {
 
 // changedAfter is the changes of single occurrences after that time, which a plan of that time does
 // not override.
-func changedAfter(list []v1alpha1.MeetingOccurrence, at int64) []v1alpha1.MeetingOccurrence {
-	var changed []v1alpha1.MeetingOccurrence
+func changedAfter(list []occurrence, at int64) []occurrence {
+	var changed []occurrence
 	for i := range list {
-		kept := v1alpha1.MeetingOccurrence{ID: list[i].ID}
+		kept := occurrence{ID: list[i].ID}
 		for _, fact := range occurrenceFacts {
 			if mark := *fact.mark(&list[i]); mark != nil && *mark > at {
 				fact.take(&kept, &list[i])
@@ -281,7 +282,7 @@ func changedAfter(list []v1alpha1.MeetingOccurrence, at int64) []v1alpha1.Meetin
 	return changed
 }
 
-func latestChange(o *v1alpha1.MeetingOccurrence) *int64 {
+func latestChange(o *occurrence) *int64 {
 	var last *int64
 	for _, fact := range occurrenceFacts {
 		if mark := *fact.mark(o); comparePointers(mark, last) > 0 {
@@ -293,7 +294,7 @@ func latestChange(o *v1alpha1.MeetingOccurrence) *int64 {
 
 // changedAt is when an occurrence alone was last changed, by Zoom's clock; nil when it is as the
 // series was planned.
-func changedAt(o *v1alpha1.MeetingOccurrence) *metav1.Time {
+func changedAt(o *occurrence) *metav1.Time {
 	if last := latestChange(o); last != nil {
 		return v1alpha1.Seconds(time.UnixMilli(*last))
 	}
@@ -306,7 +307,7 @@ func changedAt(o *v1alpha1.MeetingOccurrence) *metav1.Time {
 // ids; ids are start times, so those are the oldest. What a newer plan would have removed goes
 // first in this order, so that it does not matter whether the plan arrives before or after. Of an
 // occurrence that was dropped and changes again, only the fields of this change are known.
-func insertOccurrence(list []v1alpha1.MeetingOccurrence, o v1alpha1.MeetingOccurrence) []v1alpha1.MeetingOccurrence {
+func insertOccurrence(list []occurrence, o occurrence) []occurrence {
 	i, found := slices.BinarySearchFunc(list, o, compareOccurrenceIDs)
 	if found {
 		mergeOccurrence(&list[i], &o)
@@ -319,7 +320,7 @@ func insertOccurrence(list []v1alpha1.MeetingOccurrence, o v1alpha1.MeetingOccur
 	return list
 }
 
-func withoutLeast(list []v1alpha1.MeetingOccurrence) []v1alpha1.MeetingOccurrence {
+func withoutLeast(list []occurrence) []occurrence {
 	first := 0
 	for i := range list {
 		if comparePointers(latestChange(&list[i]), latestChange(&list[first])) < 0 {
@@ -329,7 +330,7 @@ func withoutLeast(list []v1alpha1.MeetingOccurrence) []v1alpha1.MeetingOccurrenc
 	return slices.Delete(list, first, first+1)
 }
 
-func compareOccurrenceIDs(a, b v1alpha1.MeetingOccurrence) int {
+func compareOccurrenceIDs(a, b occurrence) int {
 	return cmp.Or(cmp.Compare(len(a.ID), len(b.ID)), cmp.Compare(a.ID, b.ID))
 }
 

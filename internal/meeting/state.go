@@ -51,13 +51,14 @@ func (p plannedStart) end() time.Time {
 
 // plannedStarts are the times at which a meeting is planned, in order. A series that lists its
 // occurrences is planned at those, less the deleted ones; its own start is only that of its first.
-func plannedStarts(s *v1alpha1.MeetingSchedule) []plannedStart {
+func (r *record) plannedStarts() []plannedStart {
+	s := r.Schedule
 	switch {
 	case s == nil:
 		return nil
-	case len(s.Occurrences) > 0:
+	case len(r.Occurrences) > 0:
 		var starts []plannedStart
-		for _, o := range s.Occurrences {
+		for _, o := range r.Occurrences {
 			if o.State != v1alpha1.OccurrenceDeleted && o.StartTime != nil {
 				starts = append(starts, plannedStart{o.StartTime.Time, cmp.Or(o.DurationMinutes, s.DurationMinutes)})
 			}
@@ -71,11 +72,11 @@ func plannedStarts(s *v1alpha1.MeetingSchedule) []plannedStart {
 	}
 }
 
-// meetingFacts is what a spec says, in the terms that decisions are made in, whatever the time.
+// meetingFacts is what a record says, in the terms that decisions are made in, whatever the time.
 type meetingFacts struct {
-	live    *v1alpha1.MeetingInstance // the instance that is being held
-	last    *v1alpha1.MeetingInstance // the newest that is over
-	removal *v1alpha1.MeetingRemoval  // the deletion that stands
+	live    *instance                // the instance that is being held
+	last    *instance                // the newest that is over
+	removal *v1alpha1.MeetingRemoval // the deletion that stands
 	starts  []plannedStart
 	// unscheduled means that nothing is planned because nothing need be: it can be held whenever
 	// the host likes.
@@ -84,13 +85,13 @@ type meetingFacts struct {
 	heard time.Time
 }
 
-func factsOf(spec *v1alpha1.ZoomMeetingSpec) meetingFacts {
-	f := meetingFacts{starts: plannedStarts(spec.Schedule), heard: lastHeard(spec)}
-	f.unscheduled = spec.Schedule == nil || spec.Schedule.StartTime == nil && len(spec.Schedule.Occurrences) == 0
-	if r := spec.Removal; r != nil && r.Action != v1alpha1.RemovalRecovered {
-		f.removal = r
+func factsOf(r *record) meetingFacts {
+	f := meetingFacts{starts: r.plannedStarts(), heard: lastHeard(r)}
+	f.unscheduled = r.Schedule == nil || r.Schedule.StartTime == nil && len(r.Occurrences) == 0
+	if r.Removal != nil && r.Removal.Action != v1alpha1.RemovalRecovered {
+		f.removal = r.Removal
 	}
-	over := heldInstances(spec.Instances)
+	over := heldInstances(r.Instances)
 	for i := range over {
 		over[i].StartedAt = startOf(&over[i]) // these are copies
 	}
@@ -107,7 +108,7 @@ func factsOf(spec *v1alpha1.ZoomMeetingSpec) meetingFacts {
 
 // isLive reports whether the newest instance is still being held: neither its end is known nor a
 // deletion since it started.
-func (f meetingFacts) isLive(newest v1alpha1.MeetingInstance) bool {
+func (f meetingFacts) isLive(newest instance) bool {
 	if newest.EndedAt != nil {
 		return false
 	}
@@ -119,7 +120,7 @@ func (f meetingFacts) held() bool { return f.live != nil || f.last != nil }
 
 // heldFor reports whether the meeting was held for that planned start, or for a later one.
 func (f meetingFacts) heldFor(p plannedStart) bool {
-	for _, in := range []*v1alpha1.MeetingInstance{f.live, f.last} {
+	for _, in := range []*instance{f.live, f.last} {
 		if in != nil && in.StartedAt != nil && !in.StartedAt.Time.Before(p.at.Add(-earlyStart)) {
 			return true
 		}
@@ -176,26 +177,26 @@ func (f meetingFacts) state(now time.Time) (v1alpha1.MeetingState, *plannedStart
 
 // lastHeard is the time of the latest event that is known; every event about a meeting names its
 // host or its topic and moves a watermark.
-func lastHeard(spec *v1alpha1.ZoomMeetingSpec) time.Time {
+func lastHeard(r *record) time.Time {
 	var last time.Time
 	later := func(t time.Time) {
 		if t.After(last) {
 			last = t
 		}
 	}
-	w := &spec.Watermarks
+	w := &r.Watermarks
 	for _, mark := range []*int64{w.Host, w.Topic, w.Type, w.StartTime, w.DurationMinutes, w.Timezone, w.PersonalRoom, w.Occurrences, w.Removal} {
 		if mark != nil {
 			later(time.UnixMilli(*mark))
 		}
 	}
-	for _, in := range spec.Instances {
+	for _, in := range r.Instances {
 		for _, t := range []*metav1.Time{in.StartedAt, in.SeenAt, in.EndedAt} {
 			if t != nil {
 				later(t.Time)
 			}
 		}
-		for _, tally := range []*v1alpha1.Tally{in.Alerts, in.Sharing} {
+		for _, tally := range []*tally{in.Alerts, in.Sharing} {
 			if tally != nil {
 				later(tally.LastAt.Time)
 			}

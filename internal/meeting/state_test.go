@@ -269,9 +269,11 @@ func TestMeetingState(t *testing.T) {
 // meetingOf is a meeting as events leave it.
 func meetingOf(events ...*zoom.Event) *v1alpha1.ZoomMeeting {
 	m := &v1alpha1.ZoomMeeting{ObjectMeta: metav1.ObjectMeta{Generation: 3}}
+	r := load(m)
 	for _, ev := range events {
-		merge(&m.Spec, ev, "installation", v1alpha1.ParticipantsCount)
+		merge(r, ev, "installation", v1alpha1.ParticipantsCount)
 	}
+	r.store(m)
 	return m
 }
 
@@ -364,25 +366,24 @@ func TestLiveInstance(t *testing.T) {
 func TestLastInstance(t *testing.T) {
 	seconds := int64(3000)
 	for name, tc := range map[string]struct {
-		instance v1alpha1.MeetingInstance
-		want     v1alpha1.LastInstance
+		meeting *v1alpha1.ZoomMeeting
+		want    v1alpha1.LastInstance
 	}{
 		"an instance without attendance has a length": {
-			instance: heldFrom("a", on("-1h"), on("-10m")),
-			want:     v1alpha1.LastInstance{UUID: "a", StartedAt: on("-1h"), EndedAt: on("-10m"), DurationSeconds: &seconds},
+			meeting: &v1alpha1.ZoomMeeting{Spec: v1alpha1.ZoomMeetingSpec{Instances: []v1alpha1.MeetingInstance{heldFrom("a", on("-1h"), on("-10m"))}}},
+			want:    v1alpha1.LastInstance{UUID: "a", StartedAt: on("-1h"), EndedAt: on("-10m"), DurationSeconds: &seconds},
 		},
 		"an instance with single stays is counted": {
-			instance: meetingOf(joins("1", "-50m"), joins("2", "-40m"), goes("1", "-30m"), joins("3", "-20m"), ends("-10m")).Spec.Instances[0],
+			meeting: meetingOf(joins("1", "-50m"), joins("2", "-40m"), goes("1", "-30m"), joins("3", "-20m"), ends("-10m")),
 			want: v1alpha1.LastInstance{
 				UUID: "a", StartedAt: on("-1h"), EndedAt: on("-10m"), DurationSeconds: &seconds,
 				PeakParticipants: new(int32(2)), Joins: new(int32(3)), Precision: v1alpha1.PrecisionExact,
 			},
 		},
 		"an instance of which numbers are left keeps them": {
-			instance: v1alpha1.MeetingInstance{
-				UUID: "a", StartedAt: on("-1h"), EndedAt: on("-10m"),
-				Attendance: &v1alpha1.Attendance{Joins: new(int32(900)), Peak: new(int32(800)), Precision: v1alpha1.PrecisionEstimated},
-			},
+			meeting: &v1alpha1.ZoomMeeting{Spec: v1alpha1.ZoomMeetingSpec{Instances: []v1alpha1.MeetingInstance{{
+				UUID: "a", StartedAt: on("-1h"), EndedAt: on("-10m"), Joins: new(int32(900)), Peak: new(int32(800)), Precision: v1alpha1.PrecisionEstimated,
+			}}}},
 			want: v1alpha1.LastInstance{
 				UUID: "a", StartedAt: on("-1h"), EndedAt: on("-10m"), DurationSeconds: &seconds,
 				PeakParticipants: new(int32(800)), Joins: new(int32(900)), Precision: v1alpha1.PrecisionEstimated,
@@ -390,8 +391,7 @@ func TestLastInstance(t *testing.T) {
 		},
 	} {
 		t.Run(name, func(t *testing.T) {
-			m := &v1alpha1.ZoomMeeting{Spec: v1alpha1.ZoomMeetingSpec{Instances: []v1alpha1.MeetingInstance{tc.instance}}}
-			if diff := cmp.Diff(&tc.want, Status(noon, m, counting).Last); diff != "" {
+			if diff := cmp.Diff(&tc.want, Status(noon, tc.meeting, counting).Last); diff != "" {
 				t.Errorf("last (-want +got):\n%s", diff)
 			}
 		})
@@ -486,7 +486,9 @@ func TestConditionsKeepTheirTransitionTime(t *testing.T) {
 		t.Errorf("deciding a status changed the one before (-before +after):\n%s", diff)
 	}
 
-	merge(&m.Spec, ends("-10m"), "installation", v1alpha1.ParticipantsCount)
+	r := load(m)
+	merge(r, ends("-10m"), "installation", v1alpha1.ParticipantsCount)
+	r.store(m)
 	over := Status(noon.Add(2*time.Hour), m, counting)
 	if c := meta.FindStatusCondition(over.Conditions, v1alpha1.ConditionLive); !c.LastTransitionTime.Time.Equal(noon.Add(2 * time.Hour)) {
 		t.Errorf("Live became False at %v", c.LastTransitionTime)
@@ -497,7 +499,9 @@ func TestExpiry(t *testing.T) {
 	day := 24 * time.Hour
 	for name, tc := range map[string]struct {
 		spec v1alpha1.ZoomMeetingSpec
-		want *metav1.Time
+		// changed is when the occurrence was changed alone.
+		changed *metav1.Time
+		want    *metav1.Time
 	}{
 		"a scheduled meeting is kept": {spec: v1alpha1.ZoomMeetingSpec{Schedule: planned(on("3h"), 30)}},
 		"a live meeting is kept":      {spec: v1alpha1.ZoomMeetingSpec{Instances: []v1alpha1.MeetingInstance{heldFrom("a", on("-29h59m"), nil)}}},
@@ -545,9 +549,9 @@ func TestExpiry(t *testing.T) {
 		},
 		"a series counts from when its last occurrence was taken out": {
 			spec: v1alpha1.ZoomMeetingSpec{Schedule: series(30, v1alpha1.MeetingOccurrence{
-				ID: "1", StartTime: on("99h"), State: v1alpha1.OccurrenceDeleted, Watermarks: v1alpha1.OccurrenceWatermarks{State: new(on("-4h").UnixMilli())},
+				ID: "1", StartTime: on("99h"), State: v1alpha1.OccurrenceDeleted,
 			})},
-			want: on("20h"),
+			changed: on("-4h"), want: on("20h"),
 		},
 		"a meeting of which no time is known counts from when it was recorded": {
 			spec: v1alpha1.ZoomMeetingSpec{Instances: []v1alpha1.MeetingInstance{heldFrom("b", nil, nil)}, Schedule: &v1alpha1.MeetingSchedule{
@@ -558,6 +562,11 @@ func TestExpiry(t *testing.T) {
 	} {
 		t.Run(name, func(t *testing.T) {
 			m := &v1alpha1.ZoomMeeting{ObjectMeta: metav1.ObjectMeta{CreationTimestamp: *on("-7h")}, Spec: tc.spec}
+			if tc.changed != nil {
+				r := load(m)
+				r.Occurrences[0].Watermarks.State = new(tc.changed.UnixMilli())
+				r.store(m)
+			}
 			got, over := Expiry(noon, m, Retention{Keep: day, Instances: 10})
 			switch {
 			case over != (tc.want != nil):
@@ -620,15 +629,17 @@ func TestAnInstanceWhoseStartWasNotTold(t *testing.T) {
 
 func TestNothingIsKeptOfParticipantsWhenTheAppWantsNothing(t *testing.T) {
 	m := meetingOf(eventAt(zoom.EventMeetingStarted, "-3h", nil), joins("1", "-50m"), ends("-10m"))
-	m.Spec.Waiting = []byte{1}
+	r := load(m)
+	r.Waiting = []byte{1}
+	r.store(m)
 	p := Retention{Keep: time.Hour, Instances: 10}
 	if last := Status(noon, m, p).Last; last == nil || last.PeakParticipants != nil || last.Joins != nil {
 		t.Errorf("the status tells %+v", last)
 	}
-	if !Compact(noon, &m.Spec, p) || m.Spec.Instances[0].Attendance != nil || m.Spec.Waiting != nil {
+	if !Compact(noon, m, p) || m.Spec.Instances[0].Joins != nil || load(m).Instances[0].Attendance != nil || load(m).Waiting != nil {
 		t.Error("participants are kept")
 	}
-	if Compact(noon, &m.Spec, p) {
+	if Compact(noon, m, p) {
 		t.Error("there was nothing more to take away")
 	}
 }
@@ -722,56 +733,62 @@ func TestTidy(t *testing.T) {
 		}
 		return list
 	}
-	unsealed := func(spec v1alpha1.ZoomMeetingSpec) v1alpha1.ZoomMeetingSpec {
-		for i := range spec.Instances {
-			spec.Instances[i].Attendance = meetingOf(joins("1", "-50m")).Spec.Instances[0].Attendance
+	sealed := func(list ...v1alpha1.MeetingInstance) *v1alpha1.ZoomMeeting {
+		return &v1alpha1.ZoomMeeting{Spec: v1alpha1.ZoomMeetingSpec{Instances: list}}
+	}
+	unsealed := func(list ...v1alpha1.MeetingInstance) *v1alpha1.ZoomMeeting {
+		m := sealed(list...)
+		r := load(m)
+		for i := range r.Instances {
+			r.Instances[i].Attendance = load(meetingOf(joins("1", "-50m"))).Instances[0].Attendance
 		}
-		return spec
+		r.store(m)
+		return m
 	}
 	for name, tc := range map[string]struct {
-		spec    v1alpha1.ZoomMeetingSpec
+		meeting *v1alpha1.ZoomMeeting
 		changed bool
 		left    int
 		sealed  []bool
 	}{
-		"as many as are kept stay":            {spec: v1alpha1.ZoomMeetingSpec{Instances: instances(3)}, left: 3, sealed: []bool{false, false, false}},
-		"the newest stay when there are more": {spec: v1alpha1.ZoomMeetingSpec{Instances: instances(5)}, changed: true, left: 3, sealed: []bool{false, false, false}},
+		"as many as are kept stay":            {meeting: sealed(instances(3)...), left: 3, sealed: []bool{false, false, false}},
+		"the newest stay when there are more": {meeting: sealed(instances(5)...), changed: true, left: 3, sealed: []bool{false, false, false}},
 		"the stays of an instance that ended long ago become numbers": {
-			spec: unsealed(v1alpha1.ZoomMeetingSpec{Instances: []v1alpha1.MeetingInstance{heldFrom("a", on("-4h"), on("-2h"))}}), changed: true, left: 1, sealed: []bool{true},
+			meeting: unsealed(heldFrom("a", on("-4h"), on("-2h"))), changed: true, left: 1, sealed: []bool{true},
 		},
 		"Zoom may still report something of an instance that has just ended": {
-			spec: unsealed(v1alpha1.ZoomMeetingSpec{Instances: []v1alpha1.MeetingInstance{heldFrom("a", on("-4h"), on("-1h59m"))}}), left: 1, sealed: []bool{false},
+			meeting: unsealed(heldFrom("a", on("-4h"), on("-1h59m"))), left: 1, sealed: []bool{false},
 		},
 		"the stays of a live instance stay, those of one whose end was lost do not": {
-			spec:    unsealed(v1alpha1.ZoomMeetingSpec{Instances: []v1alpha1.MeetingInstance{heldFrom("b", on("-3h"), nil), heldFrom("a", on("-30h"), nil)}}),
+			meeting: unsealed(heldFrom("b", on("-3h"), nil), heldFrom("a", on("-30h"), nil)),
 			changed: true, left: 2, sealed: []bool{false, true},
 		},
 		"an instance that goes on under two uuids is not settled": {
-			spec: unsealed(v1alpha1.ZoomMeetingSpec{Instances: []v1alpha1.MeetingInstance{heldFrom("b", on("-3h"), nil), heldFrom("a", on("-3h"), nil)}}),
-			left: 2, sealed: []bool{false, false},
+			meeting: unsealed(heldFrom("b", on("-3h"), nil), heldFrom("a", on("-3h"), nil)),
+			left:    2, sealed: []bool{false, false},
 		},
 		"the end under one uuid ends what is known under the other": {
-			spec:    unsealed(v1alpha1.ZoomMeetingSpec{Instances: []v1alpha1.MeetingInstance{heldFrom("b", on("-4h"), on("-2h")), heldFrom("a", on("-4h"), nil)}}),
+			meeting: unsealed(heldFrom("b", on("-4h"), on("-2h")), heldFrom("a", on("-4h"), nil)),
 			changed: true, left: 2, sealed: []bool{true, true},
 		},
 		"two uuids of one instance count as one, and one of them never goes without the other": {
-			spec: v1alpha1.ZoomMeetingSpec{Instances: append([]v1alpha1.MeetingInstance{heldFrom("b", on("-3h"), nil), heldFrom("a", on("-3h"), on("-2h30m"))}, instances(5)...)},
-			left: 4, changed: true, sealed: []bool{false, false, false, false},
+			meeting: sealed(append([]v1alpha1.MeetingInstance{heldFrom("b", on("-3h"), nil), heldFrom("a", on("-3h"), on("-2h30m"))}, instances(5)...)...),
+			left:    4, changed: true, sealed: []bool{false, false, false, false},
 		},
 	} {
 		t.Run(name, func(t *testing.T) {
-			if changed := Compact(noon, &tc.spec, Retention{Participants: true, Instances: 3}); changed != tc.changed {
+			if changed := Compact(noon, tc.meeting, Retention{Participants: true, Instances: 3}); changed != tc.changed {
 				t.Errorf("changed: %t, want %t", changed, tc.changed)
 			}
-			if len(tc.spec.Instances) != tc.left {
-				t.Fatalf("%d instances are left, want %d", len(tc.spec.Instances), tc.left)
+			if len(tc.meeting.Spec.Instances) != tc.left {
+				t.Fatalf("%d instances are left, want %d", len(tc.meeting.Spec.Instances), tc.left)
 			}
-			for i, in := range tc.spec.Instances {
+			for i, in := range load(tc.meeting).Instances {
 				if got := in.Attendance != nil && in.Attendance.Joins != nil; got != tc.sealed[i] {
 					t.Errorf("instance %s is sealed: %t, want %t", in.UUID, got, tc.sealed[i])
 				}
 			}
-			if Compact(noon, &tc.spec, Retention{Participants: true, Instances: 3}) {
+			if Compact(noon, tc.meeting, Retention{Participants: true, Instances: 3}) {
 				t.Error("a second look found something more to take away")
 			}
 		})
@@ -780,20 +797,20 @@ func TestTidy(t *testing.T) {
 
 // An app that is replaced is not there for a moment, and a cache may not have a new one yet.
 func TestNothingIsTakenAwayWithoutTheApp(t *testing.T) {
-	spec := v1alpha1.ZoomMeetingSpec{Waiting: []byte("waiting")}
+	r := record{Waiting: []byte("waiting")}
 	for i := range 20 {
 		started := metav1.NewTime(noon.Add(-time.Duration(1000+2*i) * time.Hour))
 		ended := metav1.NewTime(started.Add(time.Hour))
-		spec.Instances = append(spec.Instances, v1alpha1.MeetingInstance{
-			UUID: fmt.Sprint("u", i), StartedAt: &started, EndedAt: &ended, Attendance: &v1alpha1.Attendance{Joins: new(int32(3)), Peak: new(int32(2))},
+		r.Instances = append(r.Instances, instance{
+			UUID: fmt.Sprint("u", i), StartedAt: &started, EndedAt: &ended, Attendance: &attendance{Joins: new(int32(3)), Peak: new(int32(2))},
 		})
 	}
-	want := spec.DeepCopy()
-	Compact(noon, &spec, RetentionOf(nil))
-	if d := diff(*want, spec); d != "" {
+	m := r.stored()
+	want := m.DeepCopy()
+	Compact(noon, m, RetentionOf(nil))
+	if d := cmp.Diff(want, m); d != "" {
 		t.Error(d)
 	}
-	m := &v1alpha1.ZoomMeeting{Spec: spec}
 	if at, over := Expiry(noon, m, RetentionOf(nil)); over && !at.After(noon) {
 		t.Errorf("the meeting goes at %v", at)
 	}

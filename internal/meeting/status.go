@@ -13,26 +13,27 @@ import (
 	"github.com/zoom-operator/zoom-operator/internal/messages"
 )
 
-// OnlyCounts reports whether two specs differ in nothing but what is counted in instances (those
-// who are there, alerts and shared screens) and in watermarks, which every event advances.
-func OnlyCounts(before, after *v1alpha1.ZoomMeetingSpec) bool {
+// OnlyCounts reports whether what is known of a meeting differs between two versions of the object
+// in nothing but what is counted in instances (those who are there, alerts and shared screens) and
+// in watermarks, which every event advances.
+func OnlyCounts(before, after *v1alpha1.ZoomMeeting) bool {
 	return equality.Semantic.DeepEqual(withoutCounts(before), withoutCounts(after))
 }
 
-func withoutCounts(spec *v1alpha1.ZoomMeetingSpec) *v1alpha1.ZoomMeetingSpec {
-	rest := *spec
-	rest.Watermarks = v1alpha1.MeetingWatermarks{}
-	rest.Instances = slices.Clone(spec.Instances)
-	for i := range rest.Instances {
-		rest.Instances[i].Attendance, rest.Instances[i].Alerts, rest.Instances[i].Sharing = nil, nil, nil
+func withoutCounts(m *v1alpha1.ZoomMeeting) *record {
+	r := load(m)
+	r.Watermarks = watermarks{}
+	for i := range r.Instances {
+		r.Instances[i].Attendance, r.Instances[i].Alerts, r.Instances[i].Sharing = nil, nil, nil
 	}
-	return &rest
+	return r
 }
 
-// Status is what follows from the spec of a meeting at that time. The previous status matters only
+// Status is what follows from what is known of a meeting at that time. The previous status matters only
 // for when the conditions last changed.
 func Status(now time.Time, m *v1alpha1.ZoomMeeting, p Retention) v1alpha1.ZoomMeetingStatus {
-	f := factsOf(&m.Spec)
+	r := load(m)
+	f := factsOf(r)
 	state, waitsFor := f.state(now)
 	status := v1alpha1.ZoomMeetingStatus{State: state, Conditions: slices.Clone(m.Status.Conditions)}
 	if f.live != nil {
@@ -44,8 +45,8 @@ func Status(now time.Time, m *v1alpha1.ZoomMeeting, p Retention) v1alpha1.ZoomMe
 	if next, ok := f.next(now); ok && f.removal == nil {
 		status.NextStart = &metav1.Time{Time: next.at}
 	}
-	status.StartTime, status.Duration = headline(&m.Spec, &status, waitsFor)
-	for _, c := range meetingConditions(now, &m.Spec, f, state, waitsFor) {
+	status.StartTime, status.Duration = headline(r, &status, waitsFor)
+	for _, c := range meetingConditions(now, r, f, state, waitsFor) {
 		c.ObservedGeneration = m.Generation
 		c.LastTransitionTime = metav1.Time{Time: now.UTC().Truncate(time.Second)}
 		meta.SetStatusCondition(&status.Conditions, c)
@@ -74,9 +75,9 @@ func installationCondition(now time.Time, m *v1alpha1.ZoomMeeting, p Retention) 
 }
 
 // headline is the start and the length that belong to the state.
-func headline(spec *v1alpha1.ZoomMeetingSpec, status *v1alpha1.ZoomMeetingStatus, waitsFor *plannedStart) (start *metav1.Time, length string) {
-	if spec.Schedule != nil {
-		length = minutesText(spec.Schedule.DurationMinutes)
+func headline(r *record, status *v1alpha1.ZoomMeetingStatus, waitsFor *plannedStart) (start *metav1.Time, length string) {
+	if r.Schedule != nil {
+		length = minutesText(r.Schedule.DurationMinutes)
 	}
 	switch {
 	case status.State == v1alpha1.MeetingLive:
@@ -93,10 +94,10 @@ func headline(spec *v1alpha1.ZoomMeetingSpec, status *v1alpha1.ZoomMeetingStatus
 	}
 }
 
-func liveInstance(in *v1alpha1.MeetingInstance, count bool) *v1alpha1.LiveInstance {
+func liveInstance(in *instance, count bool) *v1alpha1.LiveInstance {
 	live := &v1alpha1.LiveInstance{UUID: in.UUID, StartedAt: in.StartedAt}
-	live.Alerts = tally(in.Alerts)
-	live.ScreenShares = tally(in.Sharing)
+	live.Alerts = tallied(in.Alerts)
+	live.ScreenShares = tallied(in.Sharing)
 	if !count {
 		return live
 	}
@@ -109,10 +110,10 @@ func liveInstance(in *v1alpha1.MeetingInstance, count bool) *v1alpha1.LiveInstan
 	return live
 }
 
-func lastInstance(in *v1alpha1.MeetingInstance, count bool) *v1alpha1.LastInstance {
+func lastInstance(in *instance, count bool) *v1alpha1.LastInstance {
 	last := &v1alpha1.LastInstance{UUID: in.UUID, StartedAt: in.StartedAt, EndedAt: in.EndedAt}
-	last.Alerts = tally(in.Alerts)
-	last.ScreenShares = tally(in.Sharing)
+	last.Alerts = tallied(in.Alerts)
+	last.ScreenShares = tallied(in.Sharing)
 	if in.StartedAt != nil && in.EndedAt != nil {
 		seconds := max(0, int64(in.EndedAt.Sub(in.StartedAt.Time)/time.Second))
 		last.DurationSeconds = &seconds
@@ -123,8 +124,8 @@ func lastInstance(in *v1alpha1.MeetingInstance, count bool) *v1alpha1.LastInstan
 	return last
 }
 
-// tally is how many events were counted; nil when none was reported.
-func tally(t *v1alpha1.Tally) *int32 {
+// tallied is how many events were counted; nil when none was reported.
+func tallied(t *tally) *int32 {
 	if t == nil {
 		return nil
 	}
@@ -133,20 +134,20 @@ func tally(t *v1alpha1.Tally) *int32 {
 
 // meetingConditions are the conditions of a meeting, without the generation and the time that they
 // all share.
-func meetingConditions(now time.Time, spec *v1alpha1.ZoomMeetingSpec, f meetingFacts, state v1alpha1.MeetingState, waitsFor *plannedStart) []metav1.Condition {
+func meetingConditions(now time.Time, r *record, f meetingFacts, state v1alpha1.MeetingState, waitsFor *plannedStart) []metav1.Condition {
 	return []metav1.Condition{
-		liveCondition(f, state, waitsFor, zoneOf(spec)),
-		waitingCondition(now, spec, state),
+		liveCondition(f, state, waitsFor, zoneOf(r)),
+		waitingCondition(now, r, state),
 		overdueCondition(now, f),
 	}
 }
 
 // zoneOf is the time zone for a meeting's planned times in messages; UTC when it is not known.
-func zoneOf(spec *v1alpha1.ZoomMeetingSpec) *time.Location {
-	if spec.Schedule == nil {
+func zoneOf(r *record) *time.Location {
+	if r.Schedule == nil {
 		return time.UTC
 	}
-	zone, err := time.LoadLocation(spec.Schedule.Timezone)
+	zone, err := time.LoadLocation(r.Schedule.Timezone)
 	if err != nil {
 		return time.UTC // Zoom knows it, and this system does not
 	}
@@ -179,15 +180,15 @@ func liveCondition(f meetingFacts, state v1alpha1.MeetingState, waitsFor *planne
 	return c
 }
 
-func endMessage(in *v1alpha1.MeetingInstance) string {
+func endMessage(in *instance) string {
 	if in.EndedAt == nil {
 		return "The meeting started at " + messages.Instant(in.StartedAt) + " and is over; Zoom did not report when it ended."
 	}
 	return "The meeting ended at " + messages.Instant(in.EndedAt) + "."
 }
 
-func waitingCondition(now time.Time, spec *v1alpha1.ZoomMeetingSpec, state v1alpha1.MeetingState) metav1.Condition {
-	if since, waiting := waitingSince(spec, state); waiting && since.Add(silence).After(now) {
+func waitingCondition(now time.Time, r *record, state v1alpha1.MeetingState) metav1.Condition {
+	if since, waiting := waitingSince(r, state); waiting && since.Add(silence).After(now) {
 		return metav1.Condition{
 			Type: v1alpha1.ConditionWaitingForHost, Status: metav1.ConditionTrue, Reason: v1alpha1.ReasonPeopleWaiting,
 			Message: "Somebody has been waiting for the host since " + messages.Instant(&metav1.Time{Time: since}) + ".",
@@ -201,11 +202,11 @@ func waitingCondition(now time.Time, spec *v1alpha1.ZoomMeetingSpec, state v1alp
 
 // waitingSince is since when participants wait for the meeting to begin. In the waiting room of a
 // live meeting they wait to be admitted, not for the host.
-func waitingSince(spec *v1alpha1.ZoomMeetingSpec, state v1alpha1.MeetingState) (time.Time, bool) {
+func waitingSince(r *record, state v1alpha1.MeetingState) (time.Time, bool) {
 	if state == v1alpha1.MeetingLive || state == v1alpha1.MeetingDeleted {
 		return time.Time{}, false
 	}
-	return latestWaiting(spec)
+	return latestWaiting(r)
 }
 
 func overdueCondition(now time.Time, f meetingFacts) metav1.Condition {

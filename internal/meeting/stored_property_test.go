@@ -175,7 +175,7 @@ func TestStoredSpecDoesNotDependOnTheReplicas(t *testing.T) {
 			if err != nil {
 				rt.Fatal(err)
 			}
-			if d := diff(want.Spec, got.Spec); d != "" {
+			if d := diff(*load(&want), *load(&got)); d != "" {
 				rt.Fatalf("%d events (-in order +stored):\n%s", len(history), d)
 			}
 		})

@@ -11,7 +11,7 @@ const maxTally = 16
 
 // addTo counts the event of that key once, and keeps the time of the latest one. An event that does
 // not count moves that time alone.
-func addTo(t *v1alpha1.Tally, at time.Time, key uint32, counts bool) {
+func addTo(t *tally, at time.Time, key uint32, counts bool) {
 	if last := v1alpha1.Seconds(at); last.After(t.LastAt.Time) {
 		t.LastAt = *last
 	}
@@ -28,7 +28,7 @@ func addTo(t *v1alpha1.Tally, at time.Time, key uint32, counts bool) {
 }
 
 // countOf is how many events a tally has counted.
-func countOf(t *v1alpha1.Tally) int32 {
+func countOf(t *tally) int32 {
 	switch {
 	case t == nil:
 		return 0
@@ -40,14 +40,14 @@ func countOf(t *v1alpha1.Tally) int32 {
 }
 
 // mergeTallies is the tally of an instance of which Zoom reported under two uuids.
-func mergeTallies(a, b *v1alpha1.Tally) *v1alpha1.Tally {
+func mergeTallies(a, b *tally) *tally {
 	switch {
 	case a == nil:
 		return b
 	case b == nil:
 		return a
 	}
-	t := &v1alpha1.Tally{LastAt: a.LastAt, Count: new(min(countOf(a)+countOf(b), maxTally))}
+	t := &tally{LastAt: a.LastAt, Count: new(min(countOf(a)+countOf(b), maxTally))}
 	if t.LastAt.Before(&b.LastAt) {
 		t.LastAt = b.LastAt
 	}

@@ -30,17 +30,17 @@ func TestTallies(t *testing.T) {
 	for name, tt := range tests {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
-			inEveryOrder(t, tt.events, v1alpha1.ParticipantsCount, func(spec *v1alpha1.ZoomMeetingSpec) string {
-				var in v1alpha1.MeetingInstance
-				if len(spec.Instances) > 0 {
-					in = spec.Instances[0]
+			inEveryOrder(t, tt.events, v1alpha1.ParticipantsCount, func(r *record) string {
+				var in instance
+				if len(r.Instances) > 0 {
+					in = r.Instances[0]
 				}
 				a := countOf(in.Alerts)
 				if s := countOf(in.Sharing); a != tt.alerts || s != tt.shares {
 					return fmt.Sprintf("%d alerts and %d shares, want %d and %d", a, s, tt.alerts, tt.shares)
 				}
 				for what, c := range map[string]struct {
-					got  *v1alpha1.Tally
+					got  *tally
 					want int
 				}{"alert": {in.Alerts, tt.lastAt}, "share": {in.Sharing, tt.sharing}} {
 					if (c.got != nil) != (c.want > 0) || c.got != nil && !c.got.LastAt.Equal(at(c.want)) {

@@ -43,19 +43,36 @@ func (m *merger) waitingRoom(s session) {
 	} else {
 		s.key = eventKey(m.ev.Name, m.at) | anonymous
 	}
-	waiting := decodeSample(m.spec.Waiting)
-	i, found := slices.BinarySearchFunc(waiting.sessions, s, func(a, b session) int { return cmp.Compare(a.key, b.key) })
+	waiting := decodeSample(m.record.Waiting)
+	waiting.keepLatest(s)
+	m.record.Waiting = waiting.encode()
+}
+
+// keepLatest adds an arrival or a departure, and drops the oldest of too many.
+func (s *sample) keepLatest(v session) {
+	i, found := slices.BinarySearchFunc(s.sessions, v, func(a, b session) int { return cmp.Compare(a.key, b.key) })
 	switch {
 	case !found:
-		waiting.sessions = slices.Insert(waiting.sessions, i, s)
-	case compareWaiting(s, waiting.sessions[i]) > 0:
-		waiting.sessions[i] = s
+		s.sessions = slices.Insert(s.sessions, i, v)
+	case compareWaiting(v, s.sessions[i]) > 0:
+		s.sessions[i] = v
 	}
-	if len(waiting.sessions) > waitingSize {
-		oldest := slices.Index(waiting.sessions, slices.MinFunc(waiting.sessions, compareWaiting))
-		waiting.sessions = slices.Delete(waiting.sessions, oldest, oldest+1)
+	if len(s.sessions) > waitingSize {
+		oldest := slices.Index(s.sessions, slices.MinFunc(s.sessions, compareWaiting))
+		s.sessions = slices.Delete(s.sessions, oldest, oldest+1)
 	}
-	m.spec.Waiting = waiting.encode()
+}
+
+// mergeWaiting is who waits by either of two samples.
+func mergeWaiting(a, b []byte) []byte {
+	if len(a) == 0 || len(b) == 0 {
+		return slices.Concat(a, b)
+	}
+	waiting := decodeSample(a)
+	for _, s := range decodeSample(b).sessions {
+		waiting.keepLatest(s)
+	}
+	return waiting.encode()
 }
 
 // compareWaiting orders entries by time; of one second, a departure is later than an arrival.
@@ -72,28 +89,28 @@ func compareWaiting(a, b session) int {
 // earlier one may become known, and neither do the ends of instances: they may arrive after their
 // instance was dropped. What is dropped must not depend on that.
 func (m *merger) clearWaitingRoom() {
-	if len(m.spec.Waiting) == 0 {
+	if len(m.record.Waiting) == 0 {
 		return
 	}
 	var started uint32
-	for _, in := range m.spec.Instances {
+	for _, in := range m.record.Instances {
 		if in.StartedAt != nil {
 			started = max(started, stamp(in.StartedAt.Time))
 		}
 	}
-	waiting := decodeSample(m.spec.Waiting)
+	waiting := decodeSample(m.record.Waiting)
 	waiting.sessions = slices.DeleteFunc(waiting.sessions, func(s session) bool { return max(s.join, s.leave) <= started })
-	m.spec.Waiting = nil
+	m.record.Waiting = nil
 	if len(waiting.sessions) > 0 {
-		m.spec.Waiting = waiting.encode()
+		m.record.Waiting = waiting.encode()
 	}
 }
 
 // lastHeld is the latest time at which an instance is known to have started or ended, in seconds
 // since 1970.
-func lastHeld(spec *v1alpha1.ZoomMeetingSpec) uint32 {
+func lastHeld(r *record) uint32 {
 	var last uint32
-	for _, in := range spec.Instances {
+	for _, in := range r.Instances {
 		for _, t := range []*metav1.Time{startOf(&in), in.EndedAt} {
 			if t != nil {
 				last = max(last, stamp(t.Time))
@@ -106,9 +123,9 @@ func lastHeld(spec *v1alpha1.ZoomMeetingSpec) uint32 {
 // latestWaiting is when the latest of the participants who wait for the meeting to begin arrived;
 // not ok when none is known to wait. Those who waited when it was last held were admitted then, or
 // gave up.
-func latestWaiting(spec *v1alpha1.ZoomMeetingSpec) (time.Time, bool) {
-	people, last, held := 0, uint32(0), lastHeld(spec)
-	for _, s := range decodeSample(spec.Waiting).sessions {
+func latestWaiting(r *record) (time.Time, bool) {
+	people, last, held := 0, uint32(0), lastHeld(r)
+	for _, s := range decodeSample(r.Waiting).sessions {
 		switch {
 		case max(s.join, s.leave) <= held:
 		case s.join != 0:

@@ -52,8 +52,8 @@ func TestWaitingSince(t *testing.T) {
 	for name, tt := range tests {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
-			inEveryOrder(t, tt.events, v1alpha1.ParticipantsCount, func(spec *v1alpha1.ZoomMeetingSpec) string {
-				since, ok := latestWaiting(spec)
+			inEveryOrder(t, tt.events, v1alpha1.ParticipantsCount, func(r *record) string {
+				since, ok := latestWaiting(r)
 				if ok != (tt.want > 0) || ok && !since.Equal(minutes(tt.want)) {
 					return fmt.Sprintf("since %s, somebody %t; want minute %d", since, ok, tt.want)
 				}
@@ -75,8 +75,8 @@ func TestWaitingRoomDoesNotDependOnInstancesThatAreNotKept(t *testing.T) {
 	events = append(events,
 		said(zoom.EventParticipantJBHWaiting, last+1, who(zoom.Participant{})),
 		said(zoom.EventMeetingEnded, last+5, uuid("older"), starting(1), ending(last+5)))
-	inEveryOrder(t, events, v1alpha1.ParticipantsCount, func(spec *v1alpha1.ZoomMeetingSpec) string {
-		if since, ok := latestWaiting(spec); !ok || !since.Equal(minutes(last+1)) {
+	inEveryOrder(t, events, v1alpha1.ParticipantsCount, func(r *record) string {
+		if since, ok := latestWaiting(r); !ok || !since.Equal(minutes(last+1)) {
 			return fmt.Sprintf("since %s, somebody %t; want minute %d", since, ok, last+1)
 		}
 		return ""
@@ -89,9 +89,9 @@ func TestWaitingRoomIsBounded(t *testing.T) {
 	for i := range 3 * waitingSize {
 		events = append(events, said(zoom.EventParticipantJoinedWaitingRoom, i+1, who(zoom.Participant{UserID: strconv.Itoa(i)})))
 	}
-	inEveryOrder(t, events, v1alpha1.ParticipantsCount, func(spec *v1alpha1.ZoomMeetingSpec) string {
-		since, ok := latestWaiting(spec)
-		kept := len(decodeSample(spec.Waiting).sessions)
+	inEveryOrder(t, events, v1alpha1.ParticipantsCount, func(r *record) string {
+		since, ok := latestWaiting(r)
+		kept := len(decodeSample(r.Waiting).sessions)
 		if want := minutes(3 * waitingSize); kept != waitingSize || !ok || !since.Equal(want) {
 			return fmt.Sprintf("%d are kept, somebody %t since %s; want %d since %s", kept, ok, since, waitingSize, want)
 		}

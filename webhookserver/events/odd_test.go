@@ -95,7 +95,7 @@ func TestOddFieldsDoNotCostTheEvent(t *testing.T) {
 			"a participant without a number": {
 				event: zoom.EventParticipantJoined, fields: `"participant":{"user_id":-1,"participant_uuid":"a"}`,
 				ignored: []string{object + "participant.user_id"},
-				check:   func(m *v1alpha1.ZoomMeeting) bool { return m.Spec.Instances[0].Attendance != nil },
+				check:   func(m *v1alpha1.ZoomMeeting) bool { return m.Spec.Instances[0].Joins != nil },
 			},
 			"an empty list for a participant": {
 				event: zoom.EventParticipantLeft, fields: `"participant":[]`, ignored: []string{object + "participant"},

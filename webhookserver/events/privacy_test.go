@@ -101,7 +101,7 @@ func TestNothingPrivateIsKept(t *testing.T) {
 		}
 	}
 
-	if m := fixture.StoredMeeting(t, c, namespace, plan.Number); m.Spec.Schedule.Topic != "Moved" || len(m.Spec.Instances) != 1 || m.Spec.Instances[0].Attendance == nil {
+	if m := fixture.StoredMeeting(t, c, namespace, plan.Number); m.Spec.Schedule.Topic != "Moved" || len(m.Spec.Instances) != 1 || m.Spec.Instances[0].Joins == nil {
 		t.Errorf("the events were not recorded: %+v", m.Spec)
 	}
 	// The health of the flow is written apart from the answers; stopping waits for nothing more to
