@@ -1,0 +1,152 @@
+package meeting
+
+import (
+	"encoding/json"
+	"os"
+	"path/filepath"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/google/go-cmp/cmp"
+	"github.com/google/go-cmp/cmp/cmpopts"
+	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+
+	"github.com/zoom-operator/zoom-operator/api/v1alpha1"
+	"github.com/zoom-operator/zoom-operator/zoom"
+)
+
+// formerObject is an object as it was stored before the merge state was an annotation, from the
+// events before, and compacted and with its status as of then; and events after.
+type formerObject struct {
+	Stored        *v1alpha1.ZoomMeeting
+	Now           time.Time
+	Before, After []struct {
+		Event        *zoom.Event
+		Installation string
+	}
+}
+
+func formerObjects(t *testing.T) map[string]formerObject {
+	t.Helper()
+	files, err := filepath.Glob(filepath.Join("testdata", "former", "*.json"))
+	if err != nil || len(files) == 0 {
+		t.Fatalf("%d files, %v", len(files), err)
+	}
+	objects := map[string]formerObject{}
+	for _, file := range files {
+		raw, err := os.ReadFile(file)
+		if err != nil {
+			t.Fatal(err)
+		}
+		var o formerObject
+		if err := json.Unmarshal(raw, &o); err != nil {
+			t.Fatalf("%s: %v", file, err)
+		}
+		objects[strings.TrimSuffix(filepath.Base(file), ".json")] = o
+	}
+	return objects
+}
+
+// Every fact, count and watermark of an object that was stored before the merge state was an
+// annotation survives, and what happens then makes of it what it would have without the upgrade.
+func TestFormerObjectsKeepEverything(t *testing.T) {
+	t.Parallel()
+	app := &v1alpha1.ZoomApp{Spec: v1alpha1.ZoomAppSpec{
+		Participants: v1alpha1.ParticipantsCount, Retention: v1alpha1.Retention{EndedSeconds: 604800, Instances: 10},
+	}}
+	for name, o := range formerObjects(t) {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			stored, fresh := o.Stored, &v1alpha1.ZoomMeeting{ObjectMeta: *o.Stored.ObjectMeta.DeepCopy()}
+			for _, d := range o.Before {
+				if err := Change(d.Event, installationOf(d.Installation, ""), v1alpha1.ParticipantsCount)(fresh); err != nil {
+					t.Fatal(err)
+				}
+			}
+			Compact(o.Now, fresh, RetentionOf(app))
+			same := func(when string) {
+				t.Helper()
+				if d := diff(*load(fresh), *load(stored)); d != "" {
+					t.Fatalf("%s (-without an upgrade +upgraded):\n%s", when, d)
+				}
+			}
+			same("as stored")
+			if d := cmp.Diff(stored.Status, Status(o.Now, stored, RetentionOf(app)), cmpopts.EquateEmpty()); d != "" {
+				t.Errorf("the status changes by the upgrade alone:\n%s", d)
+			}
+			if Compact(o.Now, stored, RetentionOf(app)) || len(stored.Annotations) > 0 {
+				t.Error("it is written although nothing happened")
+			}
+			for _, d := range o.After {
+				for _, m := range []*v1alpha1.ZoomMeeting{fresh, stored} {
+					if err := Change(d.Event, installationOf(d.Installation, ""), v1alpha1.ParticipantsCount)(m); err != nil {
+						t.Fatal(err)
+					}
+				}
+				same("after " + d.Event.Name)
+			}
+			stored.TypeMeta, stored.Status = fresh.TypeMeta, fresh.Status
+			if d := cmp.Diff(fresh, stored, cmpopts.EquateEmpty()); d != "" {
+				t.Errorf("what is stored then (-without an upgrade +upgraded):\n%s", d)
+			}
+		})
+	}
+}
+
+// A replica of the version before, which is still there while the operator is upgraded, keeps the
+// annotation, drops the fields it does not know, and begins its merge state anew.
+func TestAReplicaOfTheVersionBeforeTakesNothingAway(t *testing.T) {
+	t.Parallel()
+	m := counted(t)
+	before := load(m)
+	var old struct {
+		metav1.ObjectMeta `json:"metadata"`
+		Spec              map[string]any `json:"spec"`
+	}
+	raw, err := json.Marshal(m)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if err := json.Unmarshal(raw, &old); err != nil {
+		t.Fatal(err)
+	}
+	for _, in := range old.Spec["instances"].([]any) {
+		for _, field := range []string{"participants", "peak", "joins", "precision", "qualityAlerts", "screenShares"} {
+			delete(in.(map[string]any), field)
+		}
+	}
+	if raw, err = json.Marshal(old); err != nil {
+		t.Fatal(err)
+	}
+	kept := &v1alpha1.ZoomMeeting{}
+	if err := json.Unmarshal(raw, kept); err != nil {
+		t.Fatal(err)
+	}
+	if d := diff(*before, *load(kept)); d != "" {
+		t.Errorf("(-before +after):\n%s", d)
+	}
+
+	// It takes a join and the topic of an older event, which it does not know to be older.
+	roster := decodeRoster(nil)
+	segment, _ := segmentOf("u", user(8))
+	segment.join = stamp(minutes(8))
+	roster.add(segment)
+	old.Spec["instances"].([]any)[0].(map[string]any)["attendance"] = map[string]any{"sessions": roster.encode()}
+	old.Spec["schedule"].(map[string]any)["topic"] = "Older"
+	old.Spec["watermarks"] = map[string]any{"topic": *millis(-20)}
+	if raw, err = json.Marshal(old); err != nil {
+		t.Fatal(err)
+	}
+	mixed := &v1alpha1.ZoomMeeting{}
+	if err := json.Unmarshal(raw, mixed); err != nil {
+		t.Fatal(err)
+	}
+	take(t, mixed, said(zoom.EventMeetingCreated, -9, topic("Weekly"))) // once more
+	if in := mixed.Spec.Instances[0]; mixed.Spec.Schedule.Topic != "Weekly" || *in.Joins != 4 || *in.Participants != 3 {
+		t.Errorf("the topic is %s, and the instance %+v", mixed.Spec.Schedule.Topic, in)
+	}
+	if d := cmp.Diff(before.Occurrences, load(mixed).Occurrences, cmpopts.EquateEmpty()); d != "" {
+		t.Errorf("occurrences (-before +after):\n%s", d)
+	}
+}
