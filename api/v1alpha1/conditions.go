@@ -320,13 +320,14 @@ const (
 	// True: Started. False: NotStarted, Ended, Deleted.
 	ConditionLive = "Live"
 
-	// ConditionWaitingForHost says whether people wait for the meeting to begin.
+	// ConditionWaitingForHost says whether people wait for the meeting to begin. It is absent until
+	// somebody has waited.
 	//
 	// True: PeopleWaiting. False: NobodyWaiting.
 	ConditionWaitingForHost = "WaitingForHost"
 
 	// ConditionEndOverdue says whether the meeting has been live for so long without any event that
-	// the event of its end was probably lost.
+	// the event of its end was probably lost. It is absent until that has been so.
 	//
 	// True: NoEventForLong. False: AsExpected.
 	ConditionEndOverdue = "EndOverdue"

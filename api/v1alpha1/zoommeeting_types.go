@@ -424,7 +424,8 @@ const (
 
 // ZoomMeetingStatus is what follows from what Zoom reported.
 type ZoomMeetingStatus struct {
-	// conditions are Live, WaitingForHost and EndOverdue.
+	// conditions are Live, and WaitingForHost, EndOverdue and InstallationFound where they have
+	// something to say.
 	//
 	// +optional
 	// +listType=map

@@ -408,28 +408,28 @@ func TestMeetingConditions(t *testing.T) {
 	}{
 		"a participant in the waiting room of a meeting that has not begun waits for the host": {
 			now: on("-1h10m").Time, meeting: meetingOf(waits),
-			want: map[string]string{"Live": "NotStarted", "WaitingForHost": "PeopleWaiting", "EndOverdue": "AsExpected"},
+			want: map[string]string{"Live": "NotStarted", "WaitingForHost": "PeopleWaiting"},
 		},
 		"nobody waits for the host of a live meeting": {
 			now: on("-50m").Time, meeting: meetingOf(eventAt(zoom.EventMeetingStarted, "-1h", nil), eventAt(zoom.EventParticipantJoinedWaitingRoom, "-55m",
 				&zoom.Participant{UserID: "7", DateTime: &on("-55m").Time})),
-			want: map[string]string{"Live": "Started", "WaitingForHost": "NobodyWaiting", "EndOverdue": "AsExpected"},
+			want: map[string]string{"Live": "Started"},
 		},
 		"nobody waits longer than a day": {
 			now: on("22h40m").Time, meeting: meetingOf(waits),
-			want: map[string]string{"Live": "NotStarted", "WaitingForHost": "NobodyWaiting", "EndOverdue": "AsExpected"},
+			want: map[string]string{"Live": "NotStarted"},
 		},
 		"a live meeting was heard of within a day": {
 			now: on("23h29m").Time, meeting: meetingOf(eventAt(zoom.EventMeetingStarted, "-1h", nil), joins("1", "-30m")),
-			want: map[string]string{"Live": "Started", "WaitingForHost": "NobodyWaiting", "EndOverdue": "AsExpected"},
+			want: map[string]string{"Live": "Started"},
 		},
 		"the end of a live meeting is overdue after a day of silence": {
 			now: on("23h30m").Time, meeting: meetingOf(eventAt(zoom.EventMeetingStarted, "-1h", nil), joins("1", "-30m")),
-			want: map[string]string{"Live": "Started", "WaitingForHost": "NobodyWaiting", "EndOverdue": "NoEventForLong"},
+			want: map[string]string{"Live": "Started", "EndOverdue": "NoEventForLong"},
 		},
 		"a meeting that ended is not overdue": {
 			now: on("100h").Time, meeting: meetingOf(ends("-10m")),
-			want: map[string]string{"Live": "Ended", "WaitingForHost": "NobodyWaiting", "EndOverdue": "AsExpected"},
+			want: map[string]string{"Live": "Ended"},
 		},
 	} {
 		t.Run(name, func(t *testing.T) {
@@ -444,6 +444,43 @@ func TestMeetingConditions(t *testing.T) {
 				t.Errorf("reasons (-want +got):\n%s", diff)
 			}
 		})
+	}
+}
+
+// A condition that would say nothing is absent until it has been true once, and then stays.
+func TestConditionsThatHaveBeenTrueStay(t *testing.T) {
+	guest := &zoom.Participant{UserID: "7", DateTime: &on("-2h").Time}
+	m := meetingOf(eventAt(zoom.EventMeetingStarted, "-90m", nil))
+	reasons := func(now *metav1.Time) (list []string) {
+		m.Status = Status(now.Time, m, counting)
+		for _, c := range m.Status.Conditions {
+			list = append(list, c.Type+" "+string(c.Status)+" "+c.Reason)
+		}
+		return list
+	}
+	for _, step := range []struct {
+		now   string
+		event *zoom.Event
+		want  []string
+	}{
+		{now: "-89m", want: []string{"Live True Started"}},
+		{now: "23h", want: []string{"Live True Started", "EndOverdue True NoEventForLong"}},
+		{now: "24h", event: ends("-10m"), want: []string{"Live False Ended", "EndOverdue False AsExpected"}},
+		{now: "24h", event: eventAt(zoom.EventParticipantJoinedWaitingRoom, "23h59m", &zoom.Participant{UserID: "7", DateTime: &on("23h59m").Time}), want: []string{
+			"Live False Ended", "EndOverdue False AsExpected", "WaitingForHost True PeopleWaiting",
+		}},
+		{now: "48h", event: eventAt(zoom.EventParticipantJoinedWaitingRoom, "-2h", guest), want: []string{
+			"Live False Ended", "EndOverdue False AsExpected", "WaitingForHost False NobodyWaiting",
+		}},
+	} {
+		if step.event != nil {
+			r := load(m)
+			merge(r, step.event, "installation", v1alpha1.ParticipantsCount)
+			r.store(m)
+		}
+		if diff := cmp.Diff(step.want, reasons(on(step.now))); diff != "" {
+			t.Errorf("at %s (-want +got):\n%s", step.now, diff)
+		}
 	}
 }
 

@@ -30,7 +30,7 @@ func withoutCounts(m *v1alpha1.ZoomMeeting) *record {
 }
 
 // Status is what follows from what is known of a meeting at that time. The previous status matters only
-// for when the conditions last changed.
+// for which conditions there are and when they last changed.
 func Status(now time.Time, m *v1alpha1.ZoomMeeting, p Retention) v1alpha1.ZoomMeetingStatus {
 	r := load(m)
 	f := factsOf(r)
@@ -47,6 +47,9 @@ func Status(now time.Time, m *v1alpha1.ZoomMeeting, p Retention) v1alpha1.ZoomMe
 	}
 	status.StartTime, status.Duration = headline(r, &status, waitsFor)
 	for _, c := range meetingConditions(now, r, f, state, waitsFor) {
+		if saysNothing(c) && meta.FindStatusCondition(status.Conditions, c.Type) == nil {
+			continue
+		}
 		c.ObservedGeneration = m.Generation
 		c.LastTransitionTime = metav1.Time{Time: now.UTC().Truncate(time.Second)}
 		meta.SetStatusCondition(&status.Conditions, c)
@@ -57,6 +60,12 @@ func Status(now time.Time, m *v1alpha1.ZoomMeeting, p Retention) v1alpha1.ZoomMe
 		meta.RemoveStatusCondition(&status.Conditions, v1alpha1.ConditionInstallationFound)
 	}
 	return status
+}
+
+// saysNothing reports whether a condition says that nothing is out of the ordinary. It is absent
+// until it has been true once: that is so of nearly all meetings, and their objects are to be small.
+func saysNothing(c metav1.Condition) bool {
+	return c.Status == metav1.ConditionFalse && c.Type != v1alpha1.ConditionLive
 }
 
 // installationCondition is False while the installation of a meeting does not exist; not ok when it
