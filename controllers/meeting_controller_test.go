@@ -271,6 +271,42 @@ func TestAStatusThatStandsIsNotWrittenAgain(t *testing.T) {
 	}
 }
 
+// Most events of a meeting change nothing in its status but the generation that it was made from.
+func TestAStatusThatRepeatsItselfIsWrittenOnceAMinute(t *testing.T) {
+	w := newWorld(t)
+	r, _ := w.reconciler()
+	m := w.meeting(t, "1", func(s *v1alpha1.ZoomMeetingSpec) { s.Instances = []v1alpha1.MeetingInstance{held("a", at("-1h"), nil)} })
+	for _, step := range []struct {
+		at       string
+		change   func(*v1alpha1.ZoomMeeting)
+		observed int64
+		again    time.Duration
+	}{
+		{at: "0s", observed: 1, again: 23 * time.Hour},
+		{at: "10s", change: func(m *v1alpha1.ZoomMeeting) { m.Spec.HostID = "a" }, observed: 1, again: 50 * time.Second},
+		{at: "30s", change: func(m *v1alpha1.ZoomMeeting) { m.Spec.HostID = "b" }, observed: 1, again: 30 * time.Second},
+		{at: "60s", observed: 3, again: 23*time.Hour - time.Minute},
+		{at: "70s", change: func(m *v1alpha1.ZoomMeeting) { m.Spec.HostID = "c" }, observed: 3, again: 50 * time.Second},
+		{at: "80s", change: func(m *v1alpha1.ZoomMeeting) { m.Spec.Instances[0].EndedAt = at("80s") }, observed: 5, again: 2 * time.Hour},
+		{at: "10m", change: func(m *v1alpha1.ZoomMeeting) { m.Spec.HostID = "d" }, observed: 6, again: 2*time.Hour - 10*time.Minute + 80*time.Second},
+	} {
+		if step.change != nil {
+			change(t, w, m, step.change)
+		}
+		w.clock.Set(at(step.at).Time)
+		result, err := r.Reconcile(t.Context(), m)
+		if err != nil {
+			t.Fatal(err)
+		}
+		if err := w.get(t, m); err != nil {
+			t.Fatal(err)
+		}
+		if got := m.Status.Conditions[0].ObservedGeneration; got != step.observed || result.RequeueAfter != step.again {
+			t.Errorf("at %s generation %d is observed of %d, and again in %s; want %d, and %s", step.at, got, m.Generation, result.RequeueAfter, step.observed, step.again)
+		}
+	}
+}
+
 func TestStatusSurvivesEverythingTheAPIAllows(t *testing.T) {
 	w := newWorld(t)
 	r, _ := w.reconciler()

@@ -2,8 +2,8 @@
 // spec, and removes what the retention no longer keeps.
 //
 // What follows from the spec of a meeting, and until when, is decided in internal/meeting. The
-// controller (controller.go) writes it, records Events about transitions (events.go), and requeues
-// the meeting for its next change. A meeting that is planned in the host's personal room (room.go)
+// controller (controller.go) writes it, but for one that only repeats itself (repeat.go), records
+// Events about transitions (events.go), and requeues the meeting for its next change. A meeting that is planned in the host's personal room (room.go)
 // is reconciled together with the ZoomMeeting of that room.
 package meeting
 
@@ -48,6 +48,8 @@ type Reconciler struct {
 	// CountDelay is how long the status waits when nothing but counts has changed, so that a
 	// hundred participants who join within a second are a few writes.
 	CountDelay time.Duration
+
+	statuses statusWrites
 }
 
 // +kubebuilder:rbac:groups=zoom-operator.io,resources=zoommeetings,verbs=list;watch;update;delete
@@ -139,12 +141,17 @@ func (r *Reconciler) Reconcile(ctx context.Context, m *v1alpha1.ZoomMeeting) (ct
 		return ctrl.Result{}, err
 	}
 	now := r.Now()
+	var repeatIn time.Duration
 	if at, over := meeting.Expiry(now, seen, p); over && !at.After(now) {
 		err = client.IgnoreNotFound(deletion.Delete(ctx, r.Client, m, deletion.Retention))
 	} else {
-		err = r.follow(ctx, now, m, seen, p)
+		repeatIn, err = r.follow(ctx, now, m, seen, p)
 	}
-	switch at, changes := meeting.NextChange(now, seen, p); {
+	at, changes := meeting.NextChange(now, seen, p)
+	if repeatIn > 0 && (!changes || now.Add(repeatIn).Before(at)) {
+		at, changes = now.Add(repeatIn), true
+	}
+	switch {
 	case apierrors.IsConflict(err):
 		// The meeting was written since it was read: by an event, or by this controller, whose own
 		// status write is not in the cache yet. In a burst the next event is near.
@@ -183,33 +190,39 @@ func (r *Reconciler) app(ctx context.Context, m *v1alpha1.ZoomMeeting) (*v1alpha
 }
 
 // follow writes a meeting's status, its spec when something in it is no longer kept, and its
-// metadata when an owner reference would have it garbage collected with its installation.
-func (r *Reconciler) follow(ctx context.Context, now time.Time, m, seen *v1alpha1.ZoomMeeting, p meeting.Retention) error {
+// metadata when an owner reference would have it garbage collected with its installation. It
+// returns after how long a status that only repeats itself is to be written; 0 for none.
+func (r *Reconciler) follow(ctx context.Context, now time.Time, m, seen *v1alpha1.ZoomMeeting, p meeting.Retention) (time.Duration, error) {
 	tidied := m.DeepCopy()
 	if owned := meeting.RemoveOwner(tidied); !meeting.Compact(now, tidied, p) && !owned {
-		return r.report(ctx, m, meeting.Status(now, seen, p))
+		return r.report(ctx, now, m, meeting.Status(now, seen, p))
 	}
 	if err := r.Client.Update(ctx, tidied, fieldowner.Controller); err != nil {
-		return client.IgnoreNotFound(fmt.Errorf("taking away what is no longer kept of ZoomMeeting %s/%s: %w", m.Namespace, m.Name, err))
+		return 0, client.IgnoreNotFound(fmt.Errorf("taking away what is no longer kept of ZoomMeeting %s/%s: %w", m.Namespace, m.Name, err))
 	}
 	seen = seen.DeepCopy()
 	seen.Generation = tidied.Generation
-	return r.report(ctx, tidied, meeting.Status(now, seen, p))
+	return r.report(ctx, now, tidied, meeting.Status(now, seen, p))
 }
 
 // report writes a status if it differs from the present one, and records Events of what happened in
 // between. The write carries the resourceVersion that was read: otherwise, with a cache that is
-// behind, an Event would be recorded twice.
-func (r *Reconciler) report(ctx context.Context, m *v1alpha1.ZoomMeeting, status v1alpha1.ZoomMeetingStatus) error {
+// behind, an Event would be recorded twice. One that would only repeat itself may wait.
+func (r *Reconciler) report(ctx context.Context, now time.Time, m *v1alpha1.ZoomMeeting, status v1alpha1.ZoomMeetingStatus) (time.Duration, error) {
+	key := client.ObjectKeyFromObject(m)
 	if equality.Semantic.DeepEqual(m.Status, status) {
-		return nil
+		return 0, nil
+	}
+	if wait := r.statuses.wait(key, now); wait > 0 && repeats(&m.Status, &status) {
+		return wait, nil
 	}
 	after := m.DeepCopy()
 	after.Status = status
 	if err := r.Client.Status().Update(ctx, after, fieldowner.Controller); err != nil {
-		return client.IgnoreNotFound(fmt.Errorf("writing the status of ZoomMeeting %s/%s: %w", m.Namespace, m.Name, err))
+		return 0, client.IgnoreNotFound(fmt.Errorf("writing the status of ZoomMeeting %s/%s: %w", m.Namespace, m.Name, err))
 	}
+	r.statuses.wrote(key, now)
 	events.Record(r.Events, m, transitions(&m.Status, &status, m.Spec.Removal)...)
-	observeLag(r.Now(), &m.Status, &status, m.Spec.Removal)
-	return nil
+	observeLag(now, &m.Status, &status, m.Spec.Removal)
+	return 0, nil
 }
