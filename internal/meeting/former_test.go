@@ -11,6 +11,7 @@ import (
 	"github.com/google/go-cmp/cmp"
 	"github.com/google/go-cmp/cmp/cmpopts"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+	"k8s.io/apimachinery/pkg/apis/meta/v1/unstructured"
 
 	"github.com/zoom-operator/zoom-operator/api/v1alpha1"
 	"github.com/zoom-operator/zoom-operator/zoom"
@@ -111,11 +112,20 @@ func TestAReplicaOfTheVersionBeforeTakesNothingAway(t *testing.T) {
 	if err := json.Unmarshal(raw, &old); err != nil {
 		t.Fatal(err)
 	}
-	for _, in := range old.Spec["instances"].([]any) {
-		for _, field := range []string{"participants", "peak", "joins", "precision", "qualityAlerts", "screenShares"} {
-			delete(in.(map[string]any), field)
+	instances, _, err := unstructured.NestedSlice(old.Spec, "instances")
+	if err != nil {
+		t.Fatal(err)
+	}
+	var former []map[string]any
+	for _, in := range instances {
+		if in, ok := in.(map[string]any); ok {
+			for _, field := range []string{"participants", "peak", "joins", "precision", "qualityAlerts", "screenShares"} {
+				delete(in, field)
+			}
+			former = append(former, in)
 		}
 	}
+	old.Spec["instances"] = former
 	if raw, err = json.Marshal(old); err != nil {
 		t.Fatal(err)
 	}
@@ -132,8 +142,10 @@ func TestAReplicaOfTheVersionBeforeTakesNothingAway(t *testing.T) {
 	segment, _ := segmentOf("u", user(8))
 	segment.join = stamp(minutes(8))
 	roster.add(segment)
-	old.Spec["instances"].([]any)[0].(map[string]any)["attendance"] = map[string]any{"sessions": roster.encode()}
-	old.Spec["schedule"].(map[string]any)["topic"] = "Older"
+	former[0]["attendance"] = map[string]any{"sessions": roster.encode()}
+	if err := unstructured.SetNestedField(old.Spec, "Older", "schedule", "topic"); err != nil {
+		t.Fatal(err)
+	}
 	old.Spec["watermarks"] = map[string]any{"topic": *millis(-20)}
 	if raw, err = json.Marshal(old); err != nil {
 		t.Fatal(err)
