@@ -104,8 +104,10 @@ func alike(t *testing.T, o *unstructured.Unstructured) {
 		}
 		o.SetAnnotations(without(o.GetAnnotations(), "helm.sh/resource-policy"))
 	case "Deployment":
-		for _, c := range field[[]any](t, o, "spec", "template", "spec", "containers") {
-			delete(c.(map[string]any), "imagePullPolicy") // what Kubernetes has for a tag that is not latest
+		for _, container := range at(o.Object, "spec", "template", "spec", "containers") {
+			if container, ok := container.(map[string]any); ok {
+				delete(container, "imagePullPolicy") // what Kubernetes has for a tag that is not latest
+			}
 		}
 	}
 }
@@ -154,32 +156,22 @@ func accepted(t *testing.T, manifests []byte) {
 	for _, o := range all {
 		switch o.GetKind() {
 		case "HTTPRoute": // of CRDs that this API server does not have
-			for _, rule := range field[[]any](t, o, "spec", "rules") {
-				for _, ref := range rule.(map[string]any)["backendRefs"].([]any) {
-					leadsTo(t, all, ref.(map[string]any)["name"].(string), ref.(map[string]any)["port"])
-				}
-			}
+			leadsTo(t, all, at(o.Object, "spec", "rules", "backendRefs", "name"), at(o.Object, "spec", "rules", "backendRefs", "port"))
 			continue
 		case "PrometheusRule": // as well; Prometheus' own engine takes the rules in test/prometheus
 			continue
 		case "ServiceMonitor":
-			service := all["Service/"+o.GetNamespace()+"/zoom-operator-metrics"]
+			leadsTo(t, all, []any{"zoom-operator-metrics"}, at(o.Object, "spec", "endpoints", "port"))
+			labels := all["Service/"+o.GetNamespace()+"/zoom-operator-metrics"].GetLabels()
 			for key, value := range field[map[string]any](t, o, "spec", "selector", "matchLabels") {
-				if service.GetLabels()[key] != value {
-					t.Errorf("the ServiceMonitor selects %s=%s, and the Service has %v", key, value, service.GetLabels())
+				if labels[key] != value {
+					t.Errorf("the ServiceMonitor selects %s=%s, and the Service has %v", key, value, labels)
 				}
-			}
-			for _, endpoint := range field[[]any](t, o, "spec", "endpoints") {
-				leadsTo(t, all, service.GetName(), endpoint.(map[string]any)["port"])
 			}
 			continue
 		case "Ingress":
-			for _, rule := range field[[]any](t, o, "spec", "rules") {
-				for _, path := range rule.(map[string]any)["http"].(map[string]any)["paths"].([]any) {
-					service := path.(map[string]any)["backend"].(map[string]any)["service"].(map[string]any)
-					leadsTo(t, all, service["name"].(string), service["port"].(map[string]any)["name"])
-				}
-			}
+			service := []string{"spec", "rules", "http", "paths", "backend", "service"}
+			leadsTo(t, all, at(o.Object, append(service, "name")...), at(o.Object, append(service, "port", "name")...))
 		}
 		text, err := yaml.Marshal(o.Object)
 		if err != nil {
@@ -192,20 +184,20 @@ func accepted(t *testing.T, manifests []byte) {
 	output(t, apply)
 }
 
-// leadsTo fails unless a Service is among the objects and has the port, by its name or number.
-func leadsTo(t *testing.T, all map[string]*unstructured.Unstructured, service string, port any) {
+// leadsTo fails unless each Service is among the objects and has its port, by the port's name or number.
+func leadsTo(t *testing.T, all map[string]*unstructured.Unstructured, services, ports []any) {
 	t.Helper()
-	for _, o := range all {
-		if o.GetKind() != "Service" || o.GetName() != service {
-			continue
-		}
-		for _, p := range field[[]any](t, o, "spec", "ports") {
-			if p := p.(map[string]any); p["name"] == port || p["port"] == port {
-				return
-			}
+	if len(services) == 0 || len(services) != len(ports) {
+		t.Fatalf("it leads to the Services %v at %v", services, ports)
+	}
+	for i, name := range services {
+		if !slices.ContainsFunc(slices.Collect(maps.Values(all)), func(o *unstructured.Unstructured) bool {
+			has := append(at(o.Object, "spec", "ports", "name"), at(o.Object, "spec", "ports", "port")...)
+			return o.GetKind() == "Service" && o.GetName() == name && slices.Contains(has, ports[i])
+		}) {
+			t.Errorf("there is no port %v of a Service %v", ports[i], name)
 		}
 	}
-	t.Errorf("there is no port %v of a Service %s", port, service)
 }
 
 // What cannot work is refused with a sentence that says what to do.
@@ -327,6 +319,25 @@ func without(labels map[string]string, keys ...string) map[string]string {
 		return nil
 	}
 	return labels
+}
+
+// at are the values at a path, in each element of the lists on the way.
+func at(value any, path ...string) (found []any) {
+	switch value := value.(type) {
+	case []any:
+		for _, element := range value {
+			found = append(found, at(element, path...)...)
+		}
+		return found
+	case map[string]any:
+		if len(path) > 0 {
+			return at(value[path[0]], path[1:]...)
+		}
+	}
+	if value == nil || len(path) > 0 {
+		return nil
+	}
+	return []any{value}
 }
 
 // field is what an object has at a path.

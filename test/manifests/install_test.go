@@ -49,10 +49,8 @@ func TestInstall(t *testing.T) {
 	example := output(t, exec.CommandContext(t.Context(), "bin/kustomize", "build", "config/example"))
 	accepted(t, example)
 	ingress := objects(t, example)["Ingress/zoom-operator-system/zoom-operator"]
-	for _, rule := range field[[]any](t, ingress, "spec", "rules") {
-		if host := rule.(map[string]any)["host"]; host != "zoom.your.org" {
-			t.Errorf("the Ingress is for %v, not for the host of --external-url", host)
-		}
+	if hosts := at(ingress.Object, "spec", "rules", "host"); len(hosts) != 1 || hosts[0] != "zoom.your.org" {
+		t.Errorf("the Ingress is for %v, not for the host of --external-url", hosts)
 	}
 }
 
