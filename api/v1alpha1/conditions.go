@@ -105,8 +105,8 @@ const (
 	// ReasonExternalURLUnknown means that the operator runs without --external-url, so it does
 	// not know where Zoom has to send its webhooks.
 	ReasonExternalURLUnknown = "ExternalURLUnknown"
-	// ReasonSuspended means that spec.suspend holds the app still, and that nothing else is missing.
-	// Take spec.suspend away to go on.
+	// ReasonSuspended means that the app is held still by spec.suspend, and that nothing else is
+	// missing. Take spec.suspend away to go on.
 	ReasonSuspended = "Suspended"
 	// ReasonCloudUnknown means that spec.cloud of the ZoomApp names a cloud that the operator does
 	// not know. Nothing is sent anywhere.

@@ -20,8 +20,8 @@ if ready ~= nil then
   health.message = ready.message
   if ready.status == "True" then
     health.status = "Healthy"
-  elseif ready.reason == "Invited" then
-    -- An invitation is as it was declared, and a customer may take weeks.
+  elseif ready.reason == "Invited" or ready.reason == "Suspended" then
+    -- As it was declared: a customer may take weeks, and an admin ends spec.suspend.
     health.status = "Suspended"
   end
 end

@@ -12,9 +12,10 @@ import (
 
 // passing are the reasons of a Ready that is False which may end by themselves, or with what a
 // customer does: an invitation waits to be followed, and what is not heard of may be heard of yet.
+// That an app is suspended is as its admin declared it.
 var passing = sets.New(
 	v1alpha1.ReasonTerminating, v1alpha1.ReasonRefreshFailing, v1alpha1.ReasonClientIDContested, v1alpha1.ReasonInvited,
-	v1alpha1.ReasonNeverAuthorized, v1alpha1.ReasonNoRecentEvents,
+	v1alpha1.ReasonNeverAuthorized, v1alpha1.ReasonNoRecentEvents, v1alpha1.ReasonSuspended,
 )
 
 // Set adds Stalled to the conditions, with the reason of Ready, where Ready is False until an admin

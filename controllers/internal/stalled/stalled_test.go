@@ -29,6 +29,7 @@ func TestKstatus(t *testing.T) {
 		"one that Zoom refuses":             {metav1.ConditionFalse, v1alpha1.ReasonClientRejected, 2, false, status.FailedStatus},
 		"one whose claim is open":           {metav1.ConditionFalse, v1alpha1.ReasonClientIDContested, 2, false, status.InProgressStatus},
 		"one whose events fit no secret":    {metav1.ConditionUnknown, v1alpha1.ReasonSecretTokenWrong, 2, false, status.InProgressStatus},
+		"one that is suspended":             {metav1.ConditionFalse, v1alpha1.ReasonSuspended, 2, false, status.InProgressStatus},
 		"a consent that stands":             {metav1.ConditionTrue, v1alpha1.ReasonConsented, 2, false, status.CurrentStatus},
 		"an invitation":                     {metav1.ConditionFalse, v1alpha1.ReasonInvited, 2, false, status.InProgressStatus},
 		"a consent that is under way":       {metav1.ConditionUnknown, v1alpha1.ReasonInstalling, 2, false, status.InProgressStatus},
@@ -50,7 +51,7 @@ func TestKstatus(t *testing.T) {
 			if got := judged(t, in); got != tt.want {
 				t.Errorf("it is %s, want %s; its conditions are %+v", got, tt.want, in.Status.Conditions)
 			}
-			if got, want := byArgoCD(t, in), argoCD[tt.want]; !tt.deleted && got != want && !(got == "Suspended" && tt.reason == v1alpha1.ReasonInvited) {
+			if got, want := byArgoCD(t, in), argoCD[tt.want]; !tt.deleted && got != want && !(got == "Suspended" && (tt.reason == v1alpha1.ReasonInvited || tt.reason == v1alpha1.ReasonSuspended)) {
 				t.Errorf("by the script for Argo CD it is %s, want %s", got, want)
 			}
 			healthy := ready
