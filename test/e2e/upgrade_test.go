@@ -3,6 +3,7 @@ package e2e
 import (
 	"context"
 	"fmt"
+	"maps"
 	"net/http"
 	"net/url"
 	"os"
@@ -129,6 +130,12 @@ func TestUpgradeFromOneDeployment(t *testing.T) {
 	formerly(t, "objects.yaml", "NAMESPACE", a.key.Namespace, "CLIENT-ID", a.clientID, "CLIENT-SECRET", oauthClientSecret, "SECRET-TOKEN", oauthSecretToken, "ZOOM", at)
 	a.formerCustomer(t, ana, at, "81000000101")
 	a.formerCustomer(t, bea, at, "81000000102")
+	// An invitation could have a longer name then than it can have now.
+	long := &v1alpha1.ZoomInstallation{ObjectMeta: metav1.ObjectMeta{Namespace: a.key.Namespace, Name: strings.Repeat("long-", 20) + "name"}}
+	long.Spec.AppRef.Name = a.key.Name
+	if err := system.Client.Create(t.Context(), long); err != nil {
+		t.Fatal(err)
+	}
 
 	refuses(t, "An operator of an earlier version works in every namespace", "deploy", "OVERLAY=namespaced", "NAMESPACES=community")
 	deploy(t)
@@ -159,6 +166,23 @@ func TestUpgradeFromOneDeployment(t *testing.T) {
 	for _, p := range []zoomtest.Login{ana, bea} {
 		within(t, settleWithin, func(ctx context.Context) error { return a.ownedByNobody(ctx, p) })
 	}
+	within(t, settleWithin, func(ctx context.Context) error {
+		for name, labels := range map[string]map[string]string{
+			long.Name:      {v1alpha1.AppLabel: a.key.Name},
+			a.nameFor(ana): {v1alpha1.AppLabel: a.key.Name, v1alpha1.InstallationLabel: a.nameFor(ana), v1alpha1.ManagedByLabel: v1alpha1.ManagedByOperator},
+		} {
+			in, err := a.installation(ctx, name)
+			if err != nil {
+				return err
+			}
+			delete(in.Labels, v1alpha1.ConsentFlowLabel)
+			if !maps.Equal(in.Labels, labels) || !slices.Contains(in.Finalizers, v1alpha1.InstallationFinalizer) {
+				return fmt.Errorf("%s has the labels %v and the finalizers %v", name, in.Labels, in.Finalizers)
+			}
+		}
+		return nil
+	})
+	a.kubectl(t, "delete", "zi", long.Name)
 	a.kubectl(t, "delete", "secret", "credentials")
 	if err := system.Client.Create(t.Context(), oauthCredentials.Secret(fixture.App(a.key, a.clientID, nil))); err != nil {
 		t.Fatal(err)

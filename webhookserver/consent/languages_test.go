@@ -16,73 +16,70 @@ import (
 	"github.com/zoom-operator/zoom-operator/webhookserver/telemetry"
 )
 
-func eachTongue(t *testing.T, name string, do func(*testing.T, *tongue)) {
-	t.Helper()
-	for _, says := range tongues {
-		t.Run(name+" in "+says.tag.String(), func(t *testing.T) { do(t, says) })
-	}
-}
-
 // Whatever a page says, it says in every language, about the same, and in as many paragraphs.
 func TestEveryLanguageSaysEverything(t *testing.T) {
 	placeholders := regexp.MustCompile(`\{\w+\}`)
-	eachTongue(t, "words", func(t *testing.T, says *tongue) {
-		if want, got := slices.Sorted(maps.Keys(english.Words)), slices.Sorted(maps.Keys(says.Words)); !slices.Equal(want, got) {
-			t.Errorf("there are the words\n%q, want\n%q", got, want)
-		}
-		for key, text := range says.Words {
-			want, got := placeholders.FindAllString(english.Words[key], -1), placeholders.FindAllString(text, -1)
-			if slices.Sort(want); !slices.Equal(want, slices.Sorted(slices.Values(got))) || strings.TrimSpace(text) != text || text == "" {
-				t.Errorf("%s says %q", key, text)
+	for _, says := range tongues {
+		t.Run(says.tag.String(), func(t *testing.T) {
+			if want, got := slices.Sorted(maps.Keys(english.Words)), slices.Sorted(maps.Keys(says.Words)); !slices.Equal(want, got) {
+				t.Errorf("there are the words\n%q, want\n%q", got, want)
 			}
-		}
-		if want, got := slices.Sorted(maps.Keys(problems)), slices.Sorted(maps.Keys(says.Problems)); !slices.Equal(want, got) {
-			t.Errorf("there are the problems\n%q, want\n%q", got, want)
-		}
-		for reason, p := range says.Problems {
-			if len(p.Text) != len(english.Problems[reason].Text) || slices.Contains(p.Text, "") {
-				t.Errorf("the page of %s says %q", reason, p.Text)
+			for key, text := range says.Words {
+				want, got := placeholders.FindAllString(english.Words[key], -1), placeholders.FindAllString(text, -1)
+				if slices.Sort(want); !slices.Equal(want, slices.Sorted(slices.Values(got))) || strings.TrimSpace(text) != text || text == "" {
+					t.Errorf("%s says %q", key, text)
+				}
 			}
-		}
-	})
+			if want, got := slices.Sorted(maps.Keys(problems)), slices.Sorted(maps.Keys(says.Problems)); !slices.Equal(want, got) {
+				t.Errorf("there are the problems\n%q, want\n%q", got, want)
+			}
+			for reason, p := range says.Problems {
+				if len(p.Text) != len(english.Problems[reason].Text) || slices.Contains(p.Text, "") {
+					t.Errorf("the page of %s says %q", reason, p.Text)
+				}
+			}
+		})
+	}
 }
 
 // Every word is on some page, and every page has its words.
 func TestPagesHaveTheirWords(t *testing.T) {
 	publisher := &v1alpha1.Publisher{Name: "Ana", SupportURL: "https://a.example/s", PrivacyURL: "https://a.example/p", TermsURL: "https://a.example/t"}
-	eachTongue(t, "pages", func(t *testing.T, says *tongue) {
-		var all strings.Builder
-		for page := range pages {
-			for _, yes := range []bool{true, false} {
-				v := view{
-					tongue: says, App: "app", Publisher: publisher, Admin: yes, Invited: yes, ByInvitation: !yes, Participants: yes, KeepsAccess: yes,
-					Scopes: []string{"s"}, Continue: "/c", Confirm: "/f", Install: "/i",
-				}
-				if yes {
-					v.Missing = []v1alpha1.Scope{"m"}
-				}
-				for _, admin := range []bool{true, false} {
-					for _, invited := range []bool{true, false} {
-						v.Admin, v.Invited = admin, invited
-						body, err := render(page, v)
-						if err != nil {
-							t.Fatal(err)
+	for _, says := range tongues {
+		t.Run(says.tag.String(), func(t *testing.T) {
+			var all strings.Builder
+			for page := range pages {
+				for _, yes := range []bool{true, false} {
+					v := view{
+						tongue: says, App: "app", Publisher: publisher, Admin: yes, Invited: yes, ByInvitation: !yes, Participants: yes, KeepsAccess: yes,
+						Scopes: []string{"s"}, Continue: "/c", Confirm: "/f", Install: "/i",
+					}
+					if yes {
+						v.Missing = []v1alpha1.Scope{"m"}
+					}
+					for _, admin := range []bool{true, false} {
+						for _, invited := range []bool{true, false} {
+							v.Admin, v.Invited = admin, invited
+							body, err := render(page, v)
+							if err != nil {
+								t.Fatal(err)
+							}
+							all.Write(body)
 						}
-						all.Write(body)
 					}
 				}
 			}
-		}
-		for key := range says.Words {
-			if strings.HasPrefix(key, "install.title") || strings.HasPrefix(key, "confirm.title") || strings.HasPrefix(key, "installed.title") {
-				continue // which the handlers put there
+			for key := range says.Words {
+				if strings.HasPrefix(key, "install.title") || strings.HasPrefix(key, "confirm.title") || strings.HasPrefix(key, "installed.title") {
+					continue // which the handlers put there
+				}
+				text, err := says.markup(key, "app", "Ana")
+				if err != nil || !strings.Contains(all.String(), string(text)) {
+					t.Errorf("no page says %s: %q", key, text)
+				}
 			}
-			text, err := says.markup(key, "app", "Ana")
-			if err != nil || !strings.Contains(all.String(), string(text)) {
-				t.Errorf("no page says %s: %q", key, text)
-			}
-		}
-	})
+		})
+	}
 }
 
 func TestThePageIsInTheBrowsersLanguage(t *testing.T) {

@@ -26,35 +26,37 @@ import (
 
 func TestEveryProblemHasItsPage(t *testing.T) {
 	for reason, p := range problems {
-		eachTongue(t, reason, func(t *testing.T, says *tongue) {
-			v := &consentRequest{
-				app: &v1alpha1.ZoomApp{ObjectMeta: metav1.ObjectMeta{Namespace: "ns", Name: "app"}}, tongue: says,
-			}
-			re := v.responseTo(refuse(reason))
-			body, err := render(re.page, v.identified(re.view))
-			if err != nil {
-				t.Fatal(err)
-			}
-			page := string(body)
-			if re.code < 400 || re.code > 599 {
-				t.Errorf("its status is %d", re.code)
-			}
-			if n := strings.Count(page, "<h1>"); n != 1 {
-				t.Errorf("it has %d headings of the first level", n)
-			}
-			words := says.Problems[reason]
-			if !strings.Contains(page, "<title>") || !strings.Contains(page, `lang="`+says.tag.String()+`"`) || words.Title == "" || len(words.Text) == 0 {
-				t.Error("it has no title, language or text")
-			}
-			if offered := strings.Contains(page, `href="`+urls.Install("ns", "app")+`"`); offered != p.again {
-				t.Errorf("it offers to begin again: %t", offered)
-			}
-			for _, word := range []string{"operator", "Kubernetes", "Secret", "token", "OAuth", "state", "--"} {
-				if text := strings.Join(append(words.Text, words.Title), " "); strings.Contains(text, word) {
-					t.Errorf("it says %q to a customer", word)
+		for _, says := range tongues {
+			t.Run(reason+" in "+says.tag.String(), func(t *testing.T) {
+				v := &consentRequest{
+					app: &v1alpha1.ZoomApp{ObjectMeta: metav1.ObjectMeta{Namespace: "ns", Name: "app"}}, tongue: says,
 				}
-			}
-		})
+				re := v.responseTo(refuse(reason))
+				body, err := render(re.page, v.identified(re.view))
+				if err != nil {
+					t.Fatal(err)
+				}
+				page := string(body)
+				if re.code < 400 || re.code > 599 {
+					t.Errorf("its status is %d", re.code)
+				}
+				if n := strings.Count(page, "<h1>"); n != 1 {
+					t.Errorf("it has %d headings of the first level", n)
+				}
+				words := says.Problems[reason]
+				if !strings.Contains(page, "<title>") || !strings.Contains(page, `lang="`+says.tag.String()+`"`) || words.Title == "" || len(words.Text) == 0 {
+					t.Error("it has no title, language or text")
+				}
+				if offered := strings.Contains(page, `href="`+urls.Install("ns", "app")+`"`); offered != p.again {
+					t.Errorf("it offers to begin again: %t", offered)
+				}
+				for _, word := range []string{"operator", "Kubernetes", "Secret", "token", "OAuth", "state", "--"} {
+					if text := strings.Join(append(words.Text, words.Title), " "); strings.Contains(text, word) {
+						t.Errorf("it says %q to a customer", word)
+					}
+				}
+			})
+		}
 	}
 }
 

@@ -51,7 +51,11 @@ func TestKstatus(t *testing.T) {
 			if got := judged(t, in); got != tt.want {
 				t.Errorf("it is %s, want %s; its conditions are %+v", got, tt.want, in.Status.Conditions)
 			}
-			if got, want := byArgoCD(t, in), argoCD[tt.want]; !tt.deleted && got != want && !(got == "Suspended" && (tt.reason == v1alpha1.ReasonInvited || tt.reason == v1alpha1.ReasonSuspended)) {
+			want := argoCD[tt.want]
+			if tt.reason == v1alpha1.ReasonInvited || tt.reason == v1alpha1.ReasonSuspended {
+				want = "Suspended"
+			}
+			if got := byArgoCD(t, in); !tt.deleted && got != want {
 				t.Errorf("by the script for Argo CD it is %s, want %s", got, want)
 			}
 			healthy := ready
