@@ -133,14 +133,6 @@ func lastInstance(in *instance, count bool) *v1alpha1.LastInstance {
 	return last
 }
 
-// tallied is how many events were counted; nil when none was reported.
-func tallied(t *tally) *int32 {
-	if t == nil {
-		return nil
-	}
-	return new(countOf(t))
-}
-
 // meetingConditions are the conditions of a meeting, without the generation and the time that they
 // all share.
 func meetingConditions(now time.Time, r *record, f meetingFacts, state v1alpha1.MeetingState, waitsFor *plannedStart) []metav1.Condition {

@@ -53,3 +53,11 @@ func mergeTallies(a, b *tally) *tally {
 	}
 	return t
 }
+
+// tallied is how many events were counted; nil when none was reported.
+func tallied(t *tally) *int32 {
+	if t == nil {
+		return nil
+	}
+	return new(countOf(t))
+}
