@@ -2,13 +2,13 @@ package credentials
 
 import (
 	"context"
-	"math/rand/v2"
 	"sync"
 	"time"
 
 	"github.com/go-logr/logr"
 	"golang.org/x/time/rate"
 	"k8s.io/apimachinery/pkg/types"
+	"k8s.io/apimachinery/pkg/util/wait"
 	"sigs.k8s.io/controller-runtime/pkg/client"
 
 	"github.com/zoom-operator/zoom-operator/api/v1alpha1"
@@ -18,8 +18,7 @@ import (
 const (
 	// refreshEvery is how old the Secret of an app that has requests gets in memory, as long as the
 	// budget is enough for all such apps: a hundred. Jitter makes it up to a half less.
-	refreshEvery  = 30 * time.Second
-	refreshJitter = 0.5
+	refreshEvery = 30 * time.Second
 	// readsPerSecond is how many Secrets a process reads in a second in the long run so that they
 	// are not old, and readsAtOnce after a quiet time. Of a thousand apps that have requests all the
 	// time each is read every 200 seconds.
@@ -172,7 +171,7 @@ func (s *Source) read(ctx context.Context, key types.NamespacedName, e *entry) V
 	e.mu.Lock()
 	defer e.mu.Unlock()
 	e.readAt = s.now()
-	e.dueAt = e.readAt.Add(time.Duration((1 - refreshJitter*rand.Float64()) * float64(refreshEvery)))
+	e.dueAt = e.readAt.Add(wait.Jitter(refreshEvery/2, 1))
 	if err != nil {
 		s.logger.Info("Credentials Secret not readable, using the cached one", "namespace", key.Namespace, "secret", key.Name, "cause", logs.Cause(err))
 		return e.values

@@ -28,13 +28,16 @@ func TestSecretsAreReadWithinABudget(t *testing.T) {
 	const apps = 1000
 	synctest.Test(t, func(t *testing.T) {
 		var reads int
-		var tokens atomic.Value
-		tokens.Store("test-secret-token-0001")
+		var replaced atomic.Bool
 		c := interceptor.NewClient(fake.NewClientBuilder().WithScheme(controlplane.Scheme()).Build(), interceptor.Funcs{
 			Get: func(_ context.Context, _ client.WithWatch, _ client.ObjectKey, obj client.Object, _ ...client.GetOption) error {
 				reads++
 				secret := obj.(*corev1.Secret) //nolint:forcetypeassert // nothing else is read
-				secret.Type, secret.Data = v1alpha1.CredentialsSecretType, map[string][]byte{KeySecretToken: []byte(tokens.Load().(string))}
+				token := "test-secret-token-0001"
+				if replaced.Load() {
+					token = "test-secret-token-0002"
+				}
+				secret.Type, secret.Data = v1alpha1.CredentialsSecretType, map[string][]byte{KeySecretToken: []byte(token)}
 				return nil
 			},
 			List: func(_ context.Context, _ client.WithWatch, list client.ObjectList, _ ...client.ListOption) error {
@@ -87,7 +90,7 @@ func TestSecretsAreReadWithinABudget(t *testing.T) {
 		during("many have a request now and then", 10*time.Minute, 2*time.Minute, apps, budget(10*time.Minute), maxAge)
 
 		time.Sleep(10 * time.Minute) // in the bubble
-		tokens.Store("test-secret-token-0002")
+		replaced.Store(true)
 		if got := source.Get(ctx, &all[0], KeySecretToken).SecretTokens; !slices.Equal(got, []string{"test-secret-token-0002"}) {
 			t.Errorf("an app that was idle is judged by %q, which were replaced", got)
 		}
