@@ -883,11 +883,15 @@ func TestCommitWithoutACache(t *testing.T) {
 		holds []int
 	}{
 		"a new object": {
-			do:   func(t *testing.T, s *server) { s.mustCommit(t, join(1)) },
+			do: func(t *testing.T, s *server) {
+				t.Helper()
+				s.mustCommit(t, join(1))
+			},
 			want: calls{Creates: 1, Live: 1}, holds: []int{1},
 		},
 		"one that is supposed to be new": {
 			do: func(t *testing.T, s *server) {
+				t.Helper()
 				s.committer.Suppose(theObject)
 				s.mustCommit(t, join(1))
 			},
@@ -896,25 +900,39 @@ func TestCommitWithoutACache(t *testing.T) {
 		"and is not": {
 			there: []int{1},
 			do: func(t *testing.T, s *server) {
+				t.Helper()
 				s.committer.Suppose(theObject)
 				s.mustCommit(t, join(2))
 			},
 			want: calls{Creates: 1, Live: 1, Updates: 1}, holds: []int{1, 2},
 		},
 		"one of which nothing is remembered": {
-			there: []int{1}, do: func(t *testing.T, s *server) { s.mustCommit(t, join(2)) },
+			there: []int{1},
+			do: func(t *testing.T, s *server) {
+				t.Helper()
+				s.mustCommit(t, join(2))
+			},
 			want: calls{Live: 1, Updates: 1}, holds: []int{1, 2},
 		},
 		"a change that it contains": {
-			there: []int{1}, do: func(t *testing.T, s *server) { s.mustCommit(t, join(1)) },
+			there: []int{1},
+			do: func(t *testing.T, s *server) {
+				t.Helper()
+				s.mustCommit(t, join(1))
+			},
 			want: calls{Live: 1}, holds: []int{1},
 		},
 		"a hot object": {
-			there: []int{1}, do: func(t *testing.T, s *server) { s.mustCommit(t, join(2), join(3), join(4), join(3)) },
+			there: []int{1},
+			do: func(t *testing.T, s *server) {
+				t.Helper()
+				s.mustCommit(t, join(2), join(3), join(4), join(3))
+			},
 			want: calls{Live: 1, Updates: 3}, holds: []int{1, 2, 3, 4},
 		},
 		"what is remembered is read again before a change, and not for a duplicate": {
 			do: func(t *testing.T, s *server) {
+				t.Helper()
 				s.mustCommit(t, join(1))
 				elsewhere(t, s, status)
 				pass(aloneTTL / 2)
@@ -925,6 +943,7 @@ func TestCommitWithoutACache(t *testing.T) {
 		"another wrote in between": {
 			there: []int{1},
 			do: func(t *testing.T, s *server) {
+				t.Helper()
 				s.mustCommit(t, join(2))
 				elsewhere(t, s, func(m *corev1.ConfigMap) { m.Data["joined-7"] = "" })
 				s.mustCommit(t, join(3))
@@ -934,6 +953,7 @@ func TestCommitWithoutACache(t *testing.T) {
 		"it was deleted a moment ago": {
 			there: []int{1},
 			do: func(t *testing.T, s *server) {
+				t.Helper()
 				s.mustCommit(t, join(2))
 				deleted(t, s)
 				s.mustCommit(t, join(3))
@@ -943,6 +963,7 @@ func TestCommitWithoutACache(t *testing.T) {
 		"it was deleted a while ago": {
 			there: []int{1},
 			do: func(t *testing.T, s *server) {
+				t.Helper()
 				s.mustCommit(t, join(2))
 				deleted(t, s)
 				pass(time.Minute)
@@ -953,6 +974,7 @@ func TestCommitWithoutACache(t *testing.T) {
 		"it was deleted, and a duplicate comes when nothing is remembered": {
 			there: []int{1},
 			do: func(t *testing.T, s *server) {
+				t.Helper()
 				s.mustCommit(t, join(2))
 				deleted(t, s)
 				pass(aloneTTL + time.Second)
@@ -963,6 +985,7 @@ func TestCommitWithoutACache(t *testing.T) {
 		"it is another's, and then it is gone": {
 			there: []int{1},
 			do: func(t *testing.T, s *server) {
+				t.Helper()
 				elsewhere(t, s, func(m *corev1.ConfigMap) { m.Data["account"] = "another's" })
 				if _, err := s.commit(t, join(2)); !errors.Is(err, errForeign) {
 					t.Errorf("answered %v", err)
@@ -975,6 +998,7 @@ func TestCommitWithoutACache(t *testing.T) {
 		"it is no longer remembered because of others": {
 			there: []int{1},
 			do: func(t *testing.T, s *server) {
+				t.Helper()
 				s.committer.recent.size = 2
 				s.mustCommit(t, join(2))
 				for _, other := range []string{"a", "b"} {
@@ -989,6 +1013,7 @@ func TestCommitWithoutACache(t *testing.T) {
 		"one that was read for another reason": {
 			there: []int{1},
 			do: func(t *testing.T, s *server) {
+				t.Helper()
 				if _, known, err := s.committer.Known(t.Context(), theObject); known || err != nil {
 					t.Errorf("known is %v, %v", known, err)
 				}
