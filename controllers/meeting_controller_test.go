@@ -313,8 +313,8 @@ func TestStatusSurvivesEverythingTheAPIAllows(t *testing.T) {
 	m := w.meeting(t, "1", func(s *v1alpha1.ZoomMeetingSpec) {
 		s.Schedule = &v1alpha1.MeetingSchedule{Occurrences: []v1alpha1.MeetingOccurrence{{ID: "1"}}}
 		s.Instances = []v1alpha1.MeetingInstance{{UUID: "a"}, {UUID: "b", Attendance: &runtime.RawExtension{Raw: []byte(`{"sessions":"not a sample"}`)}}}
-		s.Waiting = []byte("not a sample either")
-		s.Watermarks = &runtime.RawExtension{Raw: []byte(`{"host":"yesterday"}`)}
+		s.Waiting = []byte("not a sample either")                                 //nolint:staticcheck // as objects of before have it
+		s.Watermarks = &runtime.RawExtension{Raw: []byte(`{"host":"yesterday"}`)} //nolint:staticcheck // the same
 	})
 	change(t, w, m, func(m *v1alpha1.ZoomMeeting) {
 		m.Annotations = map[string]string{"internal.zoom-operator.io/merge-state": "1.not a merge state"}

@@ -471,12 +471,6 @@ type Retention struct {
 
 // ZoomAppStatus is what the operator found.
 type ZoomAppStatus struct {
-	// observedGeneration is the metadata.generation that the conditions are about.
-	//
-	// +optional
-	// +kubebuilder:validation:Minimum=1
-	ObservedGeneration int64 `json:"observedGeneration,omitempty"`
-
 	// conditions are Ready, Stalled, CredentialsAvailable, EndpointValidated, EventsVerified,
 	// LegacyVerification and ClientIDHeld.
 	//
@@ -485,6 +479,12 @@ type ZoomAppStatus struct {
 	// +listMapKey=type
 	// +kubebuilder:validation:MaxItems=8
 	Conditions []metav1.Condition `json:"conditions,omitempty"`
+
+	// observedGeneration is the metadata.generation that the conditions are about.
+	//
+	// +optional
+	// +kubebuilder:validation:Minimum=1
+	ObservedGeneration int64 `json:"observedGeneration,omitempty"`
 
 	// webhookURL is where Zoom has to send events: Event notification endpoint URL in Zoom's build
 	// flow.

@@ -186,12 +186,6 @@ const (
 
 // ZoomInstallationStatus is what follows from a consent.
 type ZoomInstallationStatus struct {
-	// observedGeneration is the metadata.generation that the conditions are about.
-	//
-	// +optional
-	// +kubebuilder:validation:Minimum=1
-	ObservedGeneration int64 `json:"observedGeneration,omitempty"`
-
 	// conditions are Ready, Authorized, TokenFresh and EventsFlowing, and, while there is cause,
 	// Stalled and MeetingsStored.
 	//
@@ -200,6 +194,12 @@ type ZoomInstallationStatus struct {
 	// +listMapKey=type
 	// +kubebuilder:validation:MaxItems=8
 	Conditions []metav1.Condition `json:"conditions,omitempty"`
+
+	// observedGeneration is the metadata.generation that the conditions are about.
+	//
+	// +optional
+	// +kubebuilder:validation:Minimum=1
+	ObservedGeneration int64 `json:"observedGeneration,omitempty"`
 
 	// installURL is where the customer consents, for the first time or again. It is no secret: with
 	// an accountID, no user of another account can take the invitation. One without is for whoever

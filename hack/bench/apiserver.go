@@ -100,8 +100,9 @@ func atRest(ctx context.Context, config *rest.Config) (writes, error) {
 	}
 }
 
-// gauge is one metric without labels of a process that serves its metrics without protection.
-func gauge(ctx context.Context, url, name string) (float64, error) {
+// residentMemory is the memory, in bytes, of a process that serves its metrics without protection.
+func residentMemory(ctx context.Context, url string) (float64, error) {
+	const name = "process_resident_memory_bytes"
 	families, err := scrape(ctx, &rest.Config{}, url, name)
 	if err != nil {
 		return 0, err

@@ -158,7 +158,7 @@ func (b *bench) startWithMany(ctx context.Context) error {
 		return err
 	}
 	caughtUp := time.Since(begin) - restFor
-	memory, err := gauge(ctx, o.MetricsURL, "process_resident_memory_bytes")
+	memory, err := residentMemory(ctx, o.MetricsURL)
 	if err != nil {
 		return err
 	}
@@ -172,7 +172,7 @@ func (b *bench) startWithMany(ctx context.Context) error {
 	if o, b.many, err = b.startOperator(ctx, many, "--controllers=false"); err != nil {
 		return err
 	}
-	if memory, err = gauge(ctx, o.MetricsURL, "process_resident_memory_bytes"); err != nil {
+	if memory, err = residentMemory(ctx, o.MetricsURL); err != nil {
 		return err
 	}
 	b.table.atMost("  MiB of a receiver that starts", memory/(1<<20), 150)

@@ -53,7 +53,7 @@ func (b *bench) heartbeats(ctx context.Context) error {
 	if err != nil {
 		return err
 	}
-	memory, err := gauge(ctx, o.MetricsURL, "process_resident_memory_bytes")
+	memory, err := residentMemory(ctx, o.MetricsURL)
 	if err != nil {
 		return err
 	}

@@ -38,7 +38,7 @@ func (b *bench) overload(ctx context.Context) error {
 		return err
 	}
 	b.table.atMost("  acknowledged and not stored", float64(lost), 0)
-	memory, err := gauge(ctx, b.wholeOperator.MetricsURL, "process_resident_memory_bytes")
+	memory, err := residentMemory(ctx, b.wholeOperator.MetricsURL)
 	if err != nil {
 		return err
 	}
