@@ -53,10 +53,13 @@ build: ## Build the operator into bin/operator.
 	@$(PROGRESS) "compiling bin/operator" go build -ldflags="-X main.release=$(VERSION)" -o bin/operator .
 
 # run and smoke start a binary, not go run, which does not pass on the signals that are sent to it.
+# CLUSTER=current is the cluster of the kubeconfig's current context, in place of a control plane on this machine.
+CLUSTER ?=
+
 .PHONY: run
-run: build kubernetes ## Run everything on this machine: a cluster's control plane, a Zoom to play with and the operator.
+run: build $(if $(CLUSTER),,kubernetes) ## Run everything on this machine: a cluster's control plane, a Zoom to play with and the operator; CLUSTER=current takes the cluster of kubectl.
 	@$(PROGRESS) "compiling bin/local" go build -o bin/local ./hack/local
-	@KUBEBUILDER_ASSETS="$(ASSETS)" exec bin/local
+	@KUBEBUILDER_ASSETS="$(ASSETS)" exec bin/local $(if $(CLUSTER),--cluster="$(CLUSTER)")
 
 .PHONY: generate
 generate: $(CONTROLLER_GEN) ## Write deepcopy functions, CRDs, RBAC roles, what the chart has of them, docs and the dashboard from the Go source.

@@ -34,27 +34,50 @@ import (
 var errInterrupted = errors.New("interrupted")
 
 func main() {
-	smoke := flag.Bool("smoke", false, "check through kubectl that meetings pass through all states, then end")
+	var o options
+	flag.BoolVar(&o.smoke, "smoke", false, "check through kubectl that meetings pass through all states, then end")
+	flag.StringVar(&o.cluster, "cluster", "", "current: the cluster of the kubeconfig's current context, in place of one on this machine")
 	flag.Parse()
 	// The libraries' messages about a control plane that stops are of no use.
 	log.SetLogger(logr.Discard())
 	klog.SetLogger(logr.Discard())
 	if flag.NArg() > 0 {
-		fmt.Fprintf(os.Stderr, "unexpected argument %q: there is only --smoke\n", flag.Arg(0))
+		fmt.Fprintf(os.Stderr, "unexpected argument %q: there are only --smoke and --cluster\n", flag.Arg(0))
 		os.Exit(2)
 	}
-	if err := run(*smoke); err != nil {
+	if o.cluster != "" && o.cluster != current {
+		fmt.Fprintf(os.Stderr, "--cluster is %q, and can be %s or left out\n", o.cluster, current)
+		os.Exit(2)
+	}
+	if err := run(o); err != nil {
 		fmt.Fprintf(os.Stderr, "\n%v\n", err)
 		os.Exit(1)
 	}
 }
 
+// options are the flags.
+type options struct {
+	smoke   bool
+	cluster string
+}
+
+// current is the cluster that kubectl works with.
+const current = "current"
+
+// binaries is the folder with the programs that are needed.
+func (o options) binaries() (string, error) {
+	if o.cluster == current {
+		return cluster.FindKubectl(".")
+	}
+	return cluster.FindBinaries(".")
+}
+
 // run starts everything, shows the day or checks it, and stops everything.
-func run(smoke bool) error {
+func run(o options) error {
 	if err := cluster.EndWithParent(); err != nil {
 		return fmt.Errorf("the kernel does not tell when the caller ends: %w", err)
 	}
-	binaries, err := cluster.FindBinaries(".")
+	binaries, err := o.binaries()
 	if err != nil {
 		return err
 	}
@@ -69,9 +92,10 @@ func run(smoke bool) error {
 	w := &world{
 		Cluster:     &cluster.Cluster{Root: ".", Binaries: binaries, Folder: f, Children: children, Namespace: community},
 		credentials: newCredentials(),
+		joins:       o.cluster == current,
 		out:         os.Stdout,
 	}
-	if smoke {
+	if o.smoke {
 		err = w.check(ctx)
 	} else {
 		err = w.show(ctx)
@@ -80,14 +104,14 @@ func run(smoke bool) error {
 	if ctx.Err() != nil {
 		err = context.Cause(ctx)
 	}
-	if err != nil && smoke && !errors.Is(err, errInterrupted) {
+	if err != nil && o.smoke && !errors.Is(err, errInterrupted) {
 		f.ShowLogs(os.Stderr)
 	}
-	if !smoke && errors.Is(err, errInterrupted) {
+	if !o.smoke && errors.Is(err, errInterrupted) {
 		err = nil // which is how it is meant to end
 	}
 	begin := time.Now()
-	if stopped := errors.Join(children.Stop(), f.Close()); stopped != nil {
+	if stopped := errors.Join(w.leave(), children.Stop(), f.Close()); stopped != nil {
 		return errors.Join(err, stopped)
 	}
 	fmt.Printf("\nEverything has stopped, in %.1f s. The logs are in %s.\n", time.Since(begin).Seconds(), f.Path)

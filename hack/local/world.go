@@ -26,19 +26,19 @@ type world struct {
 	site        *site
 	zoom        *zoomtest.Zoom
 	out         io.Writer
+	// joins means that the cluster is another's, and joined that something may be in it.
+	joins, joined bool
 }
 
 // start starts everything, and says what it does.
 func (w *world) start(ctx context.Context) error {
 	begin := time.Now()
-	w.say("A cluster, the Zoom operator and a Zoom to play with, on this machine only:\n\n")
-	for _, step := range []struct {
-		what string
-		do   func(context.Context) error
-	}{
-		{"etcd and kube-apiserver", w.Cluster.Start},
-		{"CRDs, RBAC and namespace from config/local", w.Install},
-		{"Kubernetes' controllers", w.StartControllers},
+	if w.joins {
+		w.say("The Zoom operator and a Zoom to play with, on this machine, and the cluster of the current context:\n\n")
+	} else {
+		w.say("A cluster, the Zoom operator and a Zoom to play with, on this machine only:\n\n")
+	}
+	for _, step := range append(w.clusterSteps(), []step{
 		{"Zoom's web site, to consent at", func(ctx context.Context) (err error) {
 			w.site, err = openSite(ctx)
 			return err
@@ -57,12 +57,53 @@ func (w *world) start(ctx context.Context) error {
 			return errors.Join(validate(ctx, w.zoom, w.operator), w.site.register(w.operator, w.credentials, w.zoom))
 		}},
 		{"four groups install the app", w.consents},
-	} {
+	}...) {
 		if err := w.step(step.what, func() error { return step.do(ctx) }); err != nil {
 			return err
 		}
 	}
 	w.say("  Everything is up after %.1f s.\n", time.Since(begin).Seconds())
+	return nil
+}
+
+// step is one of the start.
+type step struct {
+	what string
+	do   func(context.Context) error
+}
+
+// clusterSteps are those until there is a cluster with the operator's manifests.
+func (w *world) clusterSteps() []step {
+	if w.joins {
+		return []step{
+			{"the cluster has nothing of this yet", func(ctx context.Context) error { return w.Join(ctx, community) }},
+			{"CRDs, RBAC and namespace from config/local", func(ctx context.Context) error {
+				w.joined = true
+				return w.Install(ctx)
+			}},
+		}
+	}
+	return []step{
+		{"etcd and kube-apiserver", w.Cluster.Start},
+		{"CRDs, RBAC and namespace from config/local", w.Install},
+		{"Kubernetes' controllers", w.StartControllers},
+	}
+}
+
+// leaveWithin is how long it may take until everything is out of another's cluster.
+const leaveWithin = 3 * time.Minute
+
+// leave takes everything out of another's cluster, while the operator still runs.
+func (w *world) leave() error {
+	if !w.joined {
+		return nil
+	}
+	w.say("\nTaking everything out of the cluster again.\n")
+	ctx, cancel := context.WithTimeout(context.Background(), leaveWithin)
+	defer cancel()
+	if err := w.Leave(ctx, community); err != nil {
+		return fmt.Errorf("something is left in the cluster; kubectl delete -k config/local and namespace %s, when no ZoomInstallation is left: %w", community, err)
+	}
 	return nil
 }
 

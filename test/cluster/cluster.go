@@ -278,7 +278,9 @@ func (c *Cluster) KubectlAs(ctx context.Context, kubeconfig string, args ...stri
 func (c *Cluster) writeKubeconfig(path, token, namespace string) error {
 	const name = "zoom-operator-local"
 	config := clientcmdapi.NewConfig()
-	config.Clusters[name] = &clientcmdapi.Cluster{Server: c.Config.Host, CertificateAuthorityData: c.Config.CAData}
+	config.Clusters[name] = &clientcmdapi.Cluster{
+		Server: c.Config.Host, CertificateAuthorityData: c.Config.CAData, InsecureSkipTLSVerify: c.Config.Insecure, TLSServerName: c.Config.ServerName,
+	}
 	config.AuthInfos[name] = &clientcmdapi.AuthInfo{Token: token}
 	config.Contexts[name] = &clientcmdapi.Context{Cluster: name, AuthInfo: name, Namespace: namespace}
 	config.CurrentContext = name

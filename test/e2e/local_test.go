@@ -47,6 +47,24 @@ func TestLocalRunLeavesNothingBehind(t *testing.T) {
 	for _, run := range []string{"first", "second"} {
 		t.Run(run, func(t *testing.T) { runLocally(t, folder) })
 	}
+	t.Run("in a cluster that runs already", func(t *testing.T) {
+		anotherCluster(t)
+		before := everything(t)
+		runLocally(t, folder, "--cluster=current")
+		if after := everything(t); after != before {
+			t.Errorf("in the cluster is left\n%s\nwhere there was\n%s", after, before)
+		}
+	})
+}
+
+// everything is the names of what an operator can leave behind in a cluster.
+func everything(t *testing.T) string {
+	t.Helper()
+	names, err := system.Kubectl(t.Context(), "get", "namespaces,customresourcedefinitions,clusterroles,clusterrolebindings,validatingadmissionpolicies,validatingadmissionpolicybindings", "--output=name")
+	if err != nil {
+		t.Fatal(err)
+	}
+	return names
 }
 
 var (
@@ -55,7 +73,7 @@ var (
 	columns = regexp.MustCompile(`PARTICIPANTS`)
 )
 
-func runLocally(t *testing.T, folder string) {
+func runLocally(t *testing.T, folder string, flags ...string) {
 	t.Helper()
 	// Every process that comes of it inherits the end of a pipe, so that the other end says when
 	// none is left.
@@ -63,9 +81,9 @@ func runLocally(t *testing.T, folder string) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	cmd := exec.Command(filepath.Join(folder, "local"))
+	cmd := exec.Command(filepath.Join(folder, "local"), flags...)
 	cmd.Dir = folder
-	cmd.Env = append(os.Environ(), "KUBEBUILDER_ASSETS="+system.Binaries)
+	cmd.Env = append(os.Environ(), "KUBEBUILDER_ASSETS="+system.Binaries, "KUBECONFIG="+system.Kubeconfig)
 	cmd.ExtraFiles = []*os.File{held}
 	shown := &screen{}
 	cmd.Stdout, cmd.Stderr = shown, shown
