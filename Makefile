@@ -76,7 +76,7 @@ fmt: $(GOLANGCI_LINT) ## Format the Go source.
 ##@ Check
 
 .PHONY: test
-test: build kubernetes $(GOTESTSUM) $(KUSTOMIZE) $(CHART) ## Run the tests, against a real API server; the first time this builds one (6 to 12 minutes).
+test: build kubernetes $(GOTESTSUM) $(KUSTOMIZE) $(CHART) ## Run the tests, against a real API server; the first time this builds one (5 to 10 minutes).
 	@echo "==> go vet"
 	@$(PROGRESS) "go vet" go vet ./...
 	@echo "==> go test $(RACE)"

@@ -2,7 +2,7 @@
 # Puts the prebuilt etcd, kube-apiserver and kubectl of a Kubernetes version into a folder, if they can be had: those that
 # kubernetes-sigs/controller-tools publishes for tests, checked against the hash in its index.
 #
-#   hack/kubernetes/prebuilt.sh <setup-envtest> <version, for example 1.37> <folder>
+#   hack/envtest/prebuilt.sh <setup-envtest> <version, for example 1.37> <folder>
 #
 # ENVTEST_INDEX is another index. The exit status is 1, after one line that says why, when they cannot be had.
 set -eu

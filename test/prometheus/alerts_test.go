@@ -77,6 +77,40 @@ func TestAlertsFireOnWhatIsBrokenAlone(t *testing.T) {
 				at:     []moment{{15 * time.Minute, ""}, {20 * time.Minute, "No process of the Zoom operator runs the controllers."}},
 			},
 			"there is nothing": {labels: "{}", at: []moment{{10 * time.Minute, "No process of the Zoom operator runs the controllers."}}},
+			"one of two operators is gone": {
+				series: []string{`zoom_operator_controllers_running{namespace="system",pod="a"} 1x10 _x30`, `zoom_operator_controllers_running{namespace="other",pod="b"} 1x40`},
+				labels: `{namespace="system"}`,
+				at:     []moment{{12 * time.Minute, ""}, {25 * time.Minute, "No process of the Zoom operator runs the controllers."}},
+			},
+		},
+		"ZoomOperatorNoReceiver": {
+			"two receive": {
+				series: []string{
+					`zoom_operator_controllers_running{namespace="system",pod="a"} 1x20`,
+					`zoom_operator_commit_unanswered_changes{namespace="system",pod="b",kind="meeting"} 0x20`, `zoom_operator_commit_unanswered_changes{namespace="system",pod="c",kind="meeting"} 3x20`,
+				},
+				at: []moment{{20 * time.Minute, ""}},
+			},
+			"those of one operator do not start": {
+				series: []string{
+					`zoom_operator_controllers_running{namespace="system",pod="a"} 1x20`, `zoom_operator_controllers_running{namespace="other",pod="a"} 1x20`,
+					`zoom_operator_commit_unanswered_changes{namespace="other",pod="b",kind="meeting"} 0x20`,
+				},
+				labels: `{namespace="system"}`,
+				at:     []moment{{4 * time.Minute, ""}, {10 * time.Minute, "No process of the Zoom operator receives webhooks."}},
+			},
+			"there is nothing": {labels: `{kind="meeting"}`, at: []moment{{10 * time.Minute, "No process of the Zoom operator receives webhooks."}}},
+		},
+		"ZoomOperatorAppStalled": {
+			"its namespace lost a label": {
+				series: []string{`zoom_operator_app_conditions{namespace="ns",app="app",condition="Stalled",status="True",reason="NamespaceNotSelected"} 1x60`},
+				labels: `{app="app", namespace="ns", reason="NamespaceNotSelected"}`,
+				at:     []moment{{10 * time.Minute, ""}, {20 * time.Minute, "ns/app does not work until somebody changes something: NamespaceNotSelected."}},
+			},
+			"it is in order": {
+				series: []string{`zoom_operator_app_conditions{namespace="ns",app="app",condition="Ready",status="True",reason="Configured"} 1x60`},
+				at:     []moment{{time.Hour, ""}},
+			},
 		},
 		"ZoomOperatorEndpointValidationOverdue": {
 			"validated": {series: []string{validated}, labels: app, at: []moment{
@@ -88,8 +122,15 @@ func TestAlertsFireOnWhatIsBrokenAlone(t *testing.T) {
 		},
 		"ZoomOperatorEndpointNeverValidated": {
 			"new": {
-				series: []string{`zoom_operator_app_conditions{namespace="ns",app="app",condition="EndpointValidated",status="Unknown",reason="NeverValidated"} 1x4000`},
-				labels: app, at: []moment{{47 * time.Hour, ""}, {49 * time.Hour, "Zoom has never validated the webhook URL of ns/app."}},
+				series: []string{`zoom_operator_app_conditions{namespace="ns",app="app",condition="EndpointValidated",status="Unknown",reason="NeverValidated"} 1x6000`},
+				labels: app, at: []moment{{79 * time.Hour, ""}, {81 * time.Hour, "Zoom has never validated the webhook URL of ns/app."}},
+			},
+			"restored, and events arrive": {
+				series: []string{
+					`zoom_operator_app_conditions{namespace="ns",app="app",condition="EndpointValidated",status="Unknown",reason="NeverValidated"} 1x6000`,
+					fmt.Sprintf(`zoom_operator_app_last_event_timestamp_seconds{namespace="ns",app="app"} %dx6000`, begin.Unix()),
+				},
+				at: []moment{{81 * time.Hour, ""}},
 			},
 			"validated": {
 				series: []string{`zoom_operator_app_conditions{namespace="ns",app="app",condition="EndpointValidated",status="True",reason="Validated"} 1x4000`},
@@ -98,9 +139,13 @@ func TestAlertsFireOnWhatIsBrokenAlone(t *testing.T) {
 		},
 		"ZoomOperatorEventsRefused": {
 			"the secret token is wrong": {
-				series: []string{`zoom_operator_app_conditions{namespace="ns",app="app",condition="EventsVerified",status="False",reason="SecretTokenWrong"} 1x20`},
+				series: []string{`zoom_operator_app_conditions{namespace="ns",app="app",condition="EventsVerified",status="False",reason="SecretTokenWrong"} 1x20`, consents + "1x20"},
 				labels: `{app="app", namespace="ns", reason="SecretTokenWrong"}`,
 				at:     []moment{{4 * time.Minute, ""}, {6 * time.Minute, "Events of ns/app cannot be verified: SecretTokenWrong."}},
+			},
+			"a stranger tries an app without customers": {
+				series: []string{`zoom_operator_app_conditions{namespace="ns",app="app",condition="EventsVerified",status="False",reason="SecretTokenWrong"} 1x20`, consents + "0x20"},
+				at:     []moment{{20 * time.Minute, ""}},
 			},
 			"it is right": {
 				series: []string{
@@ -114,6 +159,10 @@ func TestAlertsFireOnWhatIsBrokenAlone(t *testing.T) {
 			"the API server is away": {
 				series: []string{answers("204", "stored", "0+60x60 3600x60"), answers("503", "not_stored", "0x60 0+60x60")},
 				labels: app, at: []moment{{time.Hour, ""}, {65 * time.Minute, ""}, {80 * time.Minute, "100% of the events of ns/app are answered 503, since they could not be stored."}},
+			},
+			"the API server is away, and a stranger forges": {
+				series: []string{answers("503", "not_stored", "0+60x60"), answers("503", "wrong_signature", "0+1500x60")},
+				labels: app, at: []moment{{5 * time.Minute, ""}, {30 * time.Minute, "100% of the events of ns/app are answered 503, since they could not be stored."}},
 			},
 			"now and then one is put off, and strangers are": {
 				series: []string{answers("204", "stored", "0+60x60"), answers("503", "overloaded", "0+1x60"), answers("503", "wrong_signature", "0+60x60")},
@@ -139,6 +188,13 @@ func TestAlertsFireOnWhatIsBrokenAlone(t *testing.T) {
 			"it talked for a week": {
 				series: []string{answers("204", "stored", "0+1x10080 10080x3000"), consents + "5x13080"},
 				labels: app, at: []moment{{7 * day, ""}, {7*day + 23*time.Hour, ""}, {8*day + 2*time.Hour, "ns/app has had no event for a day. A week ago there were 1.44k."}},
+			},
+			"it is suspended": {
+				series: []string{
+					answers("204", "stored", "0+1x10080 10080x3000"), consents + "5x13080",
+					`zoom_operator_app_conditions{namespace="ns",app="app",condition="Ready",status="False",reason="Suspended"} 1x13080`,
+				},
+				at: []moment{{9 * day, ""}},
 			},
 			"it never talked":              {series: []string{answers("204", "stored", "3x13080"), consents + "5x13080"}, at: []moment{{9 * day, ""}}},
 			"its last customer has left":   {series: []string{answers("204", "stored", "0+1x10080 10080x3000"), consents + "5x10080 0x3000"}, at: []moment{{9 * day, ""}}},
