@@ -55,6 +55,10 @@ namespaced)
 	[ -z "$at" ] || [ "$at" = "$operator" ] || fail "The operator in $at works in every namespace: this one would do the same work twice"
 	[ -n "$("$kubectl" get customresourcedefinition zoomapps.zoom-operator.io --ignore-not-found -o name)" ] ||
 		fail "The cluster does not know the Zoom resources yet: make deploy OVERLAY=cluster, once"
+	needs=$(sed -n 's|^    zoom-operator.io/policy: "\(.*\)"$|\1|p' "$(dirname "$0")/../config/policy/records.yaml")
+	has=$("$kubectl" get validatingadmissionpolicy zoom-operator-records --ignore-not-found -o 'jsonpath={.metadata.annotations.zoom-operator\.io/policy}')
+	[ "${has:-0}" -ge "$needs" ] ||
+		fail "The cluster's admission policies are of an earlier release, and would refuse what this one writes: make deploy OVERLAY=cluster first"
 	;;
 esac
 

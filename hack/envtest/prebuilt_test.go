@@ -67,13 +67,12 @@ func TestPrebuilt(t *testing.T) {
 				tt.hashed = tt.served
 			}
 			file := fmt.Sprintf("envtest-v1.37.4-%s-%s.tar.gz", runtime.GOOS, runtime.GOARCH)
-			var server *httptest.Server
-			server = httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+			server := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 				if r.URL.Path == "/"+file {
 					_, _ = w.Write(tt.served)
 					return
 				}
-				_, _ = fmt.Fprintf(w, "releases:\n  v1.37.4:\n    %s:\n      hash: %x\n      selfLink: %s/%s\n", file, sha512.Sum512(tt.hashed), server.URL, file)
+				_, _ = fmt.Fprintf(w, "releases:\n  v1.37.4:\n    %s:\n      hash: %x\n      selfLink: http://%s/%s\n", file, sha512.Sum512(tt.hashed), r.Host, file)
 			}))
 			defer server.Close()
 			folder := t.TempDir()

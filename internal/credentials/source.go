@@ -112,10 +112,37 @@ func (s *Source) Get(ctx context.Context, app *v1alpha1.ZoomApp, needed ...strin
 	case !values.Have(needed...):
 		return s.Reread(ctx, app)
 	case age > maxAge, idle && age > refreshEvery && s.budget.TokensAt(now) >= 1:
-		ctx, cancel := context.WithTimeout(ctx, staleWait)
-		defer cancel()
-		return s.reread(ctx, app, func() { s.budget.ReserveN(now, 1) }) // others wait for it, if need be
+		return s.look(ctx, app)
 	default:
+		return values
+	}
+}
+
+// look is another look at the Secret, which goes on when the request waits no longer for it. Reads
+// in the background give way to it, up to a debt of readsAtOnce: after an outage in which all of
+// these failed, they must not give way for hours.
+func (s *Source) look(ctx context.Context, app *v1alpha1.ZoomApp) Values {
+	ctx, cancel := context.WithTimeout(ctx, staleWait)
+	defer cancel()
+	e := s.entry(Key(app))
+	done := make(chan Values, 1)
+	select {
+	case e.reading <- struct{}{}:
+		go func() {
+			defer func() { <-e.reading }()
+			if now := s.now(); s.budget.TokensAt(now) > -readsAtOnce {
+				s.budget.ReserveN(now, 1)
+			}
+			done <- s.readUnlessJust(context.WithoutCancel(ctx), Key(app), e)
+		}()
+	default: // another request has it read
+		return s.reread(ctx, app)
+	}
+	select {
+	case values := <-done:
+		return values
+	case <-ctx.Done():
+		values, _ := e.get()
 		return values
 	}
 }
@@ -123,11 +150,11 @@ func (s *Source) Get(ctx context.Context, app *v1alpha1.ZoomApp, needed ...strin
 // Reread is what is in the Secret after another look at it: a value may have been added a moment
 // ago.
 func (s *Source) Reread(ctx context.Context, app *v1alpha1.ZoomApp) Values {
-	return s.reread(ctx, app, func() {})
+	return s.reread(ctx, app)
 }
 
-// reread reads the Secret once for all who ask within minRereadInterval, and calls before.
-func (s *Source) reread(ctx context.Context, app *v1alpha1.ZoomApp, before func()) Values {
+// reread reads the Secret once for all who ask within minRereadInterval.
+func (s *Source) reread(ctx context.Context, app *v1alpha1.ZoomApp) Values {
 	key := Key(app)
 	e := s.entry(key)
 	select {
@@ -137,11 +164,15 @@ func (s *Source) reread(ctx context.Context, app *v1alpha1.ZoomApp, before func(
 		values, _ := e.get()
 		return values
 	}
+	return s.readUnlessJust(ctx, key, e)
+}
+
+// readUnlessJust reads a Secret, unless that was done within minRereadInterval.
+func (s *Source) readUnlessJust(ctx context.Context, key types.NamespacedName, e *entry) Values {
 	values, readAt := e.get()
 	if s.now().Sub(readAt) < minRereadInterval {
 		return values
 	}
-	before()
 	return s.read(ctx, key, e)
 }
 

@@ -27,11 +27,14 @@ import (
 func TestSecretsAreReadWithinABudget(t *testing.T) {
 	const apps = 1000
 	synctest.Test(t, func(t *testing.T) {
-		var reads int
-		var replaced atomic.Bool
+		var reads atomic.Int64
+		var replaced, away atomic.Bool
 		c := interceptor.NewClient(fake.NewClientBuilder().WithScheme(controlplane.Scheme()).Build(), interceptor.Funcs{
 			Get: func(_ context.Context, _ client.WithWatch, _ client.ObjectKey, obj client.Object, _ ...client.GetOption) error {
-				reads++
+				reads.Add(1)
+				if away.Load() {
+					return errors.New("the API server is away")
+				}
 				secret := obj.(*corev1.Secret) //nolint:forcetypeassert // nothing else is read
 				token := "test-secret-token-0001"
 				if replaced.Load() {
@@ -59,27 +62,30 @@ func TestSecretsAreReadWithinABudget(t *testing.T) {
 		// during lets time go by, in which each of so many apps has a request as often as that.
 		during := func(what string, d, every time.Duration, busy, mostReads int, oldest time.Duration) {
 			t.Helper()
-			before := reads
+			before := reads.Load()
 			began := time.Now()
 			for time.Since(began) < d {
 				for i := range busy {
 					source.Get(ctx, &all[i], KeySecretToken)
 					e := source.entry(Key(&all[i]))
-					if age := time.Since(e.goodAt); age > oldest {
+					e.mu.Lock()
+					age := time.Since(e.goodAt)
+					e.mu.Unlock()
+					if age > oldest {
 						t.Fatalf("%s: a request is judged by a Secret that was read %s ago, want no more than %s", what, age, oldest)
 					}
 				}
 				time.Sleep(every) // in the bubble
 			}
-			if n := reads - before; n > mostReads {
+			if n := int(reads.Load() - before); n > mostReads {
 				t.Errorf("%s: %d reads in %s, want no more than %d", what, n, d, mostReads)
 			}
 		}
 		budget := func(d time.Duration) int { return int(d/time.Second)*readsPerSecond + readsAtOnce }
 
 		during("at the beginning", apps/readsPerSecond*time.Second, time.Second, 0, budget(apps/readsPerSecond*time.Second), 0)
-		if reads < apps {
-			t.Errorf("%d of %d Secrets are known", reads, apps)
+		if n := reads.Load(); n < apps {
+			t.Errorf("%d of %d Secrets are known", n, apps)
 		}
 		during("idle", 10*time.Minute, time.Minute, 0, 0, 0)
 		during("a few are in use", 10*time.Minute, 5*time.Second, 100, 100+100*40, refreshEvery+10*time.Second)
@@ -88,6 +94,18 @@ func TestSecretsAreReadWithinABudget(t *testing.T) {
 		during("many become busy", time.Second, time.Second, apps, apps+budget(time.Second), maxAge)
 		during("many are busy", 10*time.Minute, 20*time.Second, apps, budget(10*time.Minute), maxAge)
 		during("many have a request now and then", 10*time.Minute, 2*time.Minute, apps, budget(10*time.Minute), maxAge)
+
+		// An outage, in which nothing can be read, leaves no debt behind.
+		away.Store(true)
+		for range 180 {
+			for i := range all {
+				source.Get(ctx, &all[i], KeySecretToken)
+			}
+			time.Sleep(20 * time.Second) // in the bubble
+		}
+		away.Store(false)
+		during("just after an outage", time.Minute, 5*time.Second, 100, 100+100*4, 2*time.Hour) // until it is tried again
+		during("after an outage", 10*time.Minute, 5*time.Second, 100, 100+100*40, refreshEvery+10*time.Second)
 
 		time.Sleep(10 * time.Minute) // in the bubble
 		replaced.Store(true)

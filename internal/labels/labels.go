@@ -35,10 +35,12 @@ func Keep(obj metav1.Object, app, installation string) (changed bool) {
 	return changed
 }
 
-// KeepMade is Keep for what the operator made. What says that another tool manages it is believed.
+// KeepMade is Keep for what the operator made. What says that another tool manages it is believed,
+// and left as it is, also when it is empty: the admission policies let the operator add that label,
+// and change none.
 func KeepMade(obj metav1.Object, app, installation string) (changed bool) {
 	changed = Keep(obj, app, installation)
-	if obj.GetLabels()[v1alpha1.ManagedByLabel] != "" {
+	if _, there := obj.GetLabels()[v1alpha1.ManagedByLabel]; there {
 		return changed
 	}
 	put(obj, v1alpha1.ManagedByLabel, v1alpha1.ManagedByOperator)

@@ -24,6 +24,7 @@ func TestLabels(t *testing.T) {
 		"what was made":                       {nil, "app", "in", true, m{v1alpha1.AppLabel: "app", v1alpha1.InstallationLabel: "in", v1alpha1.ManagedByLabel: "zoom-operator"}},
 		"what was declared":                   {m{"own": "x"}, "app", "in", false, m{"own": "x", v1alpha1.AppLabel: "app", v1alpha1.InstallationLabel: "in"}},
 		"what Helm manages":                   {m{v1alpha1.ManagedByLabel: "Helm"}, "app", "in", true, m{v1alpha1.ManagedByLabel: "Helm", v1alpha1.AppLabel: "app", v1alpha1.InstallationLabel: "in"}},
+		"what says that nothing manages it":   {m{v1alpha1.ManagedByLabel: ""}, "app", "in", true, m{v1alpha1.ManagedByLabel: "", v1alpha1.AppLabel: "app", v1alpha1.InstallationLabel: "in"}},
 		"what moved to another installation":  {m{v1alpha1.AppLabel: "app", v1alpha1.InstallationLabel: "old"}, "app", "new", false, m{v1alpha1.AppLabel: "app", v1alpha1.InstallationLabel: "new"}},
 		"what belongs to no installation":     {nil, "app", "", false, m{v1alpha1.AppLabel: "app"}},
 		"an installation with a long name":    {nil, "app", long, false, m{v1alpha1.AppLabel: "app"}},

@@ -4,6 +4,7 @@ import (
 	"encoding/json"
 	"os"
 	"path/filepath"
+	"strconv"
 	"strings"
 	"testing"
 	"time"
@@ -12,6 +13,7 @@ import (
 	"github.com/google/go-cmp/cmp/cmpopts"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	"k8s.io/apimachinery/pkg/apis/meta/v1/unstructured"
+	"k8s.io/apimachinery/pkg/runtime"
 
 	"github.com/zoom-operator/zoom-operator/api/v1alpha1"
 	"github.com/zoom-operator/zoom-operator/zoom"
@@ -160,5 +162,61 @@ func TestAReplicaOfTheVersionBeforeTakesNothingAway(t *testing.T) {
 	}
 	if d := cmp.Diff(before.Occurrences, load(mixed).Occurrences, cmpopts.EquateEmpty()); d != "" {
 		t.Errorf("occurrences (-before +after):\n%s", d)
+	}
+}
+
+// Who may write ZoomMeetings can write anything into the former fields, which have no schema any
+// more. Nothing that the API server would refuse comes of it, and nothing else is given up for it.
+func TestFormerFieldsThatCouldNotBe(t *testing.T) {
+	t.Parallel()
+	for name, tt := range map[string]struct{ attendance, alerts string }{
+		"negative joins":       {`{"joins":-1,"peak":2}`, ``},
+		"negative peak":        {`{"joins":1,"peak":-2}`, ``},
+		"a precision of none":  {`{"joins":1,"peak":1,"precision":"x"}`, ``},
+		"too many sessions":    {`{"sessions":"` + strings.Repeat("AAAA", 30_000) + `"}`, ``},
+		"negative alerts":      {``, `{"lastAt":"2026-03-02T09:00:00Z","count":-3}`},
+		"too many alerts seen": {``, `{"lastAt":"2026-03-02T09:00:00Z","seen":"` + strings.Repeat("AAAA", 30_000) + `"}`},
+		"text":                 {`"x"`, `"y"`},
+	} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			m := counted(t)
+			before := len(m.Spec.Instances)
+			in := &m.Spec.Instances[0]
+			if tt.attendance != "" {
+				in.Attendance = &runtime.RawExtension{Raw: []byte(tt.attendance)} //nolint:staticcheck // as somebody writes it
+			}
+			if tt.alerts != "" {
+				in.Alerts = &runtime.RawExtension{Raw: []byte(tt.alerts)} //nolint:staticcheck // the same
+			}
+			take(t, m, said(zoom.EventMeetingCreated, -9, topic("Weekly")))
+			in = &m.Spec.Instances[0]
+			if value(in.Joins) < 0 || value(in.Peak) < 0 || value(in.QualityAlerts) < 0 || in.Precision == "x" {
+				t.Errorf("the instance is %+v", in)
+			}
+			if len(m.Spec.Instances) != before || len(m.Annotations) == 0 {
+				t.Errorf("%d instances of %d and %d annotations are left", len(m.Spec.Instances), before, len(m.Annotations))
+			}
+		})
+	}
+}
+
+// A series that a replica of the version before planned anew, by an event that was late, has no
+// changes of single dates that are newer than the plan they belong to.
+func TestAPlanOfTheVersionBefore(t *testing.T) {
+	t.Parallel()
+	m := counted(t)
+	if len(m.Spec.Schedule.Occurrences) == 0 {
+		t.Fatal("it has no dates")
+	}
+	m.Spec.Watermarks = &runtime.RawExtension{Raw: []byte(`{"occurrences":` + strconv.FormatInt(*millis(-30), 10) + `}`)} //nolint:staticcheck // as that replica writes it
+	r := load(m)
+	for _, o := range r.Occurrences {
+		if latestChange(&o) != nil {
+			t.Errorf("%s has a change of its own", o.ID)
+		}
+	}
+	if *r.Watermarks.Occurrences != *millis(-30) {
+		t.Errorf("the plan is of %d", *r.Watermarks.Occurrences)
 	}
 }

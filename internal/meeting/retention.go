@@ -102,8 +102,9 @@ func Expiry(now time.Time, m *v1alpha1.ZoomMeeting, p Retention) (time.Time, boo
 			later(&metav1.Time{Time: s.end()})
 		}
 		// A series whose last occurrences were deleted has been over since their deletion.
-		later(r.occurrencesChanged())
-		if r.undated() {
+		changed := r.occurrencesChanged()
+		later(changed)
+		if r.undated() || changed == nil && r.cancelled() { // when is not known any more
 			keep = max(keep, unused)
 		}
 	default:
@@ -125,6 +126,11 @@ func (r *record) undated() bool {
 	s := r.Schedule
 	return s != nil && len(r.Occurrences) == 0 &&
 		(s.Type == v1alpha1.MeetingTypeRecurring || s.Type == v1alpha1.MeetingTypeRecurringNoFixedTime)
+}
+
+// cancelled reports whether an occurrence of a series was deleted.
+func (r *record) cancelled() bool {
+	return slices.ContainsFunc(r.Occurrences, func(o occurrence) bool { return o.State == v1alpha1.OccurrenceDeleted })
 }
 
 // occurrencesChanged is the time of the latest change to a single occurrence of a series.

@@ -590,6 +590,12 @@ func TestExpiry(t *testing.T) {
 			})},
 			changed: on("-4h"), want: on("20h"),
 		},
+		"a series of which it is not known when is kept as long as Zoom keeps its number": {
+			spec: v1alpha1.ZoomMeetingSpec{Schedule: series(30, v1alpha1.MeetingOccurrence{
+				ID: "1", StartTime: on("99h"), State: v1alpha1.OccurrenceDeleted,
+			})},
+			want: on("713h"),
+		},
 		"a meeting of which no time is known counts from when it was recorded": {
 			spec: v1alpha1.ZoomMeetingSpec{Instances: []v1alpha1.MeetingInstance{heldFrom("b", nil, nil)}, Schedule: &v1alpha1.MeetingSchedule{
 				Occurrences: []v1alpha1.MeetingOccurrence{{ID: "1", State: v1alpha1.OccurrenceDeleted}},

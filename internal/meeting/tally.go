@@ -39,7 +39,9 @@ func countOf(t *tally) int32 {
 	}
 }
 
-// mergeTallies is the tally of an instance of which Zoom reported under two uuids.
+// mergeTallies is the tally of an instance of which Zoom reported under two uuids, or that two
+// versions of the operator have counted. What both counted counts once, unless one of them is
+// sealed.
 func mergeTallies(a, b *tally) *tally {
 	switch {
 	case a == nil:
@@ -47,9 +49,22 @@ func mergeTallies(a, b *tally) *tally {
 	case b == nil:
 		return a
 	}
-	t := &tally{LastAt: a.LastAt, Count: new(min(countOf(a)+countOf(b), maxTally))}
+	t := &tally{LastAt: a.LastAt}
 	if t.LastAt.Before(&b.LastAt) {
 		t.LastAt = b.LastAt
+	}
+	if a.Count != nil || b.Count != nil {
+		t.Count = new(min(countOf(a)+countOf(b), maxTally))
+		return t
+	}
+	seen := decodeSample(a.Seen)
+	for _, event := range decodeSample(b.Seen).sessions {
+		seen.add(event)
+	}
+	if len(seen.sessions) >= maxTally {
+		t.Count = new(int32(maxTally))
+	} else {
+		t.Seen = seen.encode()
 	}
 	return t
 }

@@ -52,3 +52,25 @@ func TestTallies(t *testing.T) {
 		})
 	}
 }
+
+// Where two versions of the operator have counted one instance, what both saw counts once, and
+// counting goes on.
+func TestTalliesOfTwoVersions(t *testing.T) {
+	t.Parallel()
+	one, other := &tally{}, &tally{}
+	for key := range uint32(3) {
+		addTo(one, at(1).Time, key, true)
+		addTo(other, at(2).Time, key+2, true)
+	}
+	both := mergeTallies(one, other)
+	if n := countOf(both); n != 5 || !both.LastAt.Equal(at(2)) {
+		t.Errorf("%d are counted, until %s; want 5", n, both.LastAt)
+	}
+	if addTo(both, at(3).Time, 9, true); countOf(both) != 6 {
+		t.Errorf("%d are counted with another one, want 6", countOf(both))
+	}
+	sealed := &tally{LastAt: *at(4), Count: new(int32(15))}
+	if n := countOf(mergeTallies(both, sealed)); n != maxTally {
+		t.Errorf("%d are counted beside a sealed one, want %d", n, maxTally)
+	}
+}

@@ -2,10 +2,13 @@ package quota
 
 import (
 	"context"
+	"errors"
 	"fmt"
+	"maps"
 	"sync"
 	"time"
 
+	"golang.org/x/sync/singleflight"
 	"k8s.io/apimachinery/pkg/api/meta"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	"k8s.io/apimachinery/pkg/types"
@@ -22,7 +25,13 @@ const (
 	pageFrom, pageSize = 5000, 1000
 	// idleFor is how long an installation is remembered for which nothing is stored.
 	idleFor = 24 * time.Hour
+	// countWithin is how long it may take to count the meetings of one installation. Requests wait
+	// for as long as they can, and the next ones find the count.
+	countWithin = 30 * time.Second
 )
+
+// errUnsettled means that meetings are stored faster than they are counted.
+var errUnsettled = errors.New("counting the meetings of an installation is behind")
 
 // Asked counts the ZoomMeetings of an installation by asking the API server, where no informer
 // watches them. That costs the more the more there are, so it is done seldom: for the first time
@@ -35,17 +44,17 @@ type Asked struct {
 	live client.Reader
 	now  func() time.Time
 
+	counts singleflight.Group // by installation
+
 	mu            sync.Mutex
 	installations map[types.NamespacedName]*asked
 	swept         time.Time
 }
 
-// asked is what is known of one installation.
+// asked is what is known of one installation, guarded by the mutex of Asked.
 type asked struct {
-	counting chan struct{} // holds one token while the meetings are counted
-
-	// The rest is guarded by the mutex of Asked.
 	count     Count // when they were counted last
+	counted   bool  // also those that are over
 	countedAt time.Time
 	stored    map[types.NamespacedName]time.Time // since then, and not counted
 	used      time.Time
@@ -74,24 +83,33 @@ func Ask(live client.Reader, now func() time.Time) *Asked {
 func (a *Asked) Take(ctx context.Context, in *v1alpha1.ZoomInstallation, meeting types.NamespacedName, limit int) (Count, bool, error) {
 	known := a.of(client.ObjectKeyFromObject(in))
 	full := meta.IsStatusConditionFalse(in.Status.Conditions, v1alpha1.ConditionMeetingsStored)
-	count, ok, sure := a.take(known, meeting, limit, full)
-	if ok || sure {
-		return count, ok, nil
+	for range 3 { // others may take what was left while it is counted
+		count, ok, sure := a.take(known, meeting, limit, full)
+		if ok || sure {
+			return count, ok, nil
+		}
+		if err := a.askOnce(ctx, known, client.ObjectKeyFromObject(in), limit); err != nil {
+			return Count{}, false, err
+		}
+		full = false
 	}
+	return Count{}, false, errUnsettled
+}
+
+// askOnce counts the meetings for all requests that wait for it, and goes on when they do not wait
+// any longer.
+func (a *Asked) askOnce(ctx context.Context, in *asked, installation types.NamespacedName, limit int) error {
+	done := a.counts.DoChan(installation.String(), func() (any, error) {
+		ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), countWithin)
+		defer cancel()
+		return nil, a.ask(ctx, in, installation, limit)
+	})
 	select {
-	case known.counting <- struct{}{}:
-		defer func() { <-known.counting }()
+	case result := <-done:
+		return result.Err
 	case <-ctx.Done():
-		return Count{}, false, context.Cause(ctx)
+		return context.Cause(ctx)
 	}
-	if count, ok, sure = a.take(known, meeting, limit, full); ok || sure { // another request has just counted
-		return count, ok, nil
-	}
-	if err := a.ask(ctx, known, client.ObjectKeyFromObject(in), limit); err != nil {
-		return Count{}, false, err
-	}
-	count, ok, _ = a.take(known, meeting, limit, false)
-	return count, ok, nil
 }
 
 // GiveBack implements Bound.
@@ -118,14 +136,15 @@ func (a *Asked) of(installation types.NamespacedName) *asked {
 	}
 	in := a.installations[installation]
 	if in == nil {
-		in = &asked{counting: make(chan struct{}, 1), stored: map[types.NamespacedName]time.Time{}}
+		in = &asked{stored: map[types.NamespacedName]time.Time{}}
 		a.installations[installation] = in
 	}
 	in.used = now
 	return in
 }
 
-// take counts a meeting by what is known. It is not sure when the meetings have to be counted first.
+// take counts a meeting by what is known. It is not sure when the meetings have to be counted first,
+// those that are over, too, where there is no room.
 func (a *Asked) take(in *asked, meeting types.NamespacedName, limit int, full bool) (count Count, ok, sure bool) {
 	a.mu.Lock()
 	defer a.mu.Unlock()
@@ -143,7 +162,7 @@ func (a *Asked) take(in *asked, meeting types.NamespacedName, limit int, full bo
 	}
 	switch {
 	case count.All >= limit:
-		return count, false, fresh
+		return count, false, fresh && in.counted
 	case !fresh && len(in.stored) >= unasked:
 		return count, false, false
 	}
@@ -159,7 +178,8 @@ func (a *Asked) ask(ctx context.Context, in *asked, installation types.Namespace
 		return err
 	}
 	count := Count{All: len(listed)}
-	if count.All >= limit {
+	counted := count.All+a.besides(in, listed, began) >= limit
+	if counted {
 		for _, state := range []v1alpha1.MeetingState{v1alpha1.MeetingEnded, v1alpha1.MeetingDeleted} {
 			if err := a.list(ctx, installation, limit, state, func(string) { count.Over++ }); err != nil {
 				return err
@@ -168,14 +188,28 @@ func (a *Asked) ask(ctx context.Context, in *asked, installation types.Namespace
 	}
 	a.mu.Lock()
 	defer a.mu.Unlock()
-	in.count, in.countedAt = count, a.now()
+	in.count, in.counted, in.countedAt = count, counted, a.now()
+	maps.DeleteFunc(in.stored, func(meeting types.NamespacedName, at time.Time) bool { return settled(meeting, at, listed, began) })
+	return nil
+}
+
+// besides is how many meetings were stored here and are not counted by having been listed.
+func (a *Asked) besides(in *asked, listed map[string]bool, began time.Time) int {
+	a.mu.Lock()
+	defer a.mu.Unlock()
+	n := 0
 	for meeting, at := range in.stored {
-		// One that is not there by now was not stored, or is gone.
-		if listed[meeting.Name] || began.Sub(at) > unseen {
-			delete(in.stored, meeting)
+		if !settled(meeting, at, listed, began) {
+			n++
 		}
 	}
-	return nil
+	return n
+}
+
+// settled says of a meeting that was stored here whether it is among those that were listed, or
+// should be by then: then it was not stored after all, or is gone.
+func settled(meeting types.NamespacedName, at time.Time, listed map[string]bool, began time.Time) bool {
+	return listed[meeting.Name] || began.Sub(at) > unseen
 }
 
 // list names the meetings of an installation, in a state if one is given.

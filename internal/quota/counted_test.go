@@ -4,6 +4,7 @@ import (
 	"context"
 	"fmt"
 	"testing"
+	"testing/synctest"
 	"time"
 
 	"k8s.io/apimachinery/pkg/api/meta"
@@ -17,6 +18,38 @@ import (
 	"github.com/zoom-operator/zoom-operator/api/v1alpha1"
 	"github.com/zoom-operator/zoom-operator/test/controlplane"
 )
+
+// Counting outlives the requests that wait for it: however long it takes, one of them has the count.
+func TestCountingThatTakesLongerThanARequest(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		slow := fake.NewClientBuilder().WithScheme(controlplane.Scheme()).WithInterceptorFuncs(interceptor.Funcs{
+			List: func(ctx context.Context, _ client.WithWatch, _ client.ObjectList, _ ...client.ListOption) error {
+				select {
+				case <-time.After(5 * time.Second):
+					return nil
+				case <-ctx.Done():
+					return ctx.Err()
+				}
+			},
+		}).Build()
+		bound := Ask(slow, time.Now)
+		in := &v1alpha1.ZoomInstallation{ObjectMeta: metav1.ObjectMeta{Namespace: "team", Name: "one"}}
+		refused := 0
+		for i := range 10 {
+			ctx, cancel := context.WithTimeout(t.Context(), 2*time.Second)
+			_, ok, err := bound.Take(ctx, in, types.NamespacedName{Namespace: "team", Name: fmt.Sprint("m", i)}, 10)
+			cancel()
+			if err != nil {
+				refused++
+			} else if !ok {
+				t.Errorf("%d is refused, and there are none", i)
+			}
+		}
+		if refused == 0 || refused > 6 {
+			t.Errorf("%d requests of 10 had no answer, want those that the first count, and the next, took too long for", refused)
+		}
+	})
+}
 
 // Without an informer, the API server is asked seldom, and always before a meeting is refused.
 func TestMeetingsThatAreAskedFor(t *testing.T) {
@@ -109,8 +142,23 @@ func TestMeetingsThatAreAskedFor(t *testing.T) {
 	take(400, 100, true, Count{}) // a second event about it
 	take(401, 100, false, Count{All: 100})
 
+	// What reservations alone fill up is counted with what is over, too.
+	bound = Ask(c, func() time.Time { return now })
+	if err := c.Get(t.Context(), key(1), m); err != nil {
+		t.Fatal(err)
+	}
+	m.Status.State = v1alpha1.MeetingDeleted
+	if err := c.Update(t.Context(), m); err != nil {
+		t.Fatal(err)
+	}
+	for i := range 5 { // which it takes until it asks
+		take(600+i, 105, true, Count{})
+	}
+	take(605, 105, true, Count{})
+	take(606, 105, false, Count{All: 105, Over: 1})
+
 	// Where the controller has found no room, a process that has just begun asks first.
 	meta.SetStatusCondition(&in.Status.Conditions, metav1.Condition{Type: v1alpha1.ConditionMeetingsStored, Status: metav1.ConditionFalse, Reason: v1alpha1.ReasonTooManyMeetings})
 	bound = Ask(c, func() time.Time { return now })
-	take(500, 99, false, Count{All: 99})
+	take(500, 99, false, Count{All: 99, Over: 1})
 }

@@ -104,6 +104,9 @@ func TestTenants(t *testing.T) {
 	anotherCluster(t)
 	refuses(t, "make deploy OVERLAY=cluster", "deploy", "OVERLAY=namespaced", "OPERATOR_NAMESPACE=zoom-north", "NAMESPACES=north")
 	deploy(t, "OVERLAY=cluster")
+	kubectl(t, "annotate", "validatingadmissionpolicy", "zoom-operator-records", "zoom-operator.io/policy-") // as an earlier release had it
+	refuses(t, "make deploy OVERLAY=cluster first", "deploy", "OVERLAY=namespaced", "OPERATOR_NAMESPACE=zoom-north", "NAMESPACES=north")
+	deploy(t, "OVERLAY=cluster")
 	north, harbour, south, elsewhere := newTenant(t, "north"), newTenant(t, "north-harbour"), newTenant(t, "south"), newTenant(t, "elsewhere")
 	ofNorth := []string{"OVERLAY=namespaced", "OPERATOR_NAMESPACE=zoom-north", "NAMESPACES=north,north-harbour"}
 	onlyNorth := []string{"OVERLAY=namespaced", "OPERATOR_NAMESPACE=zoom-north", "NAMESPACES=north"}

@@ -40,8 +40,8 @@ func TestRequestsThatAnEventCosts(t *testing.T) {
 			}
 		}
 		send("a new one", 0, plan.Created(ago(30)), 1, 1) // a read of the name that it has where another account had its number
-		send("a duplicate at once", 0, plan.Created(ago(30)), 0, 0)
 		send("a change at once", time.Millisecond, plan.Updated(ago(29), renamed, ""), 0, 1)
+		send("a duplicate at once", 0, plan.Created(ago(30)), 0, 0)
 		send("a change soon", time.Minute, renamed.Updated(ago(28), moved, ""), 1, 1)
 		send("a duplicate soon", time.Minute, renamed.Updated(ago(28), moved, ""), 0, 0)
 		send("a duplicate much later", forgotten, plan.Updated(ago(29), renamed, ""), 1, 0)
