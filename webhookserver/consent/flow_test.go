@@ -566,6 +566,7 @@ func TestABoundAppStaysBound(t *testing.T) {
 	bound("server-side apply", 7004)
 
 	kubectl("replace", "--force", "-f", manifest(aged(7005)))
+	s.Replicas[0].UntilCached(t, fixture.Get(t, s.C, s.Namespace, fixture.AppName, &v1alpha1.ZoomApp{}))
 	showsProblem(t, s.Browser(t).Consents(t, servertest.Bea), "wrong_account")
 	if s.Zoom.Installed(s.App.Spec.ClientID, servertest.Bea.Account.ID, servertest.Bea.User.ID) {
 		t.Error("the stranger has the app at Zoom")
