@@ -122,11 +122,11 @@ func (c *crew) removedByCustomer(t *testing.T) {
 			return err
 		}
 		lines := strings.Split(text, "\n")
-		if diff := cmp.Diff([]string{"NAME", "ACCOUNT", "READY", "REASON", "TOKEN-EXPIRES", "LAST-EVENT", "AGE"}, strings.Fields(lines[0])); diff != "" {
+		if diff := cmp.Diff([]string{"NAME", "CUSTOMER", "ACCOUNT", "READY", "REASON", "TOKEN-EXPIRES", "LAST-EVENT", "AGE"}, strings.Fields(lines[0])); diff != "" {
 			return fmt.Errorf("columns (-want +got):\n%s", diff)
 		}
 		row := strings.Fields(lines[1])
-		if len(row) != 7 { // it is shorter until the first event is reported
+		if len(row) != 7 { // without a word for the customer; it is shorter until the first event is reported
 			return fmt.Errorf("kubectl get zi prints %q", lines[1])
 		}
 		if _, err := time.Parse(time.RFC3339, row[4]); err != nil {
