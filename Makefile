@@ -158,7 +158,7 @@ SOURCE_DATE_EPOCH ?= $(shell $(GIT) log -1 --format=%ct 2>/dev/null || echo 0)
 .PHONY: image
 image: $(OCI) $(CYCLONEDX) ## Build the container image of every platform into dist/image, an OCI layout, and its SBOM into dist/sbom.json. No container engine is needed.
 	@rm -rf "$(DIST)/files"
-	@$(PROGRESS) "compiling what the image holds" go run ./hack/image --platforms "$(PLATFORMS)" --out "$(DIST)/files"
+	@$(PROGRESS) "compiling what the image holds" env VERSION="$(VERSION)" go run ./hack/image --platforms "$(PLATFORMS)" --out "$(DIST)/files"
 	@$(OCI) build --files "$(DIST)/files" --out "$(DIST)/image" --version "$(VERSION)" --revision "$(REVISION)" --created "$(SOURCE_DATE_EPOCH)"
 	@set -- "$(DIST)"/files/*/zoom-operator && $(CYCLONEDX) bin -json -noserial -notimestamp -version "$(VERSION)" -output "$(DIST)/sbom.json" "$$1"
 	@echo "$(DIST)/sbom.json is written"

@@ -63,6 +63,15 @@ func TestRelease(t *testing.T) {
 
 	root := t.TempDir()
 	user := unpackImage(t, system.Folder.File("dist/image"), built[0], root)
+	chart, err := filepath.Glob(system.Folder.File("dist/zoom-operator-*.tgz"))
+	if err != nil || len(chart) != 1 {
+		t.Fatalf("the charts are %q, %v", chart, err)
+	}
+	version := strings.TrimSuffix(strings.TrimPrefix(filepath.Base(chart[0]), "zoom-operator-"), ".tgz")
+	said, err := exec.CommandContext(t.Context(), filepath.Join(root, "zoom-operator"), "--version").Output()
+	if err != nil || !strings.HasPrefix(string(said), "zoom-operator v"+version+" ") {
+		t.Errorf("the operator in the image says that it is %q, %v; want %s", said, err, version)
+	}
 	serve(t, root, user)
 }
 
