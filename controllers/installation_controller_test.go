@@ -498,7 +498,8 @@ func TestARemovalThatIsOverDeletesNothing(t *testing.T) {
 	}
 }
 
-// waits waits until a deletion that Zoom did not take is recorded, and people are told how to go on.
+// waits ends when it is recorded that Zoom did not take a deletion, and the condition says how to
+// go on.
 func (z *zoomWorld) waits(t *testing.T, in *v1alpha1.ZoomInstallation) {
 	t.Helper()
 	eventually(t, func() error {

@@ -52,9 +52,9 @@ var (
 		[]string{"namespace", "app"}, nil)
 )
 
-// objects are the metrics of what there is in the cluster. They are read from the cache when they are
-// asked for, and only in the process that runs the controllers: otherwise everything would be counted
-// once for each replica.
+// objects are the metrics of what there is in the cluster. They are read from the cache when they
+// are asked for, and only in the process that runs the controllers: otherwise everything would be
+// counted once for each replica.
 var objects = &objectMetrics{}
 
 func init() {
@@ -134,8 +134,8 @@ type counts struct {
 	meetings      map[stateKey]int
 }
 
-// count reads everything, without a copy. What has no ZoomApp is counted by the name of the one that
-// it is of.
+// count reads everything, without a copy. What has no ZoomApp is counted by the name of the one
+// that it is of.
 func count(ctx context.Context, cache client.Reader) (counts, error) {
 	c := counts{installations: map[conditionKey]int{}, meetings: map[stateKey]int{}}
 	var apps v1alpha1.ZoomAppList

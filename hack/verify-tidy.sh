@@ -4,7 +4,7 @@ set -eu
 cd "$(dirname "$0")/.."
 
 echo "==> go.mod"
-for module in . test/prometheus; do
+for module in . test/prometheus hack/oci hack/chart; do
 	if ! go mod tidy -C "$module" -diff; then
 		echo "$module/go.mod is not tidy: run go mod tidy in $module" >&2
 		exit 1

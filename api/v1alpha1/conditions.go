@@ -25,9 +25,9 @@ const (
 	// ClientIDContested.
 	ConditionReady = "Ready"
 
-	// ConditionStalled is there only while it is True: Ready is False, and remains so until an admin
-	// or a customer changes something. Tools that wait for an object take that for a failure, and
-	// wait no longer.
+	// ConditionStalled is there only while it is True: Ready is False, and remains so until an
+	// admin or a customer changes something. Tools that wait for an object take that for a failure,
+	// and wait no longer.
 	//
 	// Of a ZoomApp: the reason is that of Ready.
 	//
@@ -321,7 +321,7 @@ const (
 	ConditionLive = "Live"
 
 	// ConditionWaitingForHost says whether people wait for the meeting to begin. It is absent until
-	// somebody has waited.
+	// a participant has waited.
 	//
 	// True: PeopleWaiting. False: NobodyWaiting.
 	ConditionWaitingForHost = "WaitingForHost"

@@ -216,13 +216,13 @@ type ZoomAppSpec struct {
 
 	// suspend holds the app still, as for maintenance of what reacts to its meetings. `PutOff`
 	// answers Zoom's events 503, and nothing of them is written; Zoom sends each again three times
-	// within 85 minutes, and what is put off for longer is lost. `Record` stores them, for any time.
-	// With either, ZoomMeetings keep the status that they have and none goes because of its age, and
-	// customers who want to install the app are asked to come back later.
+	// within 85 minutes, and what is put off for longer is lost. `Record` stores them, for any
+	// time. With either, ZoomMeetings keep the status that they have and none goes because of its
+	// age, and customers who want to install the app are asked to come back later.
 	//
 	// Tokens go on being refreshed, so that no consent dies, Zoom's validation of the webhook URL
-	// is answered, and the data of a customer whose removal is known is deleted. Taken away, suspend
-	// ends, and what was recorded meanwhile takes effect.
+	// is answered, and the data of a customer whose removal is known is deleted. Taken away,
+	// suspend ends, and what was recorded meanwhile takes effect.
 	//
 	// +optional
 	Suspend Suspension `json:"suspend,omitempty"`

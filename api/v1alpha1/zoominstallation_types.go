@@ -89,8 +89,8 @@ type ZoomInstallationSpec struct {
 	// +kubebuilder:validation:XValidation:rule="self == oldSelf",message="appRef cannot be changed; create another ZoomInstallation"
 	AppRef AppReference `json:"appRef,omitzero"`
 
-	// displayName is an admin's own word for the customer, for lists. Customers never see it, and the
-	// operator neither writes nor reads it. Zoom's names are not kept.
+	// displayName is an admin's own word for the customer, for lists. Customers never see it, and
+	// the operator neither writes nor reads it. Zoom's names are not kept.
 	//
 	// +optional
 	DisplayName DisplayName `json:"displayName,omitempty"`

@@ -3,8 +3,9 @@
 //
 // What follows from the spec of a meeting, and until when, is decided in internal/meeting. The
 // controller (controller.go) writes it, but for one that only repeats itself (repeat.go), records
-// Events about transitions (events.go), and requeues the meeting for its next change. A meeting that is planned in the host's personal room (room.go)
-// is reconciled together with the ZoomMeeting of that room.
+// Events about transitions (events.go), and requeues the meeting for its next change. A meeting
+// that is planned in the host's personal room (room.go) is reconciled together with the ZoomMeeting
+// of that room.
 package meeting
 
 import (

@@ -31,7 +31,8 @@ type writes struct {
 	status float64 // of meetings' status
 	events float64 // of Kubernetes' Events about transitions
 	health float64 // of the status of apps and installations: when the last event arrived, and what is judged by that
-	// heartbeats are those of health by which a receiver says when an installation had its last event.
+	// heartbeats are those of health by which a receiver says when an installation had its last
+	// event.
 	heartbeats float64
 }
 

@@ -28,8 +28,8 @@ type metric struct {
 // value is a constant that a label has, and what it means.
 type value struct{ name, meaning string }
 
-// constructors are the functions that declare a metric, with its kind. A description alone is one of
-// a collector's, which are gauges all.
+// constructors are the functions that declare a metric, with its kind. A description alone is one
+// of a collector's, which are gauges all.
 var constructors = map[string]string{
 	"NewCounter": "counter", "NewCounterVec": "counter", "NewGauge": "gauge", "NewGaugeVec": "gauge",
 	"NewHistogram": "histogram", "NewHistogramVec": "histogram", "NewDesc": "gauge",
@@ -54,7 +54,8 @@ var places = []struct{ folder, title, text string }{
 	{".", "Every process", ""},
 }
 
-// declaredMetrics are the metrics that the folders of a project declare, in the order of their names.
+// declaredMetrics are the metrics that the folders of a project declare, in the order of their
+// names.
 func declaredMetrics(root string) ([]metric, error) {
 	var found []metric
 	values := map[string][]value{}
@@ -94,8 +95,8 @@ func declaredMetrics(root string) ([]metric, error) {
 // metricName is one of the operator's own.
 var metricName = regexp.MustCompile(`zoom_operator_\w+`)
 
-// metricsOf are the metrics that a file declares. Constants whose comment names metrics are added to
-// the values of these.
+// metricsOf are the metrics that a file declares. Constants whose comment names metrics are added
+// to the values of these.
 func metricsOf(file *ast.File, folder string, values map[string][]value) ([]metric, error) {
 	var found []metric
 	var errs []error

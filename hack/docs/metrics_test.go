@@ -10,7 +10,7 @@ import (
 	dto "github.com/prometheus/client_model/go"
 )
 
-// Names and helps are as promtool wants them, and no label tells who takes part in what.
+// Names and helps are as promtool wants them, and no label names a participant.
 func TestMetricsAreNamedByTheRules(t *testing.T) {
 	all, err := declaredMetrics(filepath.Join("..", ".."))
 	if err != nil {

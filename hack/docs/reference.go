@@ -11,10 +11,11 @@ import (
 	"slices"
 	"strings"
 
+	"k8s.io/utils/ptr"
 	"sigs.k8s.io/yaml"
 )
 
-// definition is what the reference tells of a CustomResourceDefinition.
+// definition is what the page needs of a CustomResourceDefinition.
 type definition struct {
 	Spec struct {
 		Names struct {
@@ -28,7 +29,7 @@ type definition struct {
 	}
 }
 
-// schema is what it tells of a field.
+// schema is what the page needs of a field.
 type schema struct {
 	Description          string
 	Type, Format         string
@@ -155,24 +156,16 @@ func (s *schema) notes() []string {
 		value any
 		is    bool
 	}{
-		{"at least %.0f", deref(s.Minimum), s.Minimum != nil},
-		{"at most %.0f", deref(s.Maximum), s.Maximum != nil},
-		{"at most %d characters", deref(s.MaxLength), s.MaxLength != nil && s.Format != "byte"},
-		{"at most %d", deref(s.MaxItems), s.MaxItems != nil},
+		{"at least %.0f", ptr.Deref(s.Minimum, 0), s.Minimum != nil},
+		{"at most %.0f", ptr.Deref(s.Maximum, 0), s.Maximum != nil},
+		{"at most %d characters", ptr.Deref(s.MaxLength, 0), s.MaxLength != nil && s.Format != "byte"},
+		{"at most %d", ptr.Deref(s.MaxItems, 0), s.MaxItems != nil},
 	} {
 		if bound.is {
 			notes = append(notes, fmt.Sprintf(bound.what, bound.value))
 		}
 	}
 	return notes
-}
-
-func deref[T any](p *T) T {
-	if p == nil {
-		var none T
-		return none
-	}
-	return *p
 }
 
 // inCell is a text as it can stand in a table.

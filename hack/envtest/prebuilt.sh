@@ -42,7 +42,7 @@ envtest() {
 }
 
 if ! within 20 envtest list "$version.x" >/dev/null || ! found=$(within 300 envtest use "$version.x!" --print path); then
-	echo "    no prebuilt Kubernetes $version: $(tail -n 1 "$log" | cut -c 1-200)" >&2
+	echo "    no prebuilt Kubernetes $version, so it is built: $(tail -n 1 "$log" | cut -c 1-200)" >&2
 	exit 1
 fi
 for name in etcd kube-apiserver kubectl; do

@@ -58,7 +58,7 @@ func TestPrebuilt(t *testing.T) {
 		wrong   bool
 	}{
 		"one that is there":              {whole, whole, "1.37", "prebuilt etcd, kube-apiserver and kubectl, 1.37.4-", false},
-		"a version that is not":          {whole, whole, "1.36", "no prebuilt Kubernetes 1.36: ", true},
+		"a version that is not":          {whole, whole, "1.36", "no prebuilt Kubernetes 1.36, so it is built: ", true},
 		"one that is not what was meant": {append([]byte("x"), whole...), whole, "1.37", "checksum mismatch", true},
 		"one that lacks a program":       {archive(t, "etcd", "kubectl"), nil, "1.37", "has no kube-apiserver", true},
 	} {

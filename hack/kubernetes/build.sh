@@ -87,7 +87,7 @@ trap 'exit 143' TERM
 
 echo "==> building what is missing of Kubernetes $version and etcd $(go list -m -f '{{.Version}}' go.etcd.io/etcd/server/v3) into bin/k8s"
 if [ -z "$assets" ] && [ ! -x "$out/kube-apiserver" ]; then
-	echo "    The first time this downloads 100 MB and takes 5 to 10 minutes on two cores; afterwards nothing is built."
+	echo "    The first time this downloads 100 MB and takes 5 to 10 minutes on two cores; then it is cached."
 fi
 begin=$(date +%s)
 i=0

@@ -17,7 +17,8 @@ import (
 	"github.com/google/go-containerregistry/pkg/v1/remote"
 )
 
-// A chart is in a registry as helm pull wants it: Chart.yaml as the config, the archive as its layer.
+// A chart is in a registry as helm pull wants it: Chart.yaml as the config, the archive as its
+// layer.
 func TestPushChart(t *testing.T) {
 	var archive bytes.Buffer
 	zipper := gzip.NewWriter(&archive)

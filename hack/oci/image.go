@@ -166,8 +166,8 @@ func imageOf(base v1.Layer, files string, platform v1.Platform, o options) (v1.I
 	return mutate.ConfigFile(image, config)
 }
 
-// baseLayer is what every image has: who the user is, and whom TLS trusts. The time zones are in the
-// operator itself.
+// baseLayer is what every image has: who the user is, and whom TLS trusts. The time zones are in
+// the operator itself.
 func baseLayer(created time.Time) (v1.Layer, error) {
 	var base archive
 	base.add("etc/group", 0o644, []byte("root:x:0:\nnonroot:x:65532:\n"))
@@ -176,8 +176,8 @@ func baseLayer(created time.Time) (v1.Layer, error) {
 	return base.layer(created)
 }
 
-// roots are Mozilla's root certificates as PEM, without those that it trusts only up to a date, which
-// PEM cannot say.
+// roots are Mozilla's root certificates as PEM, without those that it trusts only up to a date,
+// which PEM cannot say.
 func roots() []byte {
 	var out bytes.Buffer
 	for root := range bundle.Roots() {

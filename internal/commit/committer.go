@@ -37,8 +37,9 @@ const (
 	// cacheTTL is how long the last written version of an object is remembered beside a cache; an
 	// informer is rarely further behind.
 	cacheTTL = 5 * time.Second
-	// aloneTTL is how long without one. What a change adds nothing to is not written, and until then
-	// not asked for either, so that an object that was deleted meanwhile is missed for no longer.
+	// aloneTTL is how long without one. What a change adds nothing to is not written, and until
+	// then not asked for either, so that an object that was deleted meanwhile is missed for no
+	// longer.
 	aloneTTL = 2 * time.Minute
 	// freshFor is how long a version that was remembered is taken for the newest without a cache.
 	// After that another writer has probably added to it, as most writes of a spec are followed by
@@ -57,15 +58,15 @@ const (
 type Committer[T client.Object] struct {
 	// Writer creates and updates.
 	Writer client.Writer
-	// Cache is the informers', where an object is read first; it may be behind. Nil where no informer
-	// watches these objects: then what was written lately is remembered for longer, and anything
-	// else is read from the API server, once for a batch.
+	// Cache is the informers', where an object is read first; it may be behind. Nil where no
+	// informer watches these objects: then what was written lately is remembered for longer, and
+	// anything else is read from the API server, once for a batch.
 	Cache client.Reader
 	// Live is the API server, asked after a conflict.
 	Live client.Reader
 	// New returns an empty object.
 	New func() T
-	// Observer is told what is written; nil for nobody.
+	// Observer gets what is written; nil for none.
 	Observer Observer
 
 	recent    recent[T]
@@ -407,8 +408,9 @@ func (c *Committer[T]) base(ctx context.Context, key types.NamespacedName) (T, a
 	}
 }
 
-// nearby is the object as the API server has it in its own cache, which costs it half of what a read
-// of the storage does. That is behind no further than an informer is; what is known may be newer.
+// nearby is the object as the API server has it in its own cache, which costs it half of what a
+// read of the storage does. That is behind no further than an informer is; what is known may be
+// newer.
 func (c *Committer[T]) nearby(ctx context.Context, key types.NamespacedName, known T) (T, age, error) {
 	obj, err := c.read(ctx, c.Live, key, &client.GetOptions{Raw: &metav1.GetOptions{ResourceVersion: "0"}})
 	if err != nil {

@@ -860,7 +860,7 @@ func TestCommitWithoutACache(t *testing.T) {
 		s.committer.Cache = nil
 		return s
 	}
-	// elsewhere is a write by somebody else.
+	// elsewhere is a write of another process.
 	elsewhere := func(t *testing.T, s *server, change func(*corev1.ConfigMap)) {
 		t.Helper()
 		m := s.stored(t)
@@ -1046,7 +1046,7 @@ func TestCommitWithoutACache(t *testing.T) {
 	}
 }
 
-// A thousand joins of a meeting that nobody has asked for yet read it once.
+// A thousand joins of a meeting that was not read yet read it once.
 func TestCommitReadsOnceForAll(t *testing.T) {
 	t.Parallel()
 	synctest.Test(t, func(t *testing.T) {

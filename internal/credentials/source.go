@@ -20,8 +20,8 @@ const (
 	// budget is enough for all such apps: a hundred. Jitter makes it up to a half less.
 	refreshEvery = 30 * time.Second
 	// readsPerSecond is how many Secrets a process reads in a second in the long run so that they
-	// are not old, and readsAtOnce after a quiet time. Of a thousand apps that have requests all the
-	// time each is read every 200 seconds.
+	// are not old, and readsAtOnce after a quiet time. Of a thousand apps that have requests all
+	// the time each is read every 200 seconds.
 	readsPerSecond = 5
 	readsAtOnce    = 20
 	// inUseFor is how long after a request an app's Secret is kept fresh. That of an idle app costs
@@ -45,7 +45,7 @@ type Source struct {
 	live   client.Reader
 	now    func() time.Time
 	logger logr.Logger
-	budget *rate.Limiter // of reads that nobody waits for, or that might as well wait
+	budget *rate.Limiter // of reads that no request waits for, or that might as well wait
 
 	mu      sync.Mutex
 	entries map[types.NamespacedName]*entry
@@ -70,9 +70,9 @@ func (e *entry) get() (Values, time.Time) {
 	return e.values, e.readAt
 }
 
-// use notes a request, and returns what is cached for it and how old that is; zero when another look
-// has just failed, so that there is nothing better. The app was idle when there has been no request
-// for a while.
+// use notes a request, and returns what is cached for it and how old that is; zero when another
+// look has just failed, so that there is nothing better. The app was idle when there has been no
+// request for a while.
 func (e *entry) use(now time.Time) (values Values, age time.Duration, idle bool) {
 	e.mu.Lock()
 	defer e.mu.Unlock()

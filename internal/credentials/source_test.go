@@ -22,8 +22,8 @@ import (
 	"github.com/zoom-operator/zoom-operator/test/controlplane"
 )
 
-// However many apps there are, reading them again keeps to a budget, while none of them is judged by
-// what is old; those without requests cost nothing.
+// However many apps there are, reading them again keeps to a budget, while none of them is judged
+// by what is old; those without requests cost nothing.
 func TestSecretsAreReadWithinABudget(t *testing.T) {
 	const apps = 1000
 	synctest.Test(t, func(t *testing.T) {

@@ -1,6 +1,6 @@
-// Package logs makes the logger (logger.go). It bounds what an outage writes: of a failure that hits
-// everything there are ten lines a minute, with the number that was left out (bounded.go). And it
-// keeps what is private out of the causes of errors (cause.go).
+// Package logs makes the logger (logger.go). It bounds what an outage writes: of a failure that
+// hits everything there are ten lines a minute, with the number that was left out (bounded.go). And
+// it keeps what is private out of the causes of errors (cause.go).
 package logs
 
 import (

@@ -184,7 +184,7 @@ func TestFormerFieldsThatCouldNotBe(t *testing.T) {
 			before := len(m.Spec.Instances)
 			in := &m.Spec.Instances[0]
 			if tt.attendance != "" {
-				in.Attendance = &runtime.RawExtension{Raw: []byte(tt.attendance)} //nolint:staticcheck // as somebody writes it
+				in.Attendance = &runtime.RawExtension{Raw: []byte(tt.attendance)} //nolint:staticcheck // as a tenant writes it
 			}
 			if tt.alerts != "" {
 				in.Alerts = &runtime.RawExtension{Raw: []byte(tt.alerts)} //nolint:staticcheck // the same

@@ -71,8 +71,8 @@ func (r *record) stored() *v1alpha1.ZoomMeeting {
 	return &m
 }
 
-// diff compares two records, and the objects in which they are stored, to the last byte of the merge
-// state.
+// diff compares two records, and the objects in which they are stored, to the last byte of the
+// merge state.
 func diff(want, got record) string {
 	return cmp.Diff(want, got, cmpopts.EquateEmpty()) + cmp.Diff(want.stored(), got.stored(), cmpopts.EquateEmpty())
 }

@@ -13,8 +13,8 @@ import (
 // least useful until they fit.
 const maxObject, maxBeside = 10_200, 3_620
 
-// budget is how many bytes there are for a record. The names of the meeting and its installation are
-// also in its metadata, and in what its status says of them; their lengths are known from it.
+// budget is how many bytes there are for a record. The names of the meeting and its installation
+// are also in its metadata, and in what its status says of them; their lengths are known from it.
 func budget(r *record) int {
 	app, installation := len(r.AppRef.Name), len(r.InstallationRef.Name)
 	return maxObject - maxBeside - app - len(r.MeetingID) - 2*installation
@@ -35,8 +35,8 @@ const (
 	sizeOfState   = 80 // of the annotation, with its version and its checksum
 )
 
-// fit makes a record fit into an object. What is given up is first the waiting participants, then the
-// precision of what was counted, in the older instances and then in the newest, then the older
+// fit makes a record fit into an object. What is given up is first the waiting participants, then
+// the precision of what was counted, in the older instances and then in the newest, then the older
 // instances, what Zoom reported of quality and shared screens, and in the end dates of the series,
 // as insertOccurrence gives them up. Only the largest series and the largest crowds get there, and
 // only there may what is given up, an estimate above all, depend on the order in which events

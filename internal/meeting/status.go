@@ -29,8 +29,8 @@ func withoutCounts(m *v1alpha1.ZoomMeeting) *record {
 	return r
 }
 
-// Status is what follows from what is known of a meeting at that time. The previous status matters only
-// for which conditions there are and when they last changed.
+// Status is what follows from what is known of a meeting at that time. The previous status matters
+// only for which conditions there are and when they last changed.
 func Status(now time.Time, m *v1alpha1.ZoomMeeting, p Retention) v1alpha1.ZoomMeetingStatus {
 	r := load(m)
 	f := factsOf(r)
@@ -63,7 +63,8 @@ func Status(now time.Time, m *v1alpha1.ZoomMeeting, p Retention) v1alpha1.ZoomMe
 }
 
 // saysNothing reports whether a condition says that nothing is out of the ordinary. It is absent
-// until it has been true once: that is so of nearly all meetings, and their objects are to be small.
+// until it has been true once: that is so of nearly all meetings, and their objects are to be
+// small.
 func saysNothing(c metav1.Condition) bool {
 	return c.Status == metav1.ConditionFalse && c.Type != v1alpha1.ConditionLive
 }

@@ -20,8 +20,8 @@ import (
 const (
 	// lastsFor is how long a count holds by which a meeting is refused.
 	lastsFor = 2 * time.Second
-	// pageFrom is the bound from which on meetings are counted in pages, so that they need not be in
-	// memory all at once. Up to that the API server answers in one go, from its own cache.
+	// pageFrom is the bound from which on meetings are counted in pages, so that they need not be
+	// in memory all at once. Up to that the API server answers in one go, from its own cache.
 	pageFrom, pageSize = 5000, 1000
 	// idleFor is how long an installation is remembered for which nothing is stored.
 	idleFor = 24 * time.Hour
@@ -143,8 +143,8 @@ func (a *Asked) of(installation types.NamespacedName) *asked {
 	return in
 }
 
-// take counts a meeting by what is known. It is not sure when the meetings have to be counted first,
-// those that are over, too, where there is no room.
+// take counts a meeting by what is known. It is not sure when the meetings have to be counted
+// first, those that are over, too, where there is no room.
 func (a *Asked) take(in *asked, meeting types.NamespacedName, limit int, full bool) (count Count, ok, sure bool) {
 	a.mu.Lock()
 	defer a.mu.Unlock()

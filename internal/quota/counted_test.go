@@ -19,7 +19,8 @@ import (
 	"github.com/zoom-operator/zoom-operator/test/controlplane"
 )
 
-// Counting outlives the requests that wait for it: however long it takes, one of them has the count.
+// Counting outlives the requests that wait for it: however long it takes, one of them has the
+// count.
 func TestCountingThatTakesLongerThanARequest(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		slow := fake.NewClientBuilder().WithScheme(controlplane.Scheme()).WithInterceptorFuncs(interceptor.Funcs{

@@ -28,8 +28,8 @@ func FindBinaries(root string) (string, error) {
 // where setup-envtest laid it out.
 func controllers(root string) string { return filepath.Join(root, "bin", "k8s", "controllers") }
 
-// FindControlPlane is the folder with etcd, kube-apiserver and kubectl. Missing ones are named, with
-// what builds them.
+// FindControlPlane is the folder with etcd, kube-apiserver and kubectl. Missing ones are named,
+// with what builds them.
 func FindControlPlane(root string) (string, error) {
 	folder := os.Getenv("KUBEBUILDER_ASSETS")
 	if folder == "" {

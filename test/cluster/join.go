@@ -14,8 +14,8 @@ import (
 	"sigs.k8s.io/controller-runtime/pkg/client"
 )
 
-// FindKubectl is the folder with kubectl, for a cluster that is joined: what is in the PATH, or what
-// make kubernetes got.
+// FindKubectl is the folder with kubectl, for a cluster that is joined: what is in the PATH, or
+// what make kubernetes got.
 func FindKubectl(root string) (string, error) {
 	if path, err := exec.LookPath("kubectl"); err == nil {
 		return filepath.Dir(path), nil

@@ -32,7 +32,8 @@ const (
 
 func TestMain(m *testing.M) { controlplane.Main(m) }
 
-// Chart and manifests are two ways to the same objects. What differs is here, and nothing else does.
+// Chart and manifests are two ways to the same objects. What differs is here, and nothing else
+// does.
 func TestDrift(t *testing.T) {
 	for name, tt := range map[string]struct {
 		namespace, values   string
@@ -184,7 +185,8 @@ func accepted(t *testing.T, manifests []byte) {
 	output(t, apply)
 }
 
-// leadsTo fails unless each Service is among the objects and has its port, by the port's name or number.
+// leadsTo fails unless each Service is among the objects and has its port, by the port's name or
+// number.
 func leadsTo(t *testing.T, all map[string]*unstructured.Unstructured, services, ports []any) {
 	t.Helper()
 	if len(services) == 0 || len(services) != len(ports) {

@@ -54,7 +54,7 @@ func TestInstall(t *testing.T) {
 	}
 }
 
-// The way out that install.yaml tells works with kubectl alone, where the operator is gone.
+// The way out in the header of install.yaml works with kubectl alone, where the operator is gone.
 func TestWayOut(t *testing.T) {
 	c := controlplane.Client(t)
 	namespace := controlplane.Namespace(t)

@@ -271,7 +271,7 @@ func TestAlertsFireOnWhatIsBrokenAlone(t *testing.T) {
 	}
 }
 
-// An alert pages somebody, who needs to know what to do.
+// An alert pages an admin, who needs to know what to do.
 func TestAlertsHaveARunbook(t *testing.T) {
 	page := read(t, "../../docs/alerts.md")
 	var sections []string

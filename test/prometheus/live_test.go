@@ -27,8 +27,8 @@ import (
 const (
 	// scrapeEvery is how often the running operator is scraped.
 	scrapeEvery = time.Second
-	// shownWithin is how long the dashboard may take to be full, on a machine that does other things
-	// as well.
+	// shownWithin is how long the dashboard may take to be full, on a machine that does other
+	// things as well.
 	shownWithin = 3 * time.Minute
 )
 

@@ -51,8 +51,8 @@ const (
 	reasonDomainVerified    = "domain_verification"  // Zoom's validation of the domain was answered
 )
 
-// A customer who installs an app is counted as page="callback" or "confirm", reason="installed"; one
-// who loads the result again, as page="result".
+// A customer who installs an app is counted as page="callback" or "confirm", reason="installed";
+// one who loads the result again, as page="result".
 var consentPages = prometheus.NewCounterVec(prometheus.CounterOpts{
 	Name: "zoom_operator_consent_pages_total",
 	Help: "Pages shown to customers who install an app, by app, page, HTTP status and reason.",

@@ -29,7 +29,7 @@ const (
 	reasonCutOff            = "body_cut_off"             // the body ended too early
 )
 
-// lagBuckets tell what is prompt, what is slow, and what Zoom has sent again.
+// lagBuckets separate what is prompt, what is slow, and what Zoom has sent again.
 var lagBuckets = []float64{.5, 1, 2.5, 10, 60, 330, 1900, 7200}
 
 var (

@@ -66,8 +66,8 @@ type meetings struct {
 	*commit.Committer[*v1alpha1.ZoomMeeting]
 }
 
-// known is the meeting of an event, as far as it is known without asking the API server; nil when it
-// is not.
+// known is the meeting of an event, as far as it is known without asking the API server; nil when
+// it is not.
 func (m meetings) known(ctx context.Context, app *v1alpha1.ZoomApp, ev *zoom.Event) (*v1alpha1.ZoomMeeting, error) {
 	return find(app, ev, func(key types.NamespacedName) (*v1alpha1.ZoomMeeting, error) {
 		obj, ok, err := m.Known(ctx, key)

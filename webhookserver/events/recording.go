@@ -83,8 +83,8 @@ func (r *recorder) reserve(ctx context.Context, app *v1alpha1.ZoomApp, in *v1alp
 	}
 }
 
-// commit makes a change to the first of several objects that is not another account's, nor found not
-// to be there by the change.
+// commit makes a change to the first of several objects that is not another account's, nor found
+// not to be there by the change.
 func (r *recorder) commit(ctx context.Context, app *v1alpha1.ZoomApp, ev *zoom.Event, change func(*v1alpha1.ZoomMeeting) error, keys ...types.NamespacedName) error {
 	customer := installation.Customer(client.ObjectKeyFromObject(app), ev.AccountID)
 	var err error

@@ -8,8 +8,8 @@ import (
 )
 
 var (
-	// Each is of one kind of object: meeting or installation. What arrives for an object while it is
-	// being written goes into the next write together.
+	// Each is of one kind of object: meeting or installation. What arrives for an object while it
+	// is being written goes into the next write together.
 	commitSeconds = prometheus.NewHistogramVec(prometheus.HistogramOpts{
 		Name:    "zoom_operator_commit_duration_seconds",
 		Help:    "Time that one write of an object takes with all that waited for it, conflicts included, by kind.",

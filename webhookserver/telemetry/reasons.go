@@ -1,6 +1,7 @@
 package telemetry
 
-// The reasons that zoom_operator_webhooks_total and zoom_operator_consent_pages_total have in common.
+// The reasons that zoom_operator_webhooks_total and zoom_operator_consent_pages_total have in
+// common.
 const (
 	ReasonMethod        = "method"          // another method than the address takes
 	ReasonNoApp         = "no_such_app"     // there is no ZoomApp of that name, or it is in a namespace that is not watched or selected

@@ -42,7 +42,7 @@ func Delete(ctx context.Context, c client.Client, m client.Object, reason string
 	deleted.WithLabelValues(reason).Inc()
 	logger := log.FromContext(ctx)
 	if reason == Removal {
-		logger = logger.V(logs.Debug) // one line tells of all of a customer's
+		logger = logger.V(logs.Debug) // the deletion of a customer's data has one line
 	}
 	logger.Info("Meeting deleted", "meeting", m.GetName(), "reason", reason)
 	return nil

@@ -1,4 +1,4 @@
-// Package stalled tells the tools that wait for an object to become ready, as those of GitOps do,
+// Package stalled informs tools that wait for an object to become ready, as those of GitOps do,
 // when there is nothing to wait for: by the condition Stalled, as kstatus reads it.
 package stalled
 
