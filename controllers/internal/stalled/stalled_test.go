@@ -2,6 +2,8 @@ package stalled
 
 import (
 	"os"
+	"regexp"
+	"strings"
 	"testing"
 
 	lua "github.com/yuin/gopher-lua"
@@ -9,6 +11,7 @@ import (
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	"k8s.io/apimachinery/pkg/apis/meta/v1/unstructured"
 	"k8s.io/apimachinery/pkg/runtime"
+	"k8s.io/apimachinery/pkg/util/sets"
 	"sigs.k8s.io/cli-utils/pkg/kstatus/status"
 
 	"github.com/zoom-operator/zoom-operator/api/v1alpha1"
@@ -139,4 +142,35 @@ func judged(t *testing.T, obj runtime.Object) status.Status {
 		t.Fatal(err)
 	}
 	return result.Status
+}
+
+// TestEveryReasonIsListed holds the page of conditions against what is set: each reason for which
+// Ready is False is one for which an object is stalled, or one that may pass.
+func TestEveryReasonIsListed(t *testing.T) {
+	page, err := os.ReadFile("../../../docs/conditions.md")
+	if err != nil {
+		t.Fatal(err)
+	}
+	reasons := func(heading, status string) sets.Set[string] {
+		_, section, _ := strings.Cut(string(page), "\n### "+heading+"\n")
+		section, _, _ = strings.Cut(section, "\n### ")
+		found := sets.New[string]()
+		for _, row := range regexp.MustCompile(`(?m)^\| `+status+` \| (\w+) \|`).FindAllStringSubmatch(section, -1) {
+			found.Insert(row[1])
+		}
+		return found
+	}
+	for _, kind := range []string{"ZoomApp", "ZoomInstallation"} {
+		listed, failing := reasons("Stalled of a "+kind, "True"), reasons("Ready of a "+kind, "False")
+		if len(listed) < 5 || len(failing) < len(listed) {
+			t.Fatalf("of a %s the page lists %v of %v", kind, listed, failing)
+		}
+		for reason := range failing.Union(listed) {
+			var conditions []metav1.Condition
+			Set(&conditions, metav1.Condition{Type: v1alpha1.ConditionReady, Status: metav1.ConditionFalse, Reason: reason})
+			if set := len(conditions) > 0; set != listed.Has(reason) || !failing.Has(reason) {
+				t.Errorf("a %s with %s is stalled: %t; the page lists it: %t, and as a reason of Ready: %t", kind, reason, set, listed.Has(reason), failing.Has(reason))
+			}
+		}
+	}
 }
