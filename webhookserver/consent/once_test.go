@@ -234,8 +234,23 @@ func TestTheResultIsTrueWheneverItIsLoaded(t *testing.T) {
 			}
 		}
 	}
+	stored, err := tokens.Load(t.Context(), s.C, in)
+	if err != nil {
+		t.Fatal(err)
+	}
+	good := stored.Token
 	says("loaded again", func() {}, "")
-	says("when Zoom has refused the token since", authorized(metav1.ConditionFalse, v1alpha1.ReasonTokenRevoked), "consent_dead")
+	says("when Zoom has refused the token since", func() {
+		if err := stored.MarkUnusable(t.Context(), s.C, tokens.RefusedRevoked, time.Now(), time.Time{}); err != nil {
+			t.Fatal(err)
+		}
+		authorized(metav1.ConditionFalse, v1alpha1.ReasonTokenRevoked)()
+	}, "consent_dead")
+	says("after another consent in the same second, of which the status does not say yet", func() {
+		if err := tokens.Save(t.Context(), s.C, in, good, func(tokens.Token) bool { return false }); err != nil {
+			t.Fatal(err)
+		}
+	}, "")
 	says("when all is well", authorized(metav1.ConditionTrue, v1alpha1.ReasonConsented), "")
 	says("when the customer has removed the app", func() {
 		in.Spec.Deauthorization = &v1alpha1.Deauthorization{At: metav1.NewTime(in.Spec.Consent.At.Add(time.Minute)), UserID: servertest.Ana.User.ID}

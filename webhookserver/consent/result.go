@@ -2,6 +2,7 @@ package consent
 
 import (
 	"context"
+	"errors"
 	"net/http"
 
 	"k8s.io/apimachinery/pkg/api/meta"
@@ -10,6 +11,7 @@ import (
 
 	"github.com/zoom-operator/zoom-operator/api/v1alpha1"
 	"github.com/zoom-operator/zoom-operator/internal/installation"
+	"github.com/zoom-operator/zoom-operator/internal/tokens"
 	"github.com/zoom-operator/zoom-operator/internal/urls"
 	"github.com/zoom-operator/zoom-operator/webhookserver/limits"
 )
@@ -27,12 +29,16 @@ func (s *service) result(ctx context.Context, req *consentRequest, r *http.Reque
 		return response{}, &pageError{reason: p.End.Reason, invitation: p.Invitation}
 	}
 	in, err := s.standingNow(ctx, req, p.End)
+	var dead bool
+	if err == nil && in != nil && saidDead(in) {
+		dead, err = s.consentDead(ctx, in)
+	}
 	switch {
 	case err != nil:
 		return response{}, &pageError{reason: reasonUnclear, retryAfter: limits.BusyFor, err: err}
 	case in == nil:
 		return response{}, refuse(reasonDisconnected)
-	case consentDead(in):
+	case dead:
 		return response{}, refuse(reasonReconnect)
 	case p.End.Reason != reasonInstalled:
 		return response{}, refuse(p.End.Reason)
@@ -59,7 +65,7 @@ func (s *service) standingNow(ctx context.Context, req *consentRequest, end *end
 		standing = nil
 		if in.UID == end.UID && in.Spec.AppRef.Name == req.app.Name && installation.ConsentStands(in) {
 			standing = in
-			if !consentDead(in) {
+			if !saidDead(in) {
 				break
 			}
 		}
@@ -67,9 +73,8 @@ func (s *service) standingNow(ctx context.Context, req *consentRequest, end *end
 	return standing, nil
 }
 
-// consentDead says whether it has turned out since that nothing is left of a consent at Zoom, or
-// here.
-func consentDead(in *v1alpha1.ZoomInstallation) bool {
+// saidDead says whether the status has it that nothing is left of a consent at Zoom, or here.
+func saidDead(in *v1alpha1.ZoomInstallation) bool {
 	c := meta.FindStatusCondition(in.Status.Conditions, v1alpha1.ConditionAuthorized)
 	if c == nil || c.Status != metav1.ConditionFalse || c.ObservedGeneration != in.Generation {
 		return false
@@ -79,4 +84,17 @@ func consentDead(in *v1alpha1.ZoomInstallation) bool {
 		return true
 	}
 	return false
+}
+
+// consentDead says whether that is so: a customer who consents once more within a second leaves the
+// spec as it was, and so the generation that the status is about. The token tells the two apart.
+func (s *service) consentDead(ctx context.Context, in *v1alpha1.ZoomInstallation) (bool, error) {
+	stored, err := tokens.Load(ctx, s.live, in)
+	switch {
+	case errors.Is(err, tokens.ErrForeign):
+		return true, nil
+	case err != nil:
+		return false, err
+	}
+	return stored == nil || stored.Refusal != "", nil
 }

@@ -42,7 +42,7 @@ func TestResultIsNotThatOfTheConsentBefore(t *testing.T) {
 			s := &service{cache: reader(lost), live: reader(tt.live)}
 			req := &consentRequest{app: &v1alpha1.ZoomApp{ObjectMeta: metav1.ObjectMeta{Namespace: "team", Name: "app"}}}
 			in, err := s.standingNow(t.Context(), req, &ending{Installation: "in", UID: "uid"})
-			if err != nil || in == nil || consentDead(in) != tt.dead {
+			if err != nil || in == nil || saidDead(in) != tt.dead {
 				t.Errorf("it is %+v, %v", in, err)
 			}
 		})
