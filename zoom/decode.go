@@ -35,6 +35,11 @@ var decoders = map[string]func(*Event, object) error{
 	EventURLValidation:   decodeChallenge,
 	EventAppDeauthorized: decodeDeauthorization,
 
+	EventUserActivated:     decodeUser,
+	EventUserDeactivated:   decodeUser,
+	EventUserDeleted:       decodeUser,
+	EventUserDisassociated: decodeUser,
+
 	EventMeetingCreated:            decodeMeeting,
 	EventMeetingUpdated:            decodeMeeting,
 	EventMeetingDeleted:            decodeMeeting,
@@ -70,8 +75,8 @@ func Known(name string) bool {
 // Fields that Zoom left out, set to null or to an empty string are absent; fields unknown to this
 // package are ignored. A field that cannot be parsed is absent too, and named in Ignored: Zoom
 // gives an event up that is refused, and the event is worth more than the field. A known event is
-// refused, with an error that wraps ErrMalformed, only when its account, its meeting number or the
-// token of a challenge is missing. Of an unknown event only the name, the time and the account are
+// refused, with an error that wraps ErrMalformed, only when its account, its meeting number, its user
+// or the token of a challenge is missing. Of an unknown event only the name, the time and the account are
 // returned, the latter two as far as they can be parsed.
 func ParseEvent(body []byte) (*Event, error) {
 	fields, ok := parseObject(body)
@@ -124,6 +129,7 @@ func eventTime(root, payload object) time.Time {
 var (
 	errNoAccount = errors.New("payload.account_id is missing or no ID of an account")
 	errNoMeeting = errors.New("payload.object.id is missing or not a number of 1 to 20 digits")
+	errNoUser    = errors.New("payload.object.id is missing or no ID of a user")
 	errNoToken   = errors.New("payload.plainToken is not 1 to 128 letters, digits, - and _")
 )
 
@@ -148,6 +154,17 @@ func decodeDeauthorization(e *Event, payload object) error {
 	// A date without a zone may be hours off, so that the event's own time goes before it.
 	if at, zoned := payload.zonedTime("deauthorization_time"); at != nil && (zoned || e.Time.IsZero()) {
 		e.Deauthorization.At = *at
+	}
+	return nil
+}
+
+func decodeUser(e *Event, payload object) error {
+	if e.AccountID == "" {
+		return errNoAccount
+	}
+	e.OperatorID = payload.alias("operator_id", userIDPattern)
+	if e.UserID = payload.object("object").alias("id", userIDPattern); e.UserID == "" {
+		return errNoUser
 	}
 	return nil
 }

@@ -183,7 +183,9 @@ func TestParseEventSamples(t *testing.T) {
 			},
 		}},
 		"recording.started": {want: zoom.Event{Time: utc("2026-03-02T09:06:40Z"), AccountID: account}},
-		"user.deactivated":  {want: zoom.Event{Time: utc("2026-03-02T10:56:40Z"), AccountID: account}},
+		"user.deactivated": {want: zoom.Event{
+			Time: utc("2026-03-02T10:56:40Z"), AccountID: account, OperatorID: "aDmI_0001kkkkLLLLmmmm", UserID: "hOsT_0001eeeeFFFFgggg",
+		}},
 	}
 	for name, tt := range tests {
 		t.Run(name, func(t *testing.T) {
@@ -610,6 +612,8 @@ func TestParseEventRefuses(t *testing.T) {
 		"no account":                      `{"event":"meeting.started","payload":{"object":{"id":1}}}`,
 		"an empty account":                `{"event":"meeting.started","payload":{"account_id":"","object":{"id":1}}}`,
 		"an account that is a list":       `{"event":"meeting.started","payload":{"account_id":["a"],"object":{"id":1}}}`,
+		"a user without an ID":            `{"event":"user.deleted","payload":{"account_id":"a","object":{"email":"e"}}}`,
+		"a user of no account":            `{"event":"user.deleted","payload":{"object":{"id":"u"}}}`,
 		"a deauthorization of no account": `{"event":"app_deauthorized","payload":{"user_id":"u"}}`,
 		"no token":                        `{"event":"endpoint.url_validation","payload":{}}`,
 
@@ -650,6 +654,7 @@ func TestParseEventErrorsNameTheField(t *testing.T) {
 // TestEveryMeetingEventIsKnown holds the constants against the names as Zoom writes them.
 func TestEveryMeetingEventIsKnown(t *testing.T) {
 	names := strings.Fields(`endpoint.url_validation app_deauthorized
+		user.activated user.deactivated user.deleted user.disassociated
 		meeting.created meeting.updated meeting.deleted meeting.permanently_deleted meeting.recovered
 		meeting.started meeting.ended meeting.alert meeting.sharing_started meeting.sharing_ended
 		meeting.converted_to_webinar meeting.participant_joined meeting.participant_left

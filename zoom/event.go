@@ -10,6 +10,11 @@ const (
 	EventURLValidation   = "endpoint.url_validation"
 	EventAppDeauthorized = "app_deauthorized" // an underscore, unlike every other event
 
+	EventUserActivated     = "user.activated"
+	EventUserDeactivated   = "user.deactivated"   // they cannot log in, until they are activated again
+	EventUserDeleted       = "user.deleted"       // with all that Zoom has of them
+	EventUserDisassociated = "user.disassociated" // they leave the account and keep their own meetings
+
 	EventMeetingCreated            = "meeting.created"
 	EventMeetingUpdated            = "meeting.updated"
 	EventMeetingDeleted            = "meeting.deleted"
@@ -86,6 +91,10 @@ type Event struct {
 
 	// Deauthorization belongs to app_deauthorized.
 	Deauthorization *Deauthorization
+
+	// UserID is whom a user event is about, in an ID as Meeting.HostID; empty of all others. Names
+	// and addresses are not decoded.
+	UserID string
 
 	// Challenge belongs to endpoint.url_validation.
 	Challenge *Challenge

@@ -169,15 +169,19 @@ type Deauthorization struct {
 
 // DeauthorizationReason is how a removal of the app is known.
 //
-// +kubebuilder:validation:Enum=Notified;NoticeConfirmed;TokenRefused
+// +kubebuilder:validation:Enum=Notified;UserLeft;NoticeConfirmed;TokenRefused
 type DeauthorizationReason string
 
 // The ways in which a removal becomes known.
 const (
 	// DeauthorizationNotified means that Zoom told of the removal, by app_deauthorized.
 	DeauthorizationNotified DeauthorizationReason = "Notified"
+	// DeauthorizationUserLeft means that Zoom told that the user was deleted or has left the
+	// account, and no token is kept that could be tried.
+	DeauthorizationUserLeft DeauthorizationReason = "UserLeft"
 	// DeauthorizationNoticeConfirmed means that Zoom told of a removal in the account without
-	// saying whose, and then refused this installation's token.
+	// saying whose, or that the user was deleted or has left the account, and then refused this
+	// installation's token.
 	DeauthorizationNoticeConfirmed DeauthorizationReason = "NoticeConfirmed"
 	// DeauthorizationTokenRefused means that no notice arrived, but Zoom has refused the token for
 	// longer than the app's removalGraceSeconds, and no user installed the app again.

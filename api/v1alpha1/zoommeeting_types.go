@@ -409,7 +409,7 @@ type MeetingRemoval struct {
 
 // RemovalAction is what was done to a meeting as a whole.
 //
-// +kubebuilder:validation:Enum=Deleted;PermanentlyDeleted;Recovered
+// +kubebuilder:validation:Enum=Deleted;PermanentlyDeleted;Recovered;ConvertedToWebinar
 type RemovalAction string
 
 // The removal actions.
@@ -420,6 +420,9 @@ const (
 	RemovalPermanentlyDeleted RemovalAction = "PermanentlyDeleted"
 	// RemovalRecovered means restored from the trash.
 	RemovalRecovered RemovalAction = "Recovered"
+	// RemovalConvertedToWebinar means that the number is a webinar's now, of which Zoom reports
+	// nothing as a meeting.
+	RemovalConvertedToWebinar RemovalAction = "ConvertedToWebinar"
 )
 
 // ZoomMeetingStatus is what follows from what Zoom reported.

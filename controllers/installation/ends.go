@@ -142,7 +142,9 @@ func removedMessage(in *v1alpha1.ZoomInstallation, f *facts) string {
 	message := "The customer removed the app at " + messages.Instant(&d.At) + ", so their data is deleted."
 	switch d.Reason {
 	case v1alpha1.DeauthorizationNoticeConfirmed:
-		message = "Somebody of the account removed the app at " + messages.Instant(&d.At) + ", and Zoom no longer takes this customer's token, so their data is deleted."
+		message = "A user of the account removed the app at " + messages.Instant(&d.At) + ", or left, and Zoom no longer takes this customer's token, so their data is deleted."
+	case v1alpha1.DeauthorizationUserLeft:
+		message = "The user was deleted at Zoom at " + messages.Instant(&d.At) + ", or left the account, so their data is deleted."
 	case v1alpha1.DeauthorizationTokenRefused:
 		message = "Zoom has refused the customer's token since " + messages.Instant(&d.At) + ", and nobody installed the app again within the grace of the ZoomApp, so their data is deleted."
 	}

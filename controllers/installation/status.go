@@ -138,7 +138,7 @@ func authorizedCondition(now time.Time, in *v1alpha1.ZoomInstallation, f *facts)
 		c.Reason, c.Message = lost, why
 	case removalUnclear(in, f):
 		c.Status, c.Reason = metav1.ConditionUnknown, v1alpha1.ReasonRemovalUnclear
-		c.Message = "Somebody of the account removed the app at " + messages.Instant(stamp(noticeOf(in, f))) + ". Zoom does not say whether it was this customer, and no token is kept that could be " +
+		c.Message = "A user of the account removed the app, or left, at " + messages.Instant(stamp(noticeOf(in, f))) + ". Zoom does not say whether it was this customer, and no token is kept that could be " +
 			"tried. If it was, delete this ZoomInstallation; if an event arrives later, it was not."
 	default:
 		c.Status, c.Reason = metav1.ConditionTrue, v1alpha1.ReasonConsented

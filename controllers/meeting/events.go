@@ -20,7 +20,11 @@ func transitions(before, after *v1alpha1.ZoomMeetingStatus, removal *v1alpha1.Me
 		happened = append(happened, events.Normal("MeetingEnded", "End", endNote(after.Last)))
 	}
 	if deletedSince(before, after, removal) {
-		happened = append(happened, events.Normal("MeetingDeleted", "Delete", "Deleted at Zoom at "+messages.Instant(&removal.At)))
+		what := "Deleted at Zoom at "
+		if removal.Action == v1alpha1.RemovalConvertedToWebinar {
+			what = "Became a webinar at "
+		}
+		happened = append(happened, events.Normal("MeetingDeleted", "Delete", what+messages.Instant(&removal.At)))
 	}
 	if before.State == v1alpha1.MeetingDeleted && removal != nil && removal.Action == v1alpha1.RemovalRecovered {
 		happened = append(happened, events.Normal("MeetingRecovered", "Recover", "Recovered from Zoom's trash at "+messages.Instant(&removal.At)))

@@ -49,12 +49,22 @@ func MergeConsent(spec *v1alpha1.ZoomInstallationSpec, at time.Time, scopes []st
 // about. The latest one holds; one that Zoom reports explains an inferred end, and takes its place
 // also when it is older.
 func MergeDeauthorization(spec *v1alpha1.ZoomInstallationSpec, d *zoom.Deauthorization) {
-	at := v1alpha1.Seconds(d.At)
-	explains := inferred(spec) && (spec.Consent == nil || at.After(spec.Consent.At.Time))
-	if old := spec.Deauthorization; old != nil && !explains && cmp.Or(at.Compare(old.At.Time), cmp.Compare(d.UserID, old.UserID)) <= 0 {
+	mergeEnd(spec, v1alpha1.Deauthorization{At: *v1alpha1.Seconds(d.At), UserID: d.UserID})
+}
+
+// MergeUserLeft merges into the installation of a user that they were deleted at Zoom, or left the
+// account, which ends their consent as a removal of the app does.
+func MergeUserLeft(spec *v1alpha1.ZoomInstallationSpec, at time.Time, userID string) {
+	mergeEnd(spec, v1alpha1.Deauthorization{At: *v1alpha1.Seconds(at), UserID: userID, Reason: v1alpha1.DeauthorizationUserLeft})
+}
+
+func mergeEnd(spec *v1alpha1.ZoomInstallationSpec, end v1alpha1.Deauthorization) {
+	explains := inferred(spec) && (spec.Consent == nil || end.At.After(spec.Consent.At.Time))
+	if old := spec.Deauthorization; old != nil && !explains &&
+		cmp.Or(end.At.Compare(old.At.Time), cmp.Compare(end.UserID, old.UserID), cmp.Compare(end.Reason, old.Reason)) <= 0 {
 		return
 	}
-	spec.Deauthorization = &v1alpha1.Deauthorization{At: *at, UserID: d.UserID}
+	spec.Deauthorization = &end
 }
 
 // MergeActivity merges the time of an event into its installation. Zoom sends events only while the
@@ -74,7 +84,7 @@ func inferred(spec *v1alpha1.ZoomInstallationSpec) bool {
 }
 
 // MergeRemovalNotice merges into an installation that an unknown user of its account removed the
-// app at that time. The latest notice holds; one from before the consent is dropped.
+// app at that time, or that its own user left then. The latest notice holds; one from before the consent is dropped.
 func MergeRemovalNotice(in *v1alpha1.ZoomInstallation, at time.Time) {
 	at = at.UTC().Truncate(time.Second)
 	if c := in.Spec.Consent; c != nil && !at.After(c.At.Time) || !at.After(removalNotice(in)) {

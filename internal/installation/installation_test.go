@@ -152,6 +152,9 @@ func TestInstallationDoesNotDependOnOrderOrRepetition(t *testing.T) {
 			if rapid.Bool().Draw(t, "consent") {
 				return func(spec *v1alpha1.ZoomInstallationSpec) { MergeConsent(spec, at, scopes) }
 			}
+			if rapid.Bool().Draw(t, "left") {
+				return func(spec *v1alpha1.ZoomInstallationSpec) { MergeUserLeft(spec, at, who) }
+			}
 			return func(spec *v1alpha1.ZoomInstallationSpec) {
 				MergeDeauthorization(spec, &zoom.Deauthorization{At: at, UserID: who})
 			}

@@ -27,8 +27,7 @@ func HasEffect(event string) bool {
 	return ok
 }
 
-// effects is what each event changes. A meeting that was converted to a webinar is left as it is:
-// Zoom reports nothing more of it.
+// effects is what each event changes.
 var effects = map[string]func(*merger){
 	zoom.EventMeetingCreated: (*merger).plan,
 	zoom.EventMeetingUpdated: (*merger).updated,
@@ -36,7 +35,8 @@ var effects = map[string]func(*merger){
 	zoom.EventMeetingPermanentlyDeleted: func(m *merger) {
 		m.removed(v1alpha1.RemovalPermanentlyDeleted, v1alpha1.OccurrenceDeleted)
 	},
-	zoom.EventMeetingRecovered: func(m *merger) { m.removed(v1alpha1.RemovalRecovered, v1alpha1.OccurrencePlanned) },
+	zoom.EventMeetingRecovered:          func(m *merger) { m.removed(v1alpha1.RemovalRecovered, v1alpha1.OccurrencePlanned) },
+	zoom.EventMeetingConvertedToWebinar: (*merger).converted,
 
 	zoom.EventMeetingStarted:        func(m *merger) { m.description(); m.started() },
 	zoom.EventMeetingEnded:          func(m *merger) { m.description(); m.ended() },

@@ -434,7 +434,10 @@ func TestPersonalRoom(t *testing.T) {
 
 func TestRemoval(t *testing.T) {
 	t.Parallel()
-	const deleted, recovered, permanently = zoom.EventMeetingDeleted, zoom.EventMeetingRecovered, zoom.EventMeetingPermanentlyDeleted
+	const (
+		deleted, recovered     = zoom.EventMeetingDeleted, zoom.EventMeetingRecovered
+		permanently, converted = zoom.EventMeetingPermanentlyDeleted, zoom.EventMeetingConvertedToWebinar
+	)
 	removal := func(action v1alpha1.RemovalAction, minute int) *v1alpha1.MeetingRemoval {
 		return &v1alpha1.MeetingRemoval{Action: action, At: *at(minute)}
 	}
@@ -447,6 +450,7 @@ func TestRemoval(t *testing.T) {
 		"a meeting is deleted after its recovery":   {[]*zoom.Event{said(recovered, 1), said(deleted, 2)}, removal(v1alpha1.RemovalDeleted, 2)},
 		"a meeting is deleted for good":             {[]*zoom.Event{said(deleted, 1), said(permanently, 2)}, removal(v1alpha1.RemovalPermanentlyDeleted, 2)},
 		"of one time, the deletion for good holds":  {[]*zoom.Event{said(permanently, 1), said(deleted, 1), said(recovered, 1)}, removal(v1alpha1.RemovalPermanentlyDeleted, 1)},
+		"a meeting becomes a webinar":               {[]*zoom.Event{said(recovered, 1), said(converted, 2, kind(5))}, removal(v1alpha1.RemovalConvertedToWebinar, 2)},
 		"of one time, the deletion holds":           {[]*zoom.Event{said(deleted, 1), said(recovered, 1)}, removal(v1alpha1.RemovalDeleted, 1)},
 		"an operation on all is one on the meeting": {[]*zoom.Event{said(deleted, 1, func(ev *zoom.Event) { ev.Operation = zoom.OperationAll })}, removal(v1alpha1.RemovalDeleted, 1)},
 		"the deletion of one date is not one of the meeting": {
@@ -761,7 +765,7 @@ func TestEffects(t *testing.T) {
 			t.Errorf("%s: known to zoom %t, has an effect %t", name, zoom.Known(name), HasEffect(name))
 		}
 	}
-	for _, name := range []string{zoom.EventURLValidation, zoom.EventAppDeauthorized, zoom.EventMeetingConvertedToWebinar, "user.created", ""} {
+	for _, name := range []string{zoom.EventURLValidation, zoom.EventAppDeauthorized, zoom.EventUserDeleted, "user.created", ""} {
 		var r record
 		merge(&r, said(name, 1, topic("T"), kind(5), uuid("u")), "in", v1alpha1.ParticipantsCount)
 		if d := diff(record{}, r); d != "" || HasEffect(name) {

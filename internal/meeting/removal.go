@@ -21,6 +21,13 @@ func (m *merger) removed(action v1alpha1.RemovalAction, state v1alpha1.Occurrenc
 		return
 	}
 	m.planned()
+	m.removal(action)
+}
+
+// converted records that the meeting is a webinar now, whatever its type and its dates are as one.
+func (m *merger) converted() { m.removal(v1alpha1.RemovalConvertedToWebinar) }
+
+func (m *merger) removal(action v1alpha1.RemovalAction) {
 	order := 1
 	if m.record.Removal != nil {
 		order = cmp.Compare(removalRank(action), removalRank(m.record.Removal.Action))
@@ -32,6 +39,6 @@ func (m *merger) removed(action v1alpha1.RemovalAction, state v1alpha1.Occurrenc
 
 func removalRank(a v1alpha1.RemovalAction) int {
 	return slices.Index([]v1alpha1.RemovalAction{
-		v1alpha1.RemovalRecovered, v1alpha1.RemovalDeleted, v1alpha1.RemovalPermanentlyDeleted,
+		v1alpha1.RemovalRecovered, v1alpha1.RemovalDeleted, v1alpha1.RemovalConvertedToWebinar, v1alpha1.RemovalPermanentlyDeleted,
 	}, a)
 }

@@ -162,6 +162,10 @@ func TestMeetingState(t *testing.T) {
 			spec: v1alpha1.ZoomMeetingSpec{Schedule: planned(on("3h"), 30), Removal: removed(v1alpha1.RemovalPermanentlyDeleted, on("-1h"))},
 			want: wanted{State: deleted, Duration: "30m", Reason: "Deleted"},
 		},
+		"a meeting that became a webinar is deleted": {
+			spec: v1alpha1.ZoomMeetingSpec{Schedule: planned(on("3h"), 30), Removal: removed(v1alpha1.RemovalConvertedToWebinar, on("-1h"))},
+			want: wanted{State: deleted, Duration: "30m", Reason: "Deleted"},
+		},
 		"a recovered meeting is what it was": {
 			spec: v1alpha1.ZoomMeetingSpec{Schedule: planned(on("3h"), 30), Removal: removed(v1alpha1.RemovalRecovered, on("-1h"))},
 			want: wanted{State: scheduled, Start: on("3h"), Duration: "30m", NextStart: on("3h"), Reason: "NotStarted"},

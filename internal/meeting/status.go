@@ -165,6 +165,9 @@ func liveCondition(f meetingFacts, state v1alpha1.MeetingState, waitsFor *planne
 	case state == v1alpha1.MeetingDeleted:
 		c.Reason = v1alpha1.ReasonDeleted
 		c.Message = "The meeting was deleted at Zoom at " + messages.Instant(&f.removal.At) + "."
+		if f.removal.Action == v1alpha1.RemovalConvertedToWebinar {
+			c.Message = "The meeting became a webinar at " + messages.Instant(&f.removal.At) + ", of which Zoom reports nothing as a meeting."
+		}
 	case f.last != nil:
 		c.Reason = v1alpha1.ReasonEnded
 		c.Message = endMessage(f.last)

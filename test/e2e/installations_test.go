@@ -21,6 +21,7 @@ import (
 	"github.com/zoom-operator/zoom-operator/api/v1alpha1"
 	"github.com/zoom-operator/zoom-operator/internal/tokens"
 	"github.com/zoom-operator/zoom-operator/internal/urls"
+	"github.com/zoom-operator/zoom-operator/zoom"
 	"github.com/zoom-operator/zoom-operator/zoom/zoomtest"
 )
 
@@ -32,6 +33,7 @@ func TestInstallations(t *testing.T) {
 		t.Run("the customer removes the app", c.removedByCustomer)
 		t.Run("one of several users removes the app", c.removedByOneUser)
 		t.Run("one of several admins removes the app", c.removedByAdmin)
+		t.Run("the user leaves Zoom", c.leavesZoom)
 		t.Run("the developer deletes the installation", c.deletedByDeveloper)
 		t.Run("the app needs more scopes", c.scopesChanged)
 		t.Run("the account goes silent", c.accountSilent)
@@ -213,6 +215,40 @@ func (c *crew) removedByAdmin(t *testing.T) {
 	a.removes(t, ana, in)
 	a.deleted(t, in.Name, 2)
 	within(t, settleWithin, a.empty)
+}
+
+// With a user their token goes, and Zoom says no more than what became of the user.
+func (c *crew) leavesZoom(t *testing.T) {
+	t.Parallel()
+	a := c.stage(t, nil)
+	in, other := a.install(t, ana), a.install(t, anders)
+	a.hosts(t, ana, 2)
+	a.hosts(t, anders, 1)
+	passed(t, in.Status.Token.RefreshedAt.Time)
+	if err := a.hand(t.Context(), ana.Account.UserChanged(zoom.EventUserDeactivated, now(), ana.User)); err != nil {
+		t.Fatal(err)
+	}
+	within(t, settleWithin, func(ctx context.Context) error { // Zoom takes the token still, so all is well
+		tried, err := a.is(ctx, in.Name, ready)
+		if err == nil && !in.Status.Token.RefreshedAt.Before(tried.Status.Token.RefreshedAt) {
+			err = errors.New("the token was not tried")
+		}
+		return err
+	})
+
+	const userDeleted = 4735
+	if err := a.zoom.Kill(a.clientID, ana.Account.ID, ana.User.ID, userDeleted); err != nil {
+		t.Fatal(err)
+	}
+	if err := a.hand(t.Context(), ana.Account.UserChanged(zoom.EventUserDeleted, now(), ana.User)); err != nil {
+		t.Fatal(err)
+	}
+	a.deleted(t, in.Name, 2)
+	a.says(t, in.Name, "removed the app", "or left, and Zoom no longer takes this customer's token")
+	a.healthy(t, a.becomes(t, other.Name, ready))
+	if n, err := a.meetings(t.Context()); err != nil || n != 1 {
+		t.Errorf("there are %d meetings (%v), want the other user's", n, err)
+	}
 }
 
 func (c *crew) deletedByDeveloper(t *testing.T) {

@@ -232,6 +232,8 @@ func (h *Handler) store(ctx context.Context, app *v1alpha1.ZoomApp, ev *zoom.Eve
 		return drop(reasonUnknownEvent)
 	case ev.Deauthorization != nil:
 		return h.removals.remove(ctx, app, ev)
+	case ev.UserID != "":
+		return h.removals.userChanged(ctx, app, ev)
 	case !meeting.HasEffect(ev.Name):
 		return drop(reasonNoEffect)
 	}

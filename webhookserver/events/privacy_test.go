@@ -56,8 +56,11 @@ func TestNothingPrivateIsKept(t *testing.T) {
 		room.ParticipantLeft(fixture.MinutesAgo(40), inRoom), held.ParticipantLeft(fixture.MinutesAgo(40), inRoom), held.Ended(fixture.MinutesAgo(39)),
 		held.RecordingCompleted(fixture.MinutesAgo(38), mark+"-download"),
 		plan.Account.Other(fixture.MinutesAgo(37), "user."+mark, map[string]string{"email": mark}),
-		plan.Account.AppDeauthorized(fixture.MinutesAgo(36), "client", "hOsT_private", zoomtest.TimeAtTop),
 	}
+	for i, name := range []string{zoom.EventUserDeactivated, zoom.EventUserActivated, zoom.EventUserDisassociated, zoom.EventUserDeleted} {
+		events = append(events, plan.Account.UserChanged(name, fixture.MinutesAgo(38-i), zoomtest.User{ID: "hOsT_other", Name: mark + " Host", Email: mark + "@example.com"}))
+	}
+	events = append(events, plan.Account.AppDeauthorized(fixture.MinutesAgo(34), "client", "hOsT_private", zoomtest.TimeAtTop))
 	sent := map[string]bool{}
 	for _, e := range events {
 		fixture.Send(t, z, e, http.StatusNoContent)
@@ -144,6 +147,7 @@ func TestNothingPrivateIsKept(t *testing.T) {
 func knownEvents(t testing.TB) []string {
 	t.Helper()
 	names := []string{
+		zoom.EventUserActivated, zoom.EventUserDeactivated, zoom.EventUserDeleted, zoom.EventUserDisassociated,
 		zoom.EventAppDeauthorized, zoom.EventMeetingCreated, zoom.EventMeetingUpdated, zoom.EventMeetingDeleted,
 		zoom.EventMeetingPermanentlyDeleted, zoom.EventMeetingRecovered, zoom.EventMeetingStarted, zoom.EventMeetingEnded,
 		zoom.EventMeetingAlert, zoom.EventMeetingSharingStarted, zoom.EventMeetingSharingEnded, zoom.EventMeetingConvertedToWebinar,

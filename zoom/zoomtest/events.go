@@ -596,6 +596,16 @@ func (a Account) AppDeauthorized(at time.Time, clientID, userID string, form Dea
 	return Event{Name: zoom.EventAppDeauthorized, Time: at, Body: encode(body)}
 }
 
+// UserChanged is one of the events user.activated, user.deactivated, user.deleted and
+// user.disassociated. Its scopes need not be those of the app.
+func (a Account) UserChanged(name string, at time.Time, user User) Event {
+	first, last, _ := strings.Cut(user.Name, " ")
+	return event(name, at, object{
+		"account_id": a.ID, "operator": user.Email, "operator_id": user.ID,
+		"object": object{"id": user.ID, "email": user.Email, "first_name": first, "last_name": last, "display_name": user.Name, "type": 1},
+	})
+}
+
 // Other is an event of any name, about anything that package json can encode.
 func (a Account) Other(at time.Time, name string, about any) Event {
 	return event(name, at, object{"account_id": a.ID, "object": about})

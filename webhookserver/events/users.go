@@ -1,0 +1,61 @@
+package events
+
+import (
+	"context"
+	"errors"
+
+	"github.com/zoom-operator/zoom-operator/api/v1alpha1"
+	"github.com/zoom-operator/zoom-operator/internal/installation"
+	"github.com/zoom-operator/zoom-operator/zoom"
+)
+
+// userChanged follows what became at Zoom of a user who consented. With the user the token dies,
+// which has it tried at once: what Zoom takes is good, whatever was reported. In an app that
+// accounts install, the consent is not the user's.
+func (r *removals) userChanged(ctx context.Context, app *v1alpha1.ZoomApp, ev *zoom.Event) error {
+	if app.Spec.ManagedBy == v1alpha1.ManagedByAdmin {
+		return drop(reasonNoEffect)
+	}
+	list, err := r.current(ctx, app, ev.AccountID, ev.UserID)
+	if err != nil {
+		return err
+	}
+	reason := reasonNoInstallation
+	for i := range list {
+		in := &list[i]
+		change := userChange(app, in, ev)
+		if change == nil {
+			continue
+		}
+		switch _, err := r.installations.update(ctx, in, change); {
+		case errors.Is(err, errGone):
+		case err != nil:
+			return err
+		default:
+			reason = reasonStored
+		}
+	}
+	return recorded(reason)
+}
+
+// userChange is what the event of a user changes in an installation of theirs; nil for nothing.
+func userChange(app *v1alpha1.ZoomApp, in *v1alpha1.ZoomInstallation, ev *zoom.Event) func(*v1alpha1.ZoomInstallation) {
+	kept := in.Spec.Consent != nil && app.Spec.TokenPolicy != v1alpha1.TokenPolicyNone
+	switch left := ev.Name == zoom.EventUserDeleted || ev.Name == zoom.EventUserDisassociated; {
+	case !installation.TakesEvents(in), in.Spec.Consent != nil && !ev.Time.After(in.Spec.Consent.At.Time):
+		return nil
+	case left && kept:
+		return func(now *v1alpha1.ZoomInstallation) { installation.MergeRemovalNotice(now, ev.Time) }
+	case left:
+		return func(now *v1alpha1.ZoomInstallation) { installation.MergeUserLeft(&now.Spec, ev.Time, ev.UserID) }
+	case !kept:
+		return nil
+	}
+	// Who was deactivated may come back, so that nothing is deleted before the app's grace is over.
+	return func(now *v1alpha1.ZoomInstallation) {
+		if now.Annotations == nil {
+			now.Annotations = map[string]string{}
+		}
+		now.Annotations[v1alpha1.RetryAnnotation] = v1alpha1.RetryNow
+	}
+}
