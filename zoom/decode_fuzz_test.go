@@ -82,7 +82,7 @@ func FuzzParseEvent(f *testing.F) {
 // vocabulary is the words of the errors themselves.
 const vocabulary = `zoom: malformed event: the body is not one JSON object event is not a name of 1 to 128 bytes
 	payload.account_id is missing or no ID of an account payload.object.id is missing or not a number of 1 to 20 digits
-	payload.plainToken is not 1 to 128 letters, digits, - and _`
+	payload.object.id is missing or no ID of a user payload.plainToken is not 1 to 128 letters, digits, - and _`
 
 // texts are all strings in a JSON value.
 func texts(v any) (all []string) {
@@ -312,6 +312,12 @@ func secondReading(body map[string]any) *zoom.Event {
 		}
 		if at := r.time(payload["deauthorization_time"], "payload.deauthorization_time"); at != nil {
 			e.Deauthorization.At = *at
+		}
+	case strings.HasPrefix(e.Name, "user."):
+		e.OperatorID = r.id(payload["operator_id"], "payload.operator_id", userID)
+		e.UserID = r.id(r.object(payload["object"], "payload.object")["id"], "payload.object.id", userID)
+		if e.UserID == "" {
+			return nil
 		}
 	default:
 		e.OperatorID = r.id(payload["operator_id"], "payload.operator_id", userID)
