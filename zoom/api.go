@@ -3,9 +3,7 @@ package zoom
 import (
 	"cmp"
 	"context"
-	"errors"
 	"fmt"
-	"net/http"
 	"net/url"
 	"regexp"
 	"strings"
@@ -15,13 +13,6 @@ import (
 type User struct {
 	ID        string
 	AccountID string
-}
-
-// restCodes are the codes of the REST API that decide what to do next.
-var restCodes = map[string]error{
-	"4711": ErrScope,
-	"4700": ErrScope, // the older number
-	"201":  ErrScope, // how the API of the Marketplace puts it
 }
 
 // Me returns the user that accessToken belongs to. That needs the scope user:read:user, or
@@ -35,30 +26,11 @@ func (o *OAuth) Me(ctx context.Context, accessToken, apiURL string) (*User, erro
 }
 
 func (o *OAuth) me(ctx context.Context, accessToken, apiURL string) (*User, error) {
-	ctx, cancel := context.WithTimeout(ctx, answerTimeout)
-	defer cancel()
-	req, err := http.NewRequestWithContext(ctx, http.MethodGet, o.apiBase(apiURL)+"/v2/users/me", http.NoBody)
-	if err != nil {
-		return nil, fmt.Errorf("%w: %w", ErrNotSent, err)
-	}
-	req.Header.Set("Authorization", "Bearer "+accessToken)
-	status, header, body, err := o.do(req)
+	answer, err := o.get(ctx, "/v2/users/me", accessToken, apiURL)
 	if err != nil {
 		return nil, err
 	}
-	if status != http.StatusOK {
-		err := refusal(status, header, body, restCodes, accessCodes)
-		if e, ok := errors.AsType[*StatusError](err); ok && e.Status == http.StatusUnauthorized {
-			return nil, ErrToken
-		}
-		return nil, err
-	}
-	fields, _ := parseObject(body)
-	answer := object{fields: fields}
 	user := &User{ID: answer.scalar("id"), AccountID: answer.scalar("account_id")}
-	if class := classOf(errorCodes(body), restCodes, accessCodes); class != nil && user.ID == "" {
-		return nil, class // a refusal with status 200, as at the authorization server
-	}
 	if !userIDPattern.MatchString(user.ID) || !accountIDPattern.MatchString(user.AccountID) {
 		return nil, errUnusable
 	}

@@ -48,6 +48,18 @@ var (
 	// ErrToken means the access token is invalid or has expired.
 	ErrToken = errors.New("the access token is invalid or has expired")
 
+	// ErrPlan means that the account's plan, or the role of the user who consented, does not have
+	// what the request asks for.
+	ErrPlan = errors.New("the account's plan or the user's role does not allow the request")
+
+	// ErrNoMeeting means that Zoom knows no such meeting: the number is unknown, has expired or is
+	// that of a webinar, or, of a past meeting, it is not over yet or was over a year ago.
+	ErrNoMeeting = errors.New("there is no such meeting at Zoom")
+
+	// ErrHost means that the host of the meeting is unknown at Zoom, is in another account, or has
+	// not permitted access.
+	ErrHost = errors.New("the host is unknown to Zoom in this account, or access is not permitted")
+
 	// ErrNotSent means that not a byte of the request reached Zoom, so that no code and no token
 	// was spent: the name did not resolve, the dial was refused or timed out, a proxy refused the
 	// CONNECT, or TLS failed, for instance because the certificate is not trusted.

@@ -86,6 +86,22 @@ var calls = map[string]func(context.Context, *zoom.OAuth) error{
 		_, err := o.Me(ctx, accessToken, "")
 		return err
 	},
+	"PastMeeting": func(ctx context.Context, o *zoom.OAuth) error {
+		_, err := o.PastMeeting(ctx, accessToken, "", "a/b==")
+		return err
+	},
+	"ScheduledMeeting": func(ctx context.Context, o *zoom.OAuth) error {
+		_, err := o.ScheduledMeeting(ctx, accessToken, "", "81234567890")
+		return err
+	},
+}
+
+// statusOf is the status in the success of a call.
+func statusOf(method string) string {
+	if method == "ScheduledMeeting" {
+		return zoom.StatusStarted
+	}
+	return "success"
 }
 
 // silent fails the test if v, printed in any way, or any error that it wraps, shows a secret.
@@ -599,7 +615,7 @@ func TestRequestsSayWhatTheyAreAndWant(t *testing.T) {
 		var got http.Header
 		_, o := serve(t, func(w http.ResponseWriter, r *http.Request) {
 			got = r.Header
-			respond(200, `{"access_token":"a","status":"success","id":"u","account_id":"a"}`)(w, r)
+			respond(200, `{"access_token":"a","status":"`+statusOf(method)+`","id":"u","uuid":"u","account_id":"a"}`)(w, r)
 		})
 		if err := call(t.Context(), o); err != nil {
 			t.Errorf("%s: %v", method, err)
@@ -941,7 +957,7 @@ func TestOneCallIsOneRequest(t *testing.T) {
 				if served.Add(1) > 1 {
 					panic(http.ErrAbortHandler)
 				}
-				respond(200, `{"access_token":"a","refresh_token":"r","id":"u","account_id":"a","status":"success"}`)(w, r)
+				respond(200, `{"access_token":"a","refresh_token":"r","id":"u","account_id":"a","uuid":"u","status":"`+statusOf(method)+`"}`)(w, r)
 			})
 			if err := call(t.Context(), o); err != nil {
 				t.Fatal(err)
