@@ -43,5 +43,9 @@ func NewServer(config ServerConfig) (*Server, error) {
 // ServeHTTP implements http.Handler. The Date of answers is the Clock's.
 func (s *Server) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	w.Header().Set("Date", s.config.Clock.Now().UTC().Format(http.TimeFormat))
+	if read := s.read(r); read != nil {
+		read(w, r)
+		return
+	}
 	s.mux.ServeHTTP(w, r)
 }

@@ -96,10 +96,10 @@ const (
 	refreshTokenLifetime = 90 * 24 * time.Hour
 )
 
-// Server is Zoom's web site and REST API, as far as consents and tokens go: an http.Handler with
-// the consent page at GET /oauth/authorize, POST /oauth/token, POST /oauth/revoke and GET
-// /v2/users/me. A request is answered by what is registered and consented at the time, or by a
-// Fault. Its methods may be used concurrently.
+// Server is Zoom's web site and REST API, as far as consents, tokens and the reads of meetings go: an http.Handler with
+// the consent page at GET /oauth/authorize, POST /oauth/token, POST /oauth/revoke, GET /v2/users/me,
+// GET /v2/past_meetings/{uuid} and GET /v2/meetings/{number}. A request is answered by what is
+// registered, consented and held at the time, or by a Fault. Its methods may be used concurrently.
 type Server struct {
 	config ServerConfig
 	mux    *http.ServeMux
@@ -111,6 +111,7 @@ type Server struct {
 	codes   map[string]*code
 	refresh map[string]*refreshToken
 	access  map[string]*accessToken
+	held    []*held
 	faults  map[Step][]*injected
 	stats   Stats
 }

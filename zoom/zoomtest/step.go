@@ -27,6 +27,12 @@ const (
 	// StepMe asks for the user of an access token.
 	StepMe Step = "me"
 
+	// StepPastMeeting reads an instance that is over.
+	StepPastMeeting Step = "past meeting"
+
+	// StepMeeting reads whether a meeting is being held.
+	StepMeeting Step = "meeting"
+
 	// StepRevoke uninstalls the app.
 	StepRevoke Step = "revoke"
 )

@@ -12,8 +12,8 @@ import (
 	"time"
 )
 
-// Mark is part of every code and token that a Server issues, so that a test can look for them where
-// they must not be.
+// Mark is part of every code and token that a Server issues, and of every name, address, link and
+// text in its answers about meetings, so that a test can look for them where they must not be.
 const Mark = "eyJ6b29tdGVzdCI"
 
 // newToken is as long as Zoom's, whose tokens are signed JSON in practice.
