@@ -177,8 +177,17 @@ func decodeMeeting(e *Event, payload object) error {
 	e.Operation = payload.operation("operation")
 	e.Scope = payload.operation("scope")
 
-	o := payload.object("object")
-	e.Meeting = &Meeting{
+	about := meetingOf(payload.object("object"))
+	e.Meeting = &about
+	if e.Meeting.ID == "" {
+		return errNoMeeting
+	}
+	return nil
+}
+
+// meetingOf is what an object says of a meeting.
+func meetingOf(o object) Meeting {
+	return Meeting{
 		ID:          o.digits("id"),
 		UUID:        o.alias("uuid", userIDPattern),
 		HostID:      o.alias("host_id", userIDPattern),
@@ -192,10 +201,6 @@ func decodeMeeting(e *Event, payload object) error {
 		UsePMI:      o.object("settings").boolean("use_pmi"),
 		PMI:         o.digits("pmi"),
 	}
-	if e.Meeting.ID == "" {
-		return errNoMeeting
-	}
-	return nil
 }
 
 // decodeOccurrences leaves out single occurrences that cannot be parsed. When none is left the list

@@ -202,12 +202,16 @@ const (
 	// nothing.
 	dialTimeout = 3 * time.Second
 
-	// maxAnswer bounds an answer. Zoom does not bound its tokens; they are 1 to 2 KB long.
-	maxAnswer = 64 << 10
+	// maxAnswer bounds an answer. Zoom does not bound its tokens; they are 1 to 2 KB long, and a
+	// page of meetings is up to 200 KB.
+	maxAnswer = 256 << 10
+
+	// maxHeader bounds the header of an answer.
+	maxHeader = 64 << 10
 )
 
 // NewHTTPClient returns a client for OAuth.HTTP that a hostile server cannot hold on to: a request
-// ends after 20 seconds, an answer after 64 KiB, and redirects are not followed, since they would
+// ends after 20 seconds, an answer after 256 KiB, and redirects are not followed, since they would
 // carry tokens elsewhere. A request is never sent twice.
 func NewHTTPClient() *http.Client {
 	// Package net/http sends a request again when an HTTP/2 server refuses its stream.
@@ -220,7 +224,7 @@ func NewHTTPClient() *http.Client {
 			OnProxyConnectResponse: proxyAnswered,
 			DialContext:            (&net.Dialer{Timeout: dialTimeout}).DialContext,
 			Protocols:              protocols,
-			MaxResponseHeaderBytes: maxAnswer,
+			MaxResponseHeaderBytes: maxHeader,
 			// A connection that was kept alive may turn out dead, and package net/http then sends a
 			// request again.
 			DisableKeepAlives: true,

@@ -1163,7 +1163,7 @@ func TestNewHTTPClientBoundsHeaders(t *testing.T) {
 }
 
 func TestNewHTTPClient(t *testing.T) {
-	const most = 64 << 10
+	const most = 256 << 10
 	for name, tt := range map[string]struct {
 		answer http.HandlerFunc
 		whole  bool

@@ -29,6 +29,7 @@ func NewServer(config ServerConfig) (*Server, error) {
 		codes:   map[string]*code{},
 		refresh: map[string]*refreshToken{},
 		access:  map[string]*accessToken{},
+		pages:   map[string]page{},
 		faults:  map[Step][]*injected{},
 		stats:   Stats{Requests: map[Step]int{}},
 	}

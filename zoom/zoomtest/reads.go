@@ -72,6 +72,8 @@ func (s *Server) read(r *http.Request) http.HandlerFunc {
 	switch {
 	case r.Method != http.MethodGet:
 		return nil
+	case isList(r.URL):
+		return s.step(StepList, s.accepting("list", s.list))
 	case strings.HasPrefix(path, pastMeetings):
 		return s.step(StepPastMeeting, s.accepting("past meeting", s.pastMeeting))
 	case strings.HasPrefix(path, meetings):
@@ -169,9 +171,16 @@ func (s *Server) meeting(w http.ResponseWriter, r *http.Request) {
 			latest = h
 		}
 	}
+	plan := s.plannedUnder(number)
 	switch {
-	case latest == nil:
+	case latest == nil && plan == nil:
 		restError(http.StatusNotFound, 3001, "Meeting does not exist: "+Mark+".")(w, r)
+	case latest == nil:
+		if s.sees(w, r, g, plan.Meeting) {
+			o := plan.json()
+			o["status"] = zoom.StatusWaiting
+			writeJSON(w, o)
+		}
 	case s.sees(w, r, g, latest.Meeting):
 		uuid, status := latest.UUID, zoom.StatusStarted
 		if !latest.end.IsZero() {

@@ -112,6 +112,8 @@ type Server struct {
 	refresh map[string]*refreshToken
 	access  map[string]*accessToken
 	held    []*held
+	planned []planned
+	pages   map[string]page
 	faults  map[Step][]*injected
 	stats   Stats
 }

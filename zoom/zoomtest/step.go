@@ -33,6 +33,9 @@ const (
 	// StepMeeting reads whether a meeting is being held.
 	StepMeeting Step = "meeting"
 
+	// StepList lists the meetings of a user.
+	StepList Step = "list"
+
 	// StepRevoke uninstalls the app.
 	StepRevoke Step = "revoke"
 )
