@@ -1,0 +1,153 @@
+// Package budget bounds how often Zoom is asked for something that nobody waits for. Zoom's own
+// limits are the customer's, for all apps of the account together, and Zoom may disable an app of
+// which too many calls fail. Refreshes and revocations of tokens have no part in it: nothing here
+// can delay them.
+//
+// What was spent is kept in memory, for only the leader asks, and a restart forgets it. Nothing here
+// reads a clock.
+package budget
+
+import (
+	"fmt"
+	"sync"
+	"time"
+
+	"golang.org/x/time/rate"
+	"k8s.io/apimachinery/pkg/types"
+)
+
+const (
+	// maxWait is how long a call may wait for those before it. What would wait longer is to come
+	// again.
+	maxWait = 2 * time.Second
+	// maxFailures is how many calls of an app may fail within an hour.
+	maxFailures = 60
+)
+
+// Limits are those of one account in one app.
+type Limits struct {
+	// PerSecond is how many calls may be made in a second.
+	PerSecond int
+	// PerDay is how many may be made from midnight to midnight in UTC, as Zoom counts.
+	PerDay int
+}
+
+// SpentError means that a call must not be made now.
+type SpentError struct {
+	// Until is when it may be made.
+	Until time.Time
+}
+
+func (e *SpentError) Error() string {
+	return fmt.Sprintf("the budget for calls to Zoom is spent until %s", e.Until.UTC().Format(time.RFC3339))
+}
+
+// Calls are the budgets of all accounts and apps. Its methods may be used concurrently. The zero
+// value has spent nothing.
+type Calls struct {
+	mu       sync.Mutex
+	day      time.Time
+	accounts map[account]*spent
+	failures map[types.NamespacedName]*rate.Limiter
+}
+
+// account is one in one app: a tenant who names the account of another one cannot spend what that
+// one may.
+type account struct {
+	app types.NamespacedName
+	id  string
+}
+
+type spent struct {
+	pace  *rate.Limiter
+	today int
+	until time.Time // when Zoom wants calls again; zero when it did not say
+}
+
+// Take spends a call of an account. It is to be made after that wait, which is short; while the
+// budget is spent the error is a *SpentError.
+func (c *Calls) Take(now time.Time, app types.NamespacedName, accountID string, l Limits) (wait time.Duration, err error) {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	if failing := c.failures[app]; failing != nil {
+		if tokens := failing.TokensAt(now); tokens < 1 {
+			missing := time.Duration((1 - tokens) / float64(failing.Limit()) * float64(time.Second))
+			return 0, &SpentError{now.Add(missing + time.Second)}
+		}
+	}
+	s := c.of(now, account{app, accountID}, l)
+	switch {
+	case now.Before(s.until):
+		return 0, &SpentError{s.until}
+	case s.today >= l.PerDay:
+		return 0, &SpentError{midnight(now).Add(24 * time.Hour)}
+	}
+	s.pace.SetLimitAt(now, rate.Limit(l.PerSecond))
+	call := s.pace.ReserveN(now, 1)
+	if wait = call.DelayFrom(now); wait > maxWait {
+		call.CancelAt(now)
+		return 0, &SpentError{now.Add(wait)}
+	}
+	s.today++
+	return wait, nil
+}
+
+// Failed notes that a call failed in the name of an app, whatever for.
+func (c *Calls) Failed(now time.Time, app types.NamespacedName) {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	failing := c.failures[app]
+	if failing == nil {
+		failing = rate.NewLimiter(rate.Every(time.Hour/maxFailures), maxFailures)
+		if c.failures == nil {
+			c.failures = map[types.NamespacedName]*rate.Limiter{}
+		}
+		c.failures[app] = failing
+	}
+	failing.ReserveN(now, 1)
+}
+
+// Pause stops the calls of an account until then: Zoom asked for it.
+func (c *Calls) Pause(now, until time.Time, app types.NamespacedName, accountID string) {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	s := c.of(now, account{app, accountID}, Limits{PerSecond: 1})
+	if until.After(s.until) {
+		s.until = until
+	}
+}
+
+// Forget drops what is kept of an app that is gone.
+func (c *Calls) Forget(app types.NamespacedName) {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	delete(c.failures, app)
+	for a := range c.accounts {
+		if a.app == app {
+			delete(c.accounts, a)
+		}
+	}
+}
+
+// of is what an account has spent of this day. c.mu is held.
+func (c *Calls) of(now time.Time, a account, l Limits) *spent {
+	if today := midnight(now); !today.Equal(c.day) {
+		c.day = today
+		for other, s := range c.accounts {
+			if s.today = 0; !now.Before(s.until) {
+				delete(c.accounts, other)
+			}
+		}
+	}
+	s := c.accounts[a]
+	if s == nil {
+		s = &spent{pace: rate.NewLimiter(rate.Limit(l.PerSecond), 1)}
+		if c.accounts == nil {
+			c.accounts = map[account]*spent{}
+		}
+		c.accounts[a] = s
+	}
+	return s
+}
+
+func midnight(now time.Time) time.Time { return now.UTC().Truncate(24 * time.Hour) }
