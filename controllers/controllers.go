@@ -1,7 +1,7 @@
 // Package controllers runs the reconcilers of apps, installations and meetings. They turn what is
 // recorded into status, record Events about changes, and remove what is no longer kept.
 //
-// Each has a package of its own, app, installation and meeting, and none knows another. Every one
+// Each has a package of its own, app, installation, imports and meeting, and none knows another. Every one
 // observes, decides, acts and reports; what it decides is a pure function of what was observed and
 // of the time. What two of them share is below internal.
 package controllers
@@ -13,6 +13,7 @@ import (
 	"time"
 
 	"github.com/zoom-operator/zoom-operator/controllers/app"
+	"github.com/zoom-operator/zoom-operator/controllers/imports"
 	"github.com/zoom-operator/zoom-operator/controllers/installation"
 	"github.com/zoom-operator/zoom-operator/controllers/internal/gate"
 	"github.com/zoom-operator/zoom-operator/controllers/internal/index"
@@ -24,6 +25,7 @@ import (
 	"sigs.k8s.io/controller-runtime/pkg/client"
 	"sigs.k8s.io/controller-runtime/pkg/manager"
 
+	"github.com/zoom-operator/zoom-operator/internal/budget"
 	"github.com/zoom-operator/zoom-operator/internal/clouds"
 	"github.com/zoom-operator/zoom-operator/internal/quota"
 	"github.com/zoom-operator/zoom-operator/internal/selected"
@@ -83,6 +85,12 @@ func SetupWithManager(mgr ctrl.Manager, o Options) error {
 	}
 	if err := installations.SetupWithManager(mgr); err != nil {
 		return fmt.Errorf("the controller of installations: %w", err)
+	}
+	importer := &imports.Reconciler{
+		Client: mgr.GetClient(), Live: mgr.GetAPIReader(), Zoom: zoom.NewHTTPClient(), Clouds: o.Clouds, Calls: &budget.Calls{}, Kept: kept, Now: o.Now,
+	}
+	if err := importer.SetupWithManager(mgr); err != nil {
+		return fmt.Errorf("the controller of imports: %w", err)
 	}
 	meetings := &meeting.Reconciler{Client: mgr.GetClient(), Events: events, Now: o.Now, CountDelay: countDelay}
 	if err := meetings.SetupWithManager(mgr); err != nil {

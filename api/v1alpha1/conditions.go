@@ -196,6 +196,12 @@ const (
 	//
 	// False: TooManyMeetings.
 	ConditionMeetingsStored = "MeetingsStored"
+
+	// ConditionMeetingsImported is there when what the customer had planned before they installed
+	// the app has been read from Zoom, or cannot be.
+	//
+	// True: Imported. False: TooManyMeetings, ImportScopeMissing, ImportNotPermitted.
+	ConditionMeetingsImported = "MeetingsImported"
 )
 
 // Reasons of the conditions of a ZoomInstallation.
@@ -204,6 +210,18 @@ const (
 	// new one is stored: its events are not taken, and Zoom does not send them again. Raise
 	// retention.meetings of the ZoomApp, or delete ZoomMeetings that are not needed.
 	ReasonTooManyMeetings = "TooManyMeetings"
+	// ReasonImported means that the meetings of the next six months were read once after the
+	// consent.
+	ReasonImported = "Imported"
+	// ReasonImportScopeMissing means that the customer has not granted meeting:read:list_meetings,
+	// so that a meeting planned before the consent is known from its next event on. Nothing else
+	// suffers. Add the scope to the app at Zoom, as an optional one if you like, and let the
+	// customer consent again; or set import to None in the ZoomApp.
+	ReasonImportScopeMissing = "ImportScopeMissing"
+	// ReasonImportNotPermitted means that the customer's plan, or their account, does not let the
+	// app list their meetings, so that a meeting planned before the consent is known from its next
+	// event on. Nothing else suffers.
+	ReasonImportNotPermitted = "ImportNotPermitted"
 	// ReasonConsented means that the account, or the user, has installed the app.
 	ReasonConsented = "Consented"
 	// ReasonInvited means that no customer has followed the invitation yet. Send the customer

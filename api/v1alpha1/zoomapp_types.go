@@ -55,6 +55,7 @@ type ZoomAppList struct {
 //
 // +kubebuilder:validation:XValidation:rule="!has(self.accountID) || self.distribution == 'Account'",message="accountID goes with distribution Account; an app for several accounts has none, so take it away in the same change"
 // +kubebuilder:validation:XValidation:rule="!has(self.accessTokens) || self.accessTokens != 'Shared' || !has(self.tokenPolicy) || self.tokenPolicy == 'Continuous'",message="accessTokens Shared needs tokenPolicy Continuous; under another policy there is no access token that others could use"
+// +kubebuilder:validation:XValidation:rule="!has(self.import) || self.import == 'None' || self.managedBy != 'Admin'",message="an admin-managed app imports nothing; take import away, or set it to None"
 // +kubebuilder:validation:XValidation:rule="self.managedBy == oldSelf.managedBy",message="managedBy cannot be changed, because installations are named after it; create another ZoomApp"
 // +kubebuilder:validation:XValidation:rule="!has(oldSelf.accountID) || self.distribution != 'Account' || (has(self.accountID) && self.accountID == oldSelf.accountID)",message="accountID cannot be changed or taken away once it is set, also by the first account that installed the app; keep it, or create another ZoomApp"
 // +kubebuilder:validation:XValidation:rule="!has(self.managedBy) || self.managedBy != 'Admin' || !has(self.scopes) || self.scopes.all(s, !s.matches('^(meeting|webinar|user|recording|cloud_recording):') || s.matches(':(admin|master)$') || s.matches('^(meeting|webinar):read:(meeting|webinar)_(audio|video|transcript|chat|screenshare)$'))",message="an admin-managed app has the admin's form of a scope, for example meeting:read:meeting:admin; add :admin, or set managedBy to User"
@@ -213,6 +214,15 @@ type ZoomAppSpec struct {
 	// +optional
 	// +default="Record"
 	UnknownAccounts UnknownAccountsPolicy `json:"unknownAccounts,omitempty"`
+
+	// import is whether what a host had planned before they installed the app is read from Zoom
+	// after each consent, and known before any event says so. It needs the scope
+	// meeting:read:list_meetings, which the app may ask for as an optional one: without it nothing
+	// is imported, and the condition MeetingsImported of the ZoomInstallation says so. The default
+	// is `Upcoming` in a user-managed app; an admin-managed one imports nothing.
+	//
+	// +optional
+	Import ImportPolicy `json:"import,omitempty"`
 
 	// suspend holds the app still, as for maintenance of what reacts to its meetings. `PutOff`
 	// answers Zoom's events 503, and nothing of them is written; Zoom sends each again three times
@@ -407,6 +417,19 @@ const (
 	UnknownAccountsRecord UnknownAccountsPolicy = "Record"
 	// UnknownAccountsIgnore drops the events.
 	UnknownAccountsIgnore UnknownAccountsPolicy = "Ignore"
+)
+
+// ImportPolicy is what is read from Zoom after a consent.
+//
+// +kubebuilder:validation:Enum=None;Upcoming
+type ImportPolicy string
+
+// The import policies.
+const (
+	// ImportNone reads nothing.
+	ImportNone ImportPolicy = "None"
+	// ImportUpcoming reads the meetings that are still to come, for the next six months.
+	ImportUpcoming ImportPolicy = "Upcoming"
 )
 
 // Suspension is what happens to events of an app that is suspended.

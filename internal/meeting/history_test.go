@@ -235,7 +235,7 @@ func (s *generator) updateOccurrence() {
 
 func (s *generator) remove() {
 	name := rapid.SampledFrom([]string{
-		zoom.EventMeetingDeleted, zoom.EventMeetingRecovered, zoom.EventMeetingPermanentlyDeleted,
+		zoom.EventMeetingDeleted, zoom.EventMeetingRecovered, zoom.EventMeetingPermanentlyDeleted, zoom.EventMeetingConvertedToWebinar,
 	}).Draw(s.T, "removal")
 	if len(s.dates) > 0 && s.chance("one date", 2) {
 		m := s.planned(&zoom.Meeting{})

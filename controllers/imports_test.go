@@ -1,0 +1,192 @@
+package controllers
+
+import (
+	"errors"
+	"fmt"
+	"net/http"
+	"strings"
+	"testing"
+	"time"
+
+	"k8s.io/apimachinery/pkg/api/meta"
+	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+	"sigs.k8s.io/controller-runtime/pkg/client"
+
+	"github.com/zoom-operator/zoom-operator/api/v1alpha1"
+	"github.com/zoom-operator/zoom-operator/internal/meeting"
+	"github.com/zoom-operator/zoom-operator/zoom"
+	"github.com/zoom-operator/zoom-operator/zoom/zoomtest"
+)
+
+const listScope = "meeting:read:list_meetings"
+
+// newListedWorld is a zoomWorld whose app may list meetings, and whose user has planned some.
+func newListedWorld(t *testing.T, change func(*v1alpha1.ZoomAppSpec)) (*zoomWorld, []zoomtest.Meeting) {
+	t.Helper()
+	z := newZoomWorld(t, change)
+	if err := z.zoom.Register(zoomtest.App{
+		ClientID: "client", ClientSecrets: []string{clientSecret}, RedirectURLs: []string{externalURL},
+		Scopes: []string{"meeting:read:meeting", "user:read:user", listScope},
+	}); err != nil {
+		t.Fatal(err)
+	}
+	now := z.clock.Now().Truncate(time.Second)
+	host := zoomtest.Meeting{
+		Account: zoomtest.Account{ID: account}, Host: zoomtest.User{ID: user, Email: zoomtest.Mark + "@example.com"}, Topic: "Circle",
+		Type: zoomtest.TypeScheduled, Start: now.Add(3 * time.Hour), Duration: 45, Timezone: "Europe/Madrid", Passcode: zoomtest.Mark,
+	}
+	single, series, open := host, host, host
+	single.Number = 81000000001
+	series.Number, series.Type, series.Occurrences = 81000000002, zoomtest.TypeRecurringPlanned, zoomtest.Dates(now.Add(-24*time.Hour), 7*24*time.Hour, 4, 45)
+	open.Number, open.Type = 81000000003, zoomtest.TypeRecurring
+	planned := []zoomtest.Meeting{single, series, open}
+	for _, m := range planned {
+		z.zoom.Plan(m, now.Add(-30*24*time.Hour))
+	}
+	return z, planned
+}
+
+// imported waits for the condition.
+func (z *zoomWorld) imported(t *testing.T, in *v1alpha1.ZoomInstallation, reason string) metav1.Condition {
+	t.Helper()
+	return condition(t, v1alpha1.ConditionMeetingsImported, reason, func() ([]metav1.Condition, error) {
+		err := z.get(t, in)
+		return in.Status.Conditions, err
+	})
+}
+
+// What a host had planned is there after the consent, with the dates of a series, and once: another
+// start of the operator asks for nothing.
+func TestPlannedMeetingsAreImported(t *testing.T) {
+	z, planned := newListedWorld(t, nil)
+	in := z.installed(t)
+	// One of them was renamed before, of which an event told.
+	renamed := planned[0]
+	renamed.Topic = "Renamed"
+	ev, err := zoom.ParseEvent(planned[0].Updated(z.clock.Now().Add(-time.Minute), renamed, "").Body)
+	if err != nil {
+		t.Fatal(err)
+	}
+	known := &v1alpha1.ZoomMeeting{ObjectMeta: metav1.ObjectMeta{Namespace: z.namespace, Name: "app-81000000001"}}
+	if err := meeting.Change(ev, in, v1alpha1.ParticipantsCount)(known); err != nil {
+		t.Fatal(err)
+	}
+	if err := z.Create(t.Context(), known); err != nil {
+		t.Fatal(err)
+	}
+	stop := z.run(t, z.clock.Now)
+	if c := z.imported(t, in, v1alpha1.ReasonImported); c.Status != metav1.ConditionTrue || !strings.Contains(c.Message, ": 3.") {
+		t.Errorf("the condition is %+v", c)
+	}
+	stored := func(n int) *v1alpha1.ZoomMeeting {
+		t.Helper()
+		m := &v1alpha1.ZoomMeeting{ObjectMeta: metav1.ObjectMeta{Namespace: z.namespace, Name: fmt.Sprint("app-", planned[n].Number)}}
+		z.becomes(t, m, v1alpha1.MeetingScheduled)
+		if m.Spec.HostID != user || m.Spec.AccountID != account || m.Spec.InstallationRef.Name != in.Name || m.Spec.Schedule == nil {
+			t.Fatalf("%+v", m.Spec)
+		}
+		return m
+	}
+	if m := stored(0); m.Spec.Schedule.Topic != "Renamed" || !m.Spec.Schedule.StartTime.Time.Equal(planned[0].Start) || *m.Spec.Schedule.DurationMinutes != 45 {
+		t.Errorf("the meeting that was known is %+v", m.Spec.Schedule)
+	}
+	if m := stored(1); len(m.Spec.Schedule.Occurrences) != 4 || m.Status.NextStart == nil || !m.Status.NextStart.Time.Equal(planned[1].Occurrences[1].Start) {
+		t.Errorf("the series is %+v, next at %v", m.Spec.Schedule, m.Status.NextStart)
+	}
+	if m := stored(2); m.Spec.Schedule.StartTime != nil {
+		t.Errorf("the meeting without a time is %+v", m.Spec.Schedule)
+	}
+	asked := z.zoom.Stats().Requests[zoomtest.StepList]
+	stop()
+	generations := map[string]string{}
+	for n := range planned {
+		m := stored(n)
+		generations[m.Name] = m.ResourceVersion
+	}
+	z.run(t, z.clock.Now)
+	z.isReady(t, in, v1alpha1.ReasonConsented)
+	z.clock.Set(z.clock.Now().Add(time.Minute))
+	z.consent(t, in) // and then another consent is imported again, and finds nothing new
+	eventually(t, func() error {
+		if n := z.zoom.Stats().Requests[zoomtest.StepList]; n != asked+1 {
+			return fmt.Errorf("the list was asked for %d times, want %d", n, asked+1)
+		}
+		return nil
+	})
+	z.imported(t, in, v1alpha1.ReasonImported)
+	for n := range planned {
+		if m := stored(n); generations[m.Name] != m.ResourceVersion {
+			t.Errorf("ZoomMeeting %s was written again", m.Name)
+		}
+	}
+	if stats := z.zoom.Stats(); len(stats.Violations) > 0 {
+		t.Errorf("violations: %v", stats.Violations)
+	}
+	z.betrays(t)
+}
+
+// Where meetings may not be read, or not all of them stored, the installation says so and is as
+// good as before; what may be temporary is tried again.
+func TestImportsThatAreRefused(t *testing.T) {
+	for name, tt := range map[string]struct {
+		change func(*v1alpha1.ZoomAppSpec)
+		more   int
+		fault  http.HandlerFunc
+		times  int
+		reason string
+		stored int
+	}{
+		"no plan":               {fault: zoomtest.NotInPlan, times: 1, reason: v1alpha1.ReasonImportNotPermitted},
+		"the scope went":        {fault: zoomtest.Answer(400, `{"code":4711}`), times: 1, reason: v1alpha1.ReasonImportScopeMissing},
+		"the user is gone":      {fault: zoomtest.HostGone, times: 1, reason: v1alpha1.ReasonImportNotPermitted},
+		"an outage":             {fault: zoomtest.Page(502), times: 1, reason: v1alpha1.ReasonImported, stored: 3},
+		"cut off":               {fault: zoomtest.CutOff, times: 1, reason: v1alpha1.ReasonImported, stored: 3},
+		"a limit per second":    {fault: zoomtest.RateLimited("1"), times: 1, reason: v1alpha1.ReasonImported, stored: 3},
+		"more than may be kept": {change: func(s *v1alpha1.ZoomAppSpec) { s.Retention.Meetings = 10 }, more: 10, reason: v1alpha1.ReasonTooManyMeetings, stored: 10},
+	} {
+		t.Run(name, func(t *testing.T) {
+			z, planned := newListedWorld(t, tt.change)
+			for i := range tt.more {
+				m := planned[0]
+				m.Number += int64(100 + i)
+				z.zoom.Plan(m, z.clock.Now().Add(-time.Hour))
+			}
+			in := z.installed(t)
+			if tt.fault != nil {
+				z.zoom.Inject(zoomtest.StepList, tt.times, zoomtest.Before(tt.fault))
+			}
+			began := time.Now()
+			z.run(t, func() time.Time { return z.clock.Now().Add(time.Since(began)) })
+			z.imported(t, in, tt.reason)
+			if n := z.meetingsOf(t, in.Name); n != tt.stored {
+				t.Errorf("%d meetings are stored, want %d", n, tt.stored)
+			}
+			z.isReady(t, in, v1alpha1.ReasonConsented)
+		})
+	}
+}
+
+// Nothing is asked for where the customer did not grant it, or the app does not want it.
+func TestNothingIsImported(t *testing.T) {
+	z := newZoomWorld(t, nil)
+	in := z.installed(t)
+	z.run(t, z.clock.Now)
+	z.imported(t, in, v1alpha1.ReasonImportScopeMissing)
+	change(t, z.world, z.app, func(app *v1alpha1.ZoomApp) { app.Spec.Import = v1alpha1.ImportNone })
+	eventually(t, func() error {
+		if err := z.get(t, in); err != nil {
+			return err
+		}
+		if meta.FindStatusCondition(in.Status.Conditions, v1alpha1.ConditionMeetingsImported) != nil {
+			return errors.New("there is the condition")
+		}
+		return nil
+	})
+	if n := z.zoom.Stats().Requests[zoomtest.StepList]; n != 0 {
+		t.Errorf("the list was asked for %d times", n)
+	}
+	var all v1alpha1.ZoomMeetingList
+	if err := z.List(t.Context(), &all, client.InNamespace(z.namespace)); err != nil || len(all.Items) > 0 {
+		t.Errorf("there are %d meetings, %v", len(all.Items), err)
+	}
+}

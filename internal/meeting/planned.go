@@ -1,0 +1,19 @@
+package meeting
+
+import (
+	"time"
+
+	"github.com/zoom-operator/zoom-operator/zoom"
+)
+
+// Planned is the event that says what a host planned, of which Zoom sent none: the app was not
+// installed at the time. It is as old as the meeting, so that whatever an event says is newer, and
+// it does not matter which of them is merged first.
+func Planned(p *zoom.PlannedMeeting, account string) *zoom.Event {
+	at := p.CreatedAt
+	if at.IsZero() {
+		at = time.Unix(1, 0).UTC() // older than any
+	}
+	about := p.Meeting
+	return &zoom.Event{Name: zoom.EventMeetingCreated, Time: at, AccountID: account, Meeting: &about}
+}
