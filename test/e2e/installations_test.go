@@ -33,6 +33,7 @@ func TestInstallations(t *testing.T) {
 		t.Run("the customer removes the app", c.removedByCustomer)
 		t.Run("one of several users removes the app", c.removedByOneUser)
 		t.Run("one of several admins removes the app", c.removedByAdmin)
+		t.Run("what was planned before", c.importsPlanned)
 		t.Run("the user leaves Zoom", c.leavesZoom)
 		t.Run("the developer deletes the installation", c.deletedByDeveloper)
 		t.Run("the app needs more scopes", c.scopesChanged)
@@ -215,6 +216,33 @@ func (c *crew) removedByAdmin(t *testing.T) {
 	a.removes(t, ana, in)
 	a.deleted(t, in.Name, 2)
 	within(t, settleWithin, a.empty)
+}
+
+// What a host planned before they installed the app is known after the consent, and goes with it.
+func (c *crew) importsPlanned(t *testing.T) {
+	t.Parallel()
+	a := c.stage(t, nil)
+	a.scopes = append(slices.Clip(a.scopes), "meeting:read:list_meetings")
+	if err := a.register(""); err != nil {
+		t.Fatal(err)
+	}
+	single := zoomtest.Meeting{
+		Account: ana.Account, Host: ana.User, Number: 82000000001, Topic: "Circle", Type: zoomtest.TypeScheduled,
+		Start: now().Add(2 * time.Hour), Duration: 45, Timezone: "Europe/Madrid",
+	}
+	series := single
+	series.Number, series.Type, series.Occurrences = 82000000002, zoomtest.TypeRecurringPlanned, zoomtest.Dates(now().Add(time.Hour), 7*day, 5, 45)
+	a.zoom.Plan(single, now().Add(-30*day))
+	a.zoom.Plan(series, now().Add(-30*day))
+	in := a.install(t, ana)
+	a.kubectl(t, "wait", "zi/"+in.Name, "--for=condition=MeetingsImported", "--timeout=60s")
+	a.says(t, in.Name, "Meetings that the customer had planned before the consent: 2.")
+	a.kubectl(t, "wait", "zm", "--all", "--for=jsonpath={.status.state}=Scheduled", "--timeout=60s")
+	if n, err := a.meetings(t.Context()); err != nil || n != 2 {
+		t.Errorf("there are %d meetings (%v), want both", n, err)
+	}
+	a.removes(t, ana, in)
+	a.deleted(t, in.Name, 2)
 }
 
 // With a user their token goes, and Zoom says no more than what became of the user.

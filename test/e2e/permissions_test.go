@@ -277,7 +277,6 @@ func TestAccountsHaveNobodyElseDelete(t *testing.T) {
 		labels      = "changes no labels"
 		annotations = "changes no annotations"
 		types       = "a receiver only tokens and tombstones"
-		forbidden   = "is forbidden"
 	)
 	nothing := func(client.Object) {}
 	for _, o := range system.service.operators() {
@@ -301,6 +300,7 @@ func TestAccountsHaveNobodyElseDelete(t *testing.T) {
 				"free an app":                   {app, free, finalizers, ""},
 				"hold an app":                   {app, held, finalizers, finalizers},
 				"label an app":                  {app, labelled(foreign), labels, labels},
+				"have an installation retried":  {in, annotated(v1alpha1.RetryAnnotation, v1alpha1.RetryNow), "", ""},
 				"have an app retried":           {app, annotated(v1alpha1.RetryAnnotation, v1alpha1.RetryNow), labels, labels},
 				"own an installation":           {in, owned, owners, owners},
 				"have an installation own one":  {in, ownedByAnInstallation, owners, owners},
@@ -326,8 +326,8 @@ func TestAccountsHaveNobodyElseDelete(t *testing.T) {
 				"write a meeting's merge state": {meeting, annotated("internal.zoom-operator.io/merge-state", "1."), "", ""},
 				"annotate a meeting":            {meeting, annotated("argocd.argoproj.io/tracking-id", "theirs"), annotations, annotations},
 				"have a meeting retried":        {meeting, annotated(v1alpha1.RetryAnnotation, v1alpha1.RetryNow), annotations, annotations},
-				"create an owned meeting":       {&v1alpha1.ZoomMeeting{ObjectMeta: named("new"), Spec: meeting.Spec}, owned, owners, forbidden},
-				"create a meeting":              {&v1alpha1.ZoomMeeting{ObjectMeta: named("new"), Spec: meeting.Spec}, nothing, "", forbidden},
+				"create an owned meeting":       {&v1alpha1.ZoomMeeting{ObjectMeta: named("new"), Spec: meeting.Spec}, owned, owners, owners},
+				"create a meeting":              {&v1alpha1.ZoomMeeting{ObjectMeta: named("new"), Spec: meeting.Spec}, nothing, "", ""},
 				"own a token":                   {token, owned, owners, owners},
 				"have an installation own it":   {token, ownedByAnInstallation, owners, owners},
 				"disown a token":                {token, disowned, "", ""},
