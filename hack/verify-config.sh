@@ -30,7 +30,8 @@ done
 
 echo "==> versions"
 version=$(sed -n 's/^ *newTag: //p' config/default/kustomization.yaml)
-others=$(grep -rnE '^ *(newTag|app\.kubernetes\.io/version|appVersion): v|^version: ' config/*/kustomization.yaml charts/*/Chart.yaml | grep -vE ": (v?)${version#v}\$" || true)
+others=$(grep -rnE '^ *(newTag|app\.kubernetes\.io/version|appVersion): v|^version: |zoom-operator/api v' \
+	config/*/kustomization.yaml charts/*/Chart.yaml go.mod docs/examples/*/go.mod | grep -vE "[: ]v?${version#v}\$" || true)
 if [ -n "$others" ]; then
 	echo "config/default is of $version, and these are not:" >&2
 	echo "$others" >&2

@@ -2,7 +2,7 @@
 // program that uses the resources: it has only live meetings in memory, acts once on each start,
 // and goes on after the API server was away.
 //
-//	go run ./docs/examples/live --namespace community
+//	cd docs/examples/live && go run . --namespace community
 package main
 
 import (
