@@ -13,6 +13,7 @@ FILES := $(BIN)/files
 SETUP_ENVTEST := $(BIN)/setup-envtest
 OCI := $(BIN)/oci
 CHART := $(BIN)/chart
+HELM := $(BIN)/helm
 CYCLONEDX := $(BIN)/cyclonedx-gomod
 ACTIONLINT := $(BIN)/actionlint
 PROGRESS := $(CURDIR)/hack/tools/progress.sh
@@ -79,7 +80,7 @@ fmt: $(GOLANGCI_LINT) ## Format the Go source.
 ##@ Check
 
 .PHONY: test
-test: build kubernetes $(GOTESTSUM) $(KUSTOMIZE) $(CHART) ## Run the tests, against a real API server; the first time this builds one (5 to 10 minutes).
+test: build kubernetes $(GOTESTSUM) $(KUSTOMIZE) $(CHART) $(HELM) ## Run the tests, against a real API server; the first time this builds one (5 to 10 minutes).
 	@echo "==> go vet"
 	@for module in $(MODULES); do (cd "$$module" && $(PROGRESS) "go vet in $$module" go vet ./...) || exit 1; done
 	@echo "==> go test $(RACE)"
@@ -276,6 +277,10 @@ $(FILES): hack/tools/go.mod hack/tools/go.sum hack/tools/files/main.go
 
 $(CHART): hack/chart/go.mod hack/chart/go.sum $(wildcard hack/chart/*.go)
 	$(call build-tool,chart,hack/chart,.)
+
+# Of the release that hack/chart renders with. Tests install the chart with it.
+$(HELM): hack/chart/go.mod hack/chart/go.sum
+	$(call build-tool,helm,hack/chart,helm.sh/helm/v3/cmd/helm)
 
 $(OCI): hack/oci/go.mod hack/oci/go.sum $(wildcard hack/oci/*.go)
 	$(call build-tool,oci,hack/oci,.)
