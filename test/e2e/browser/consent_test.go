@@ -42,7 +42,7 @@ func TestFirstPage(t *testing.T) {
 }
 
 // In the longest words that the pages have, on the smallest screens, with who runs the app.
-func TestFirstPageInOtherLanguages(t *testing.T) {
+func TestPagesInOtherLanguages(t *testing.T) {
 	s := newStage(t, func(spec *v1alpha1.ZoomAppSpec) {
 		spec.DisplayName = "Study groups of the northern districts"
 		spec.Publisher = &v1alpha1.Publisher{Name: "Ana", SupportURL: "https://example.org/help", PrivacyURL: "https://example.org/privacy", TermsURL: "https://example.org/terms"}
@@ -63,6 +63,13 @@ func TestFirstPageInOtherLanguages(t *testing.T) {
 			if err != nil || spoken != language {
 				t.Errorf("the page says that it is in %q, %v", spoken, err)
 			}
+			b.press(t, "a.button")
+			if p := b.agree(t, ana); p.status != http.StatusOK {
+				t.Errorf("the last page is %q", p.heading)
+			}
+			b.look(t, "installed-"+language)
+			b.open(t, urls.Install(s.namespace, "another"))
+			b.look(t, "problem-"+language)
 		})
 	}
 }

@@ -66,6 +66,7 @@ func (b *tab) look(t *testing.T, name string) {
 		for _, f := range found {
 			t.Errorf("on screen %s: %s", screen.name, f)
 		}
+		b.accessible(t, screen.name)
 		b.picture(t, name+"-"+screen.name)
 	}
 	b.on(t, screens[0].width, screens[0].height, screens[0].scheme)

@@ -19,7 +19,6 @@ import (
 	"testing"
 	"time"
 
-	"github.com/chromedp/cdproto/emulation"
 	"github.com/chromedp/cdproto/log"
 	"github.com/chromedp/cdproto/network"
 	"github.com/chromedp/chromedp"
@@ -330,9 +329,7 @@ func (s *stage) newTab(t *testing.T) *tab {
 	if err != nil {
 		t.Fatal(err)
 	}
-	if _, err := chromedp.Call(b.ctx, emulation.SetScriptExecutionDisabled, emulation.SetScriptExecutionDisabledParams{Value: true}); err != nil {
-		t.Fatal(err)
-	}
+	b.scripts(t, false)
 	t.Cleanup(func() {
 		b.mu.Lock()
 		defer b.mu.Unlock()
