@@ -345,9 +345,11 @@ const (
 	ConditionWaitingForHost = "WaitingForHost"
 
 	// ConditionEndOverdue says whether the meeting has been live for so long without any event that
-	// the event of its end was probably lost. It is absent until that has been so.
+	// the event of its end was probably lost, and why Zoom, which is asked then, could not say more.
+	// It is absent until that has been so.
 	//
-	// True: NoEventForLong. False: AsExpected.
+	// True: NoEventForLong, ReadScopeMissing, NotInPlan, NoAccessToken, BudgetSpent, HostUnknown,
+	// MeetingUnknown, ZoomUnavailable. False: ConfirmedLive, AsExpected.
 	ConditionEndOverdue = "EndOverdue"
 
 	// ConditionInstallationFound is there only while it is False: the ZoomInstallation that the
@@ -375,6 +377,30 @@ const (
 	// ReasonNoEventForLong means that no event has arrived for a day from a meeting that is
 	// supposed to be live.
 	ReasonNoEventForLong = "NoEventForLong"
+	// ReasonReadScopeMissing means that the consent has neither the scope to read past meetings nor the
+	// one to read meetings. Add meeting:read:past_meeting to the app at Zoom, where it may be
+	// optional, and have the customer install the app again.
+	ReasonReadScopeMissing = "ReadScopeMissing"
+	// ReasonNotInPlan means that the account's plan, or the role of the user who consented, does not
+	// let the app ask.
+	ReasonNotInPlan = "NotInPlan"
+	// ReasonNoAccessToken means that there is no access token to ask with: the app's tokenPolicy is
+	// not Continuous, the installation has none, or Zoom does not take it.
+	ReasonNoAccessToken = "NoAccessToken"
+	// ReasonBudgetSpent means that Zoom may not be asked for now: the account's calls of the day are
+	// spent, of those in the app's apiCalls or of Zoom's own limit, or too many of the app's calls
+	// failed.
+	ReasonBudgetSpent = "BudgetSpent"
+	// ReasonHostUnknown means that Zoom does not show the host to the app any more, so that it is
+	// asked no more until an event arrives.
+	ReasonHostUnknown = "HostUnknown"
+	// ReasonMeetingUnknown means that Zoom, asked twice, does not know the meeting any more. Whether
+	// it is over is not known.
+	ReasonMeetingUnknown = "MeetingUnknown"
+	// ReasonZoomUnavailable means that Zoom gave no answer that can be understood.
+	ReasonZoomUnavailable = "ZoomUnavailable"
+	// ReasonConfirmedLive means that Zoom said, when it was asked, that the meeting is being held.
+	ReasonConfirmedLive = "ConfirmedLive"
 	// ReasonInstallationNotFound means that spec.installationRef names no ZoomInstallation of the
 	// namespace: a user made the ZoomMeeting by hand, or restored it without its installation.
 	// Delete it; Zoom's events record meetings by themselves.

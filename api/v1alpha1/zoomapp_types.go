@@ -237,6 +237,14 @@ type ZoomAppSpec struct {
 	// +optional
 	Suspend Suspension `json:"suspend,omitempty"`
 
+	// apiCalls is how often Zoom's REST API is asked for each customer, beside what tokens take:
+	// whether a meeting is over of which nothing was heard for long. The limits that Zoom sets are
+	// the customer's, for all apps of the account together.
+	//
+	// +optional
+	// +default={}
+	APICalls APICalls `json:"apiCalls,omitzero"`
+
 	// removalGraceSeconds is how long the data of a customer is kept after Zoom has refused their
 	// refresh token for good, while Zoom sends no event of them either: the notice of a removal may
 	// have been lost. Afterwards it is deleted as after a removal; a consent in the meantime keeps
@@ -444,6 +452,27 @@ const (
 	// SuspensionRecord stores events, and lets nothing follow from them.
 	SuspensionRecord Suspension = "Record"
 )
+
+// APICalls bounds the calls to Zoom's REST API for one account.
+type APICalls struct {
+	// perSecond is how many calls are made within a second. The default is 1.
+	//
+	// +optional
+	// +default=1
+	// +kubebuilder:validation:Minimum=1
+	// +kubebuilder:validation:Maximum=10
+	PerSecond int32 `json:"perSecond,omitempty"`
+
+	// perDay is how many calls are made from midnight to midnight in UTC; a restart of the operator
+	// begins to count anew. The default is 200. Zoom lets an account on its free plan make 2000 of
+	// them in a day, by all of its apps.
+	//
+	// +optional
+	// +default=200
+	// +kubebuilder:validation:Minimum=1
+	// +kubebuilder:validation:Maximum=10000
+	PerDay int32 `json:"perDay,omitempty"`
+}
 
 // Retention is how much of the past is kept.
 type Retention struct {

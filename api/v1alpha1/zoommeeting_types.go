@@ -314,6 +314,19 @@ type MeetingInstance struct {
 	// +optional
 	EndedAt *metav1.Time `json:"endedAt,omitempty"`
 
+	// endSource is `REST` when the event of the end was lost and Zoom said endedAt when it was
+	// asked. It is absent when an event told it; one that arrives later wins.
+	//
+	// +optional
+	EndSource EndSource `json:"endSource,omitempty"`
+
+	// endedBefore is a time by which it was over: Zoom, when it was asked, said that the meeting is
+	// not being held, and not since when. Something that happened in it later takes that back. It is
+	// absent when endedAt is known.
+	//
+	// +optional
+	EndedBefore *metav1.Time `json:"endedBefore,omitempty"`
+
 	// participants is how many are in it now, while it goes on.
 	//
 	// +optional
@@ -377,6 +390,17 @@ type MeetingInstance struct {
 	// +kubebuilder:pruning:PreserveUnknownFields
 	Sharing *runtime.RawExtension `json:"sharing,omitempty"`
 }
+
+// EndSource says how it was learnt when an instance ended.
+//
+// +kubebuilder:validation:Enum=REST
+type EndSource string
+
+// The sources of an end.
+const (
+	// EndSourceREST means that Zoom was asked.
+	EndSourceREST EndSource = "REST"
+)
 
 // Precision says how a number was found.
 //
@@ -552,6 +576,18 @@ type LastInstance struct {
 	//
 	// +optional
 	EndedAt *metav1.Time `json:"endedAt,omitempty"`
+
+	// endSource is `REST` when the event of the end was lost and Zoom said endedAt when it was
+	// asked.
+	//
+	// +optional
+	EndSource EndSource `json:"endSource,omitempty"`
+
+	// endedBefore is a time by which it was over, where Zoom never said when it ended, and said,
+	// when it was asked, that the meeting is not being held.
+	//
+	// +optional
+	EndedBefore *metav1.Time `json:"endedBefore,omitempty"`
 
 	// durationSeconds is its real length.
 	//

@@ -74,13 +74,13 @@ func (r *Reconciler) SetupWithManager(mgr ctrl.Manager) error {
 		Complete(reconcile.AsReconciler(mgr.GetClient(), r))
 }
 
-// recordChanged lets through what changes the record of a meeting. Part of it is an annotation, and
-// annotations are in no generation.
+// recordChanged lets through what changes the record of a meeting, or what came of asking Zoom about
+// it. That, and part of the record, are annotations, and annotations are in no generation.
 var recordChanged = predicate.Funcs{
 	UpdateFunc: func(e event.UpdateEvent) bool {
 		before, ok := e.ObjectOld.(*v1alpha1.ZoomMeeting)
 		after, ok2 := e.ObjectNew.(*v1alpha1.ZoomMeeting)
-		return ok && ok2 && meeting.RecordChanged(before, after)
+		return ok && ok2 && (meeting.RecordChanged(before, after) || meeting.CheckedChanged(before, after))
 	},
 }
 

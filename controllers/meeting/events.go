@@ -52,10 +52,16 @@ func deletedSince(before, after *v1alpha1.ZoomMeetingStatus, removal *v1alpha1.M
 }
 
 func endNote(last *v1alpha1.LastInstance) string {
+	if last.EndedAt == nil && last.EndedBefore != nil {
+		return "Over at " + messages.Instant(last.EndedBefore) + ", as Zoom said when it was asked; it started at " + messages.Instant(last.StartedAt) + ", and Zoom did not say when it ended"
+	}
 	if last.EndedAt == nil {
 		return "Over; it started at " + messages.Instant(last.StartedAt) + ", and Zoom did not report when it ended"
 	}
 	note := "Ended at " + messages.Instant(last.EndedAt)
+	if last.EndSource == v1alpha1.EndSourceREST {
+		note += ", as Zoom said when it was asked,"
+	}
 	if s := last.DurationSeconds; s != nil {
 		note += " after " + messages.Duration(time.Duration(*s)*time.Second)
 	}

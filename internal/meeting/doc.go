@@ -21,6 +21,8 @@
 //   - attendance: the participants of an instance, counted without names (attendance.go) from a
 //     sample (sample.go) of hashes (hash.go)
 //   - tally: the number of alerts and of shared screens of an instance
+//   - asked: what Zoom said of an instance when it was asked
+//   - check: when Zoom is asked whether a live meeting is over, and what the condition says of it
 //   - waiting room: who waits for the host
 //   - size: what is given up when the object gets too large
 //   - state, status: the state that follows from the spec, and the conditions

@@ -35,11 +35,7 @@ func (m *merger) started() {
 // ended records the end of an instance, also of one whose start never arrived.
 func (m *merger) ended() {
 	at := m.eventOr(m.meeting.EndTime)
-	m.instance(at, func(in *instance) {
-		if end := v1alpha1.Seconds(at); compareTimes(end, in.EndedAt) > 0 {
-			in.EndedAt = end
-		}
-	})
+	m.instance(at, func(in *instance) { in.endAt(v1alpha1.Seconds(at), "") })
 }
 
 // joined records a participant's join, which also proves that the instance has started.
@@ -212,9 +208,8 @@ func mergeInstances(a, b instance) instance {
 	if b.SeenAt != nil && (a.SeenAt == nil || b.SeenAt.Before(a.SeenAt)) {
 		a.SeenAt = b.SeenAt
 	}
-	if compareTimes(b.EndedAt, a.EndedAt) > 0 {
-		a.EndedAt = b.EndedAt
-	}
+	a.endAt(b.EndedAt, b.EndSource)
+	a.overBy(b.EndedBefore)
 	a.Attendance = mergeAttendances(a.Attendance, b.Attendance)
 	a.Alerts = mergeTallies(a.Alerts, b.Alerts)
 	a.Sharing = mergeTallies(a.Sharing, b.Sharing)

@@ -60,6 +60,8 @@ func (w *occurrenceMarks) all() []**int64 {
 type instance struct {
 	UUID                       string
 	StartedAt, SeenAt, EndedAt *metav1.Time
+	EndSource                  v1alpha1.EndSource
+	EndedBefore                *metav1.Time
 	Attendance                 *attendance
 	Alerts, Sharing            *tally
 }

@@ -53,7 +53,8 @@ func NextChange(now time.Time, m *v1alpha1.ZoomMeeting, p Retention) (time.Time,
 		times = append(times, f.starts[n-1].end().Add(lateStart))
 	}
 	if f.live != nil {
-		times = append(times, f.heard.Add(silence), f.heard.Add(longest))
+		alive := f.alive(checkOf(m))
+		times = append(times, alive.Add(silence), alive.Add(longest))
 	}
 	if since, waiting := waitingSince(r, state); waiting {
 		times = append(times, since.Add(silence))
@@ -91,10 +92,11 @@ func Expiry(now time.Time, m *v1alpha1.ZoomMeeting, p Retention) (time.Time, boo
 	keep := p.Keep
 	switch state {
 	case v1alpha1.MeetingLive:
-		if f.heard.Add(longest).After(now) {
+		alive := f.alive(checkOf(m))
+		if alive.Add(longest).After(now) {
 			return time.Time{}, false
 		}
-		later(&metav1.Time{Time: f.heard}) // its end was lost
+		later(&metav1.Time{Time: alive}) // its end was lost
 	case v1alpha1.MeetingDeleted:
 		later(&f.removal.At) // and what was still planned then does not matter any more
 	case v1alpha1.MeetingEnded:
@@ -113,6 +115,7 @@ func Expiry(now time.Time, m *v1alpha1.ZoomMeeting, p Retention) (time.Time, boo
 	if f.last != nil {
 		later(f.last.StartedAt)
 		later(f.last.EndedAt)
+		later(f.last.EndedBefore)
 	}
 	if since.IsZero() {
 		later(&m.CreationTimestamp)
@@ -163,12 +166,14 @@ func finalAt(held []instance, in *instance) (time.Time, bool) {
 	return start.Add(lateReports), true
 }
 
-// Compact drops what the retention no longer keeps of a meeting: instances beyond the newest, and
-// the single stays of an instance whose counts are final. It reports whether there was any.
+// Compact drops what the retention no longer keeps of a meeting: instances beyond the newest, the
+// single stays of an instance whose counts are final, and when Zoom was asked about one that is over.
+// It reports whether there was any.
 func Compact(now time.Time, m *v1alpha1.ZoomMeeting, p Retention) bool {
 	r := load(m)
+	dropped := dropCheck(m, factsOf(r))
 	if !r.compact(now, p) {
-		return false
+		return dropped
 	}
 	r.store(m)
 	return true

@@ -8,10 +8,10 @@ import (
 
 // An object stays under 10 KiB as the API server keeps it: it is written several times in the life
 // of a meeting, and kept, watched and cached with thousands of others. What is beside the spec has
-// bounds of its own: metadata, with the bookkeeping in managedFields, and the status take 3.6 KB at
+// bounds of its own: metadata, with the bookkeeping in managedFields, and the status take 3.9 KB at
 // most, but for the names in them. The spec and the merge state get the rest, and give up what is
 // least useful until they fit.
-const maxObject, maxBeside = 10_200, 3_620
+const maxObject, maxBeside = 10_200, 3_920
 
 // budget is how many bytes there are for a record. The names of the meeting and its installation
 // are also in its metadata, and in what its status says of them; their lengths are known from it.
@@ -84,6 +84,10 @@ func sizeOfOccurrence(o *occurrence) int {
 
 func sizeOfInstance(in *instance) int {
 	size := sizeOfDate + 2 + len(in.UUID) + sizeIf(in.StartedAt, sizeOfTime) + sizeIf(in.SeenAt, sizeOfTime) + sizeIf(in.EndedAt, sizeOfTime)
+	size += sizeIf(in.EndedBefore, sizeOfTime)
+	if in.EndSource != "" {
+		size += sizeOfWord
+	}
 	if a := in.Attendance; a != nil {
 		size += 2*sizeOfCount + sizeOfWord
 		if !sealed(a) || a.Present != nil {

@@ -106,10 +106,10 @@ func factsOf(r *record) meetingFacts {
 	return f
 }
 
-// isLive reports whether the newest instance is still being held: neither its end is known nor a
-// deletion since it started.
+// isLive reports whether the newest instance is still being held: neither is it known to be over,
+// nor is a deletion known since it started.
 func (f meetingFacts) isLive(newest instance) bool {
-	if newest.EndedAt != nil {
+	if newest.over() {
 		return false
 	}
 	return f.removal == nil || newest.StartedAt != nil && newest.StartedAt.After(f.removal.At.Time)

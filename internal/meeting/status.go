@@ -46,7 +46,7 @@ func Status(now time.Time, m *v1alpha1.ZoomMeeting, p Retention) v1alpha1.ZoomMe
 		status.NextStart = &metav1.Time{Time: next.at}
 	}
 	status.StartTime, status.Duration = headline(r, &status, waitsFor)
-	for _, c := range meetingConditions(now, r, f, state, waitsFor) {
+	for _, c := range meetingConditions(now, r, f, checkOf(m), state, waitsFor) {
 		if saysNothing(c) && meta.FindStatusCondition(status.Conditions, c.Type) == nil {
 			continue
 		}
@@ -121,7 +121,7 @@ func liveInstance(in *instance, count bool) *v1alpha1.LiveInstance {
 }
 
 func lastInstance(in *instance, count bool) *v1alpha1.LastInstance {
-	last := &v1alpha1.LastInstance{UUID: in.UUID, StartedAt: in.StartedAt, EndedAt: in.EndedAt}
+	last := &v1alpha1.LastInstance{UUID: in.UUID, StartedAt: in.StartedAt, EndedAt: in.EndedAt, EndSource: in.EndSource, EndedBefore: in.EndedBefore}
 	last.Alerts = tallied(in.Alerts)
 	last.ScreenShares = tallied(in.Sharing)
 	if in.StartedAt != nil && in.EndedAt != nil {
@@ -136,11 +136,11 @@ func lastInstance(in *instance, count bool) *v1alpha1.LastInstance {
 
 // meetingConditions are the conditions of a meeting, without the generation and the time that they
 // all share.
-func meetingConditions(now time.Time, r *record, f meetingFacts, state v1alpha1.MeetingState, waitsFor *plannedStart) []metav1.Condition {
+func meetingConditions(now time.Time, r *record, f meetingFacts, c Check, state v1alpha1.MeetingState, waitsFor *plannedStart) []metav1.Condition {
 	return []metav1.Condition{
 		liveCondition(f, state, waitsFor, zoneOf(r)),
 		waitingCondition(now, r, state),
-		overdueCondition(now, f),
+		overdueCondition(now, f, c),
 	}
 }
 
@@ -186,7 +186,10 @@ func liveCondition(f meetingFacts, state v1alpha1.MeetingState, waitsFor *planne
 }
 
 func endMessage(in *instance) string {
-	if in.EndedAt == nil {
+	switch {
+	case in.EndedAt == nil && in.EndedBefore != nil:
+		return "The meeting started at " + messages.Instant(in.StartedAt) + " and was over at " + messages.Instant(in.EndedBefore) + "; Zoom did not say when it ended."
+	case in.EndedAt == nil:
 		return "The meeting started at " + messages.Instant(in.StartedAt) + " and is over; Zoom did not report when it ended."
 	}
 	return "The meeting ended at " + messages.Instant(in.EndedAt) + "."
@@ -212,20 +215,6 @@ func waitingSince(r *record, state v1alpha1.MeetingState) (time.Time, bool) {
 		return time.Time{}, false
 	}
 	return latestWaiting(r)
-}
-
-func overdueCondition(now time.Time, f meetingFacts) metav1.Condition {
-	if f.live != nil && !f.heard.Add(silence).After(now) {
-		return metav1.Condition{
-			Type: v1alpha1.ConditionEndOverdue, Status: metav1.ConditionTrue, Reason: v1alpha1.ReasonNoEventForLong,
-			Message: "The last event of the live meeting is of " + messages.Instant(&metav1.Time{Time: f.heard}) +
-				". The event of its end was probably lost; ask the host, or wait for the next start.",
-		}
-	}
-	return metav1.Condition{
-		Type: v1alpha1.ConditionEndOverdue, Status: metav1.ConditionFalse, Reason: v1alpha1.ReasonAsExpected,
-		Message: "The meeting is not live, or was heard of within the last day.",
-	}
 }
 
 // minutesText is a planned length; empty when it is not known.

@@ -30,6 +30,7 @@ func load(m *v1alpha1.ZoomMeeting) *record {
 			counts = publicCounts(in)
 		}
 		counts.UUID, counts.StartedAt, counts.SeenAt, counts.EndedAt = in.UUID, in.StartedAt, in.SeenAt, in.EndedAt
+		counts.EndSource, counts.EndedBefore = in.EndSource, in.EndedBefore
 		r.Instances = append(r.Instances, counts)
 	}
 	r.addFormer(spec)
@@ -80,11 +81,12 @@ func (r *record) publicInstances() []v1alpha1.MeetingInstance {
 		in := &r.Instances[i]
 		out := v1alpha1.MeetingInstance{
 			UUID: in.UUID, StartedAt: in.StartedAt, SeenAt: in.SeenAt, EndedAt: in.EndedAt,
+			EndSource: in.EndSource, EndedBefore: in.EndedBefore,
 			QualityAlerts: tallied(in.Alerts), ScreenShares: tallied(in.Sharing),
 		}
 		if n, known := countParticipants(in.Attendance); known {
 			out.Joins, out.Peak, out.Precision = &n.Joins, &n.Peak, n.Precision
-			ended := func(other instance) bool { return other.EndedAt != nil && other.same(in) }
+			ended := func(other instance) bool { return other.over() && other.same(in) }
 			if (!sealed(in.Attendance) || in.Attendance.Present != nil) && !slices.ContainsFunc(r.Instances, ended) {
 				out.Participants = &n.Present
 			}

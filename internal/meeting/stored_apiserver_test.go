@@ -358,6 +358,7 @@ func TestStoredSize(t *testing.T) {
 			r.Waiting = nil // as the controller takes away what is not kept
 			r.store(m)
 			m.Spec.Instances[len(m.Spec.Instances)-1].QualityAlerts = nil
+			RecordCheck(m.CreationTimestamp.Time, m, CheckedScope)
 			if err := c.Update(t.Context(), m, client.FieldOwner("zoom-operator")); err != nil {
 				t.Fatal(err)
 			}
@@ -369,7 +370,7 @@ func TestStoredSize(t *testing.T) {
 			if err != nil {
 				t.Fatal(err)
 			}
-			facts, err := json.Marshal(map[string]any{"spec": m.Spec, "annotations": m.Annotations})
+			facts, err := json.Marshal(map[string]any{"spec": m.Spec, stateAnnotation: m.Annotations[stateAnnotation]})
 			if err != nil {
 				t.Fatal(err)
 			}
@@ -437,7 +438,7 @@ func reportStatus(m *v1alpha1.ZoomMeeting) {
 			ScreenShares: new(int32(math.MaxInt32)),
 		},
 		Last: &v1alpha1.LastInstance{
-			UUID: before.UUID, StartedAt: before.StartedAt, EndedAt: before.EndedAt, DurationSeconds: new(int64(math.MaxInt32)),
+			UUID: before.UUID, StartedAt: before.StartedAt, EndedAt: before.EndedAt, EndSource: v1alpha1.EndSourceREST, DurationSeconds: new(int64(math.MaxInt32)),
 			PeakParticipants: new(int32(math.MaxInt32)), Joins: new(int32(math.MaxInt32)), Precision: v1alpha1.PrecisionEstimated,
 			Alerts:       new(int32(math.MaxInt32)),
 			ScreenShares: new(int32(math.MaxInt32)),

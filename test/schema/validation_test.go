@@ -295,6 +295,7 @@ func TestZoomAppDefaults(t *testing.T) {
 	want.Participants = v1alpha1.ParticipantsCount
 	want.Retention = v1alpha1.Retention{EndedSeconds: 604800, Instances: 10, RemovedSeconds: 2592000, Meetings: 2000}
 	want.RemovalGraceSeconds = 604800
+	want.APICalls = v1alpha1.APICalls{PerSecond: 1, PerDay: 200}
 	want.UnknownAccounts = v1alpha1.UnknownAccountsRecord
 	want.Cloud = v1alpha1.CloudCommercial
 	if diff := cmp.Diff(want, app.Spec); diff != "" {
