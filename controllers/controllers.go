@@ -1,9 +1,9 @@
 // Package controllers runs the reconcilers of apps, installations and meetings. They turn what is
 // recorded into status, record Events about changes, and remove what is no longer kept.
 //
-// Each has a package of its own, app, installation, imports and meeting, and none knows another. Every one
-// observes, decides, acts and reports; what it decides is a pure function of what was observed and
-// of the time. What two of them share is below internal.
+// Each has a package of its own, app, installation, imports, meeting and endcheck, and none knows
+// another. Every one observes, decides, acts and reports; what it decides is a pure function of what
+// was observed and of the time. What two of them share is below internal.
 package controllers
 
 import (
@@ -13,6 +13,7 @@ import (
 	"time"
 
 	"github.com/zoom-operator/zoom-operator/controllers/app"
+	"github.com/zoom-operator/zoom-operator/controllers/endcheck"
 	"github.com/zoom-operator/zoom-operator/controllers/imports"
 	"github.com/zoom-operator/zoom-operator/controllers/installation"
 	"github.com/zoom-operator/zoom-operator/controllers/internal/gate"
@@ -86,8 +87,9 @@ func SetupWithManager(mgr ctrl.Manager, o Options) error {
 	if err := installations.SetupWithManager(mgr); err != nil {
 		return fmt.Errorf("the controller of installations: %w", err)
 	}
+	calls := &budget.Calls{}
 	importer := &imports.Reconciler{
-		Client: mgr.GetClient(), Live: mgr.GetAPIReader(), Zoom: zoom.NewHTTPClient(), Clouds: o.Clouds, Calls: &budget.Calls{}, Kept: kept, Now: o.Now,
+		Client: mgr.GetClient(), Live: mgr.GetAPIReader(), Zoom: zoom.NewHTTPClient(), Clouds: o.Clouds, Calls: calls, Kept: kept, Now: o.Now,
 	}
 	if err := importer.SetupWithManager(mgr); err != nil {
 		return fmt.Errorf("the controller of imports: %w", err)
@@ -95,6 +97,10 @@ func SetupWithManager(mgr ctrl.Manager, o Options) error {
 	meetings := &meeting.Reconciler{Client: mgr.GetClient(), Events: events, Now: o.Now, CountDelay: countDelay}
 	if err := meetings.SetupWithManager(mgr); err != nil {
 		return fmt.Errorf("the controller of meetings: %w", err)
+	}
+	checks := &endcheck.Reconciler{Client: mgr.GetClient(), Live: mgr.GetAPIReader(), Zoom: zoom.NewHTTPClient(), Clouds: o.Clouds, Now: o.Now, Budget: calls}
+	if err := checks.SetupWithManager(mgr); err != nil {
+		return fmt.Errorf("the controller that checks live meetings: %w", err)
 	}
 	return mgr.Add(manager.RunnableFunc(objects.while(mgr.GetCache())))
 }

@@ -130,7 +130,7 @@ func (r *run) one(ctx context.Context, m zoom.PlannedMeeting) error {
 // ask makes a call to Zoom when the budget has one, and notes what came of it.
 func (r *run) ask(ctx context.Context, call func() error) error {
 	app := client.ObjectKeyFromObject(r.app)
-	wait, err := r.Calls.Take(r.Now(), app, r.in.Spec.AccountID, budget.Limits{PerSecond: 1, PerDay: 200})
+	wait, err := r.Calls.Take(r.Now(), app, r.in.Spec.AccountID, budget.Limits{PerSecond: int(r.app.Spec.APICalls.PerSecond), PerDay: int(r.app.Spec.APICalls.PerDay)})
 	if err != nil {
 		return err
 	}

@@ -1,0 +1,151 @@
+package endcheck
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"time"
+
+	apierrors "k8s.io/apimachinery/pkg/api/errors"
+	"k8s.io/client-go/util/workqueue"
+	"sigs.k8s.io/controller-runtime/pkg/client"
+	"sigs.k8s.io/controller-runtime/pkg/event"
+	"sigs.k8s.io/controller-runtime/pkg/reconcile"
+
+	"github.com/zoom-operator/zoom-operator/api/v1alpha1"
+	"github.com/zoom-operator/zoom-operator/internal/budget"
+	"github.com/zoom-operator/zoom-operator/internal/installation"
+	"github.com/zoom-operator/zoom-operator/internal/meeting"
+	"github.com/zoom-operator/zoom-operator/internal/tokens"
+	"github.com/zoom-operator/zoom-operator/zoom"
+)
+
+// The scopes that the calls need; in an admin-managed app they end in :admin.
+const (
+	pastMeetingScope v1alpha1.Scope = "meeting:read:past_meeting"
+	meetingScope     v1alpha1.Scope = "meeting:read:meeting"
+)
+
+// limitedFor is how long an account is left alone when Zoom's answer does not say how long.
+const limitedFor = time.Minute
+
+// ask asks Zoom about an instance: whether it is among those that are over, and if that is not the
+// answer, whether the meeting is being held. The error is a *budget.SpentError while Zoom must not be
+// asked.
+func (r *Reconciler) ask(ctx context.Context, app *v1alpha1.ZoomApp, m *v1alpha1.ZoomMeeting, uuid string) (answer, error) {
+	token, err := r.token(ctx, app, m)
+	if err != nil || token == nil {
+		return answer{outcome: meeting.CheckedToken}, err
+	}
+	cloud, known := r.Clouds.Find(app.Spec.Cloud)
+	if !known {
+		return answer{outcome: meeting.CheckedToken}, nil
+	}
+	oauth := cloud.OAuth(app.Spec.ClientID, nil, r.Zoom)
+	c := calls{reconciler: r, app: app, account: m.Spec.AccountID, scopes: token.Scopes}
+
+	past, pastErr := made(ctx, c, callPastMeeting, pastMeetingScope, func() (*zoom.PastMeeting, error) {
+		return oauth.PastMeeting(ctx, token.AccessToken, token.APIURL, uuid)
+	})
+	if spent, ok := errors.AsType[*budget.SpentError](pastErr); ok {
+		return answer{}, spent
+	}
+	if a, conclusive := ofPastMeeting(r.Now(), uuid, past, pastErr); conclusive {
+		return a, nil
+	}
+	current, err := made(ctx, c, callMeeting, meetingScope, func() (*zoom.ScheduledMeeting, error) {
+		return oauth.ScheduledMeeting(ctx, token.AccessToken, token.APIURL, m.Spec.MeetingID)
+	})
+	if spent, ok := errors.AsType[*budget.SpentError](err); ok {
+		return answer{}, spent
+	}
+	return ofMeeting(r.Now(), uuid, pastErr, current, err), nil
+}
+
+// token is the access token that a meeting is asked about with; nil when there is none that Zoom can
+// be expected to take. It is never refreshed here.
+func (r *Reconciler) token(ctx context.Context, app *v1alpha1.ZoomApp, m *v1alpha1.ZoomMeeting) (*tokens.Stored, error) {
+	var in v1alpha1.ZoomInstallation
+	err := r.Client.Get(ctx, client.ObjectKey{Namespace: m.Namespace, Name: m.Spec.InstallationRef.Name}, &in)
+	switch {
+	case apierrors.IsNotFound(err):
+		return nil, nil
+	case err != nil:
+		return nil, fmt.Errorf("reading the ZoomInstallation %s of ZoomMeeting %s/%s: %w", m.Spec.InstallationRef.Name, m.Namespace, m.Name, err)
+	case !installation.Stands(&in) || !in.DeletionTimestamp.IsZero() || in.Spec.AppRef != m.Spec.AppRef || in.Spec.AccountID != m.Spec.AccountID:
+		return nil, nil
+	}
+	token, err := tokens.Load(ctx, r.Live, &in)
+	switch {
+	case errors.Is(err, tokens.ErrForeign):
+		return nil, nil
+	case err != nil:
+		return nil, err
+	case token == nil || token.AccessToken == "" || token.Refusal != "" || !r.Now().Before(token.ExpiresAt) || token.Client.DiffersFrom(tokens.ClientOf(app, nil)):
+		return nil, nil
+	}
+	return token, nil
+}
+
+// calls are those for one meeting.
+type calls struct {
+	reconciler *Reconciler
+	app        *v1alpha1.ZoomApp
+	account    string
+	scopes     []string
+}
+
+// made makes a call within the budget. One for which the consent is known to lack the scope is not
+// made, for Zoom counts what fails.
+func made[T any](ctx context.Context, c calls, name string, scope v1alpha1.Scope, call func() (*T, error)) (*T, error) {
+	if !c.granted(scope) {
+		return nil, zoom.ErrScope
+	}
+	r, key := c.reconciler, client.ObjectKeyFromObject(c.app)
+	wait, err := r.Budget.Take(r.Now(), key, c.account, budget.Limits{PerSecond: int(c.app.Spec.APICalls.PerSecond), PerDay: int(c.app.Spec.APICalls.PerDay)})
+	if err != nil {
+		return nil, err
+	}
+	timer := time.NewTimer(wait)
+	defer timer.Stop()
+	select {
+	case <-timer.C:
+	case <-ctx.Done():
+		return nil, ctx.Err()
+	}
+	result, err := call()
+	count(name, err)
+	if err != nil && !errors.Is(err, zoom.ErrNotSent) {
+		r.Budget.Failed(r.Now(), key)
+	}
+	if limit, ok := errors.AsType[*zoom.RateLimited](err); ok {
+		now := r.Now()
+		pause := limit.Wait(now)
+		if pause == 0 {
+			pause = limitedFor
+		}
+		r.Budget.Pause(now, now.Add(pause), key, c.account)
+		return nil, &budget.SpentError{Until: now.Add(pause)}
+	}
+	return result, err
+}
+
+// granted reports whether the consent has a scope, or may have it: where Zoom did not say which it
+// has, it is asked.
+func (c calls) granted(scope v1alpha1.Scope) bool {
+	granted := make([]v1alpha1.Scope, 0, len(c.scopes))
+	for _, s := range c.scopes {
+		granted = append(granted, v1alpha1.Scope(s))
+	}
+	for _, level := range []v1alpha1.Scope{"", ":admin", ":master"} {
+		if len(installation.MissingScopes([]v1alpha1.Scope{scope + level}, granted)) == 0 {
+			return true
+		}
+	}
+	return false
+}
+
+// forget drops the budget of an app that is gone.
+func (r *Reconciler) forget(_ context.Context, e event.DeleteEvent, _ workqueue.TypedRateLimitingInterface[reconcile.Request]) {
+	r.Budget.Forget(client.ObjectKeyFromObject(e.Object))
+}

@@ -1,0 +1,66 @@
+package endcheck
+
+import (
+	"errors"
+
+	"github.com/prometheus/client_golang/prometheus"
+	"sigs.k8s.io/controller-runtime/pkg/metrics"
+
+	"github.com/zoom-operator/zoom-operator/zoom"
+)
+
+// The calls, as zoom_operator_zoom_calls_total calls them.
+const (
+	callPastMeeting = "past_meeting" // an instance that may be over
+	callMeeting     = "meeting"      // whether a meeting is being held
+)
+
+// What came of a call, as zoom_operator_zoom_calls_total calls it.
+const (
+	classOK       = "ok"           // Zoom answered
+	classToken    = "token"        // the access token is not good
+	classScope    = "scope"        // the consent lacks a scope
+	classPlan     = "plan"         // the account's plan does not allow it
+	classNotFound = "not_found"    // Zoom knows no such meeting; of an instance it is the answer while it is being held
+	classHost     = "host"         // the host is not visible to the app
+	classLimited  = "rate_limited" // Zoom is asked too often
+	classFailed   = "failed"       // Zoom could not be reached, or answered something else
+)
+
+// What is not asked, because a scope is known to be missing or the budget is spent, does not count.
+var zoomCalls = prometheus.NewCounterVec(prometheus.CounterOpts{
+	Name: "zoom_operator_zoom_calls_total",
+	Help: "Calls to Zoom's REST API about meetings, by call and by what came of it.",
+}, []string{"call", "class"})
+
+func init() {
+	metrics.Registry.MustRegister(zoomCalls)
+	for _, call := range []string{callPastMeeting, callMeeting} {
+		for _, class := range []string{classOK, classToken, classScope, classPlan, classNotFound, classHost, classLimited, classFailed} {
+			zoomCalls.WithLabelValues(call, class)
+		}
+	}
+}
+
+func count(call string, err error) { zoomCalls.WithLabelValues(call, classOf(err)).Inc() }
+
+func classOf(err error) string {
+	if err == nil {
+		return classOK
+	}
+	if _, limited := errors.AsType[*zoom.RateLimited](err); limited {
+		return classLimited
+	}
+	for _, known := range []struct {
+		err   error
+		class string
+	}{
+		{zoom.ErrToken, classToken}, {zoom.ErrScope, classScope}, {zoom.ErrPlan, classPlan},
+		{zoom.ErrNoMeeting, classNotFound}, {zoom.ErrHost, classHost},
+	} {
+		if errors.Is(err, known.err) {
+			return known.class
+		}
+	}
+	return classFailed
+}
