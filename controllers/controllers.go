@@ -19,6 +19,7 @@ import (
 	"github.com/zoom-operator/zoom-operator/controllers/internal/gate"
 	"github.com/zoom-operator/zoom-operator/controllers/internal/index"
 	"github.com/zoom-operator/zoom-operator/controllers/internal/proof"
+	"github.com/zoom-operator/zoom-operator/controllers/internal/zoomcalls"
 	"github.com/zoom-operator/zoom-operator/controllers/meeting"
 
 	"k8s.io/apimachinery/pkg/labels"
@@ -26,7 +27,6 @@ import (
 	"sigs.k8s.io/controller-runtime/pkg/client"
 	"sigs.k8s.io/controller-runtime/pkg/manager"
 
-	"github.com/zoom-operator/zoom-operator/internal/budget"
 	"github.com/zoom-operator/zoom-operator/internal/clouds"
 	"github.com/zoom-operator/zoom-operator/internal/quota"
 	"github.com/zoom-operator/zoom-operator/internal/selected"
@@ -87,7 +87,7 @@ func SetupWithManager(mgr ctrl.Manager, o Options) error {
 	if err := installations.SetupWithManager(mgr); err != nil {
 		return fmt.Errorf("the controller of installations: %w", err)
 	}
-	calls := &budget.Calls{}
+	calls := &zoomcalls.Calls{Now: o.Now}
 	importer := &imports.Reconciler{
 		Client: mgr.GetClient(), Live: mgr.GetAPIReader(), Zoom: zoom.NewHTTPClient(), Clouds: o.Clouds, Calls: calls, Kept: kept, Now: o.Now,
 	}
@@ -98,7 +98,7 @@ func SetupWithManager(mgr ctrl.Manager, o Options) error {
 	if err := meetings.SetupWithManager(mgr); err != nil {
 		return fmt.Errorf("the controller of meetings: %w", err)
 	}
-	checks := &endcheck.Reconciler{Client: mgr.GetClient(), Live: mgr.GetAPIReader(), Zoom: zoom.NewHTTPClient(), Clouds: o.Clouds, Now: o.Now, Budget: calls}
+	checks := &endcheck.Reconciler{Client: mgr.GetClient(), Live: mgr.GetAPIReader(), Zoom: zoom.NewHTTPClient(), Clouds: o.Clouds, Now: o.Now, Calls: calls}
 	if err := checks.SetupWithManager(mgr); err != nil {
 		return fmt.Errorf("the controller that checks live meetings: %w", err)
 	}

@@ -238,8 +238,8 @@ type ZoomAppSpec struct {
 	Suspend Suspension `json:"suspend,omitempty"`
 
 	// apiCalls is how often Zoom's REST API is asked for each customer, beside what tokens take:
-	// whether a meeting is over of which nothing was heard for long. The limits that Zoom sets are
-	// the customer's, for all apps of the account together.
+	// what was planned before a consent, and whether a meeting is over of which nothing was heard
+	// for long. The limits that Zoom sets are the customer's, for all apps of the account together.
 	//
 	// +optional
 	// +default={}

@@ -4,7 +4,6 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"time"
 
 	apierrors "k8s.io/apimachinery/pkg/api/errors"
 	"k8s.io/client-go/util/workqueue"
@@ -13,6 +12,7 @@ import (
 	"sigs.k8s.io/controller-runtime/pkg/reconcile"
 
 	"github.com/zoom-operator/zoom-operator/api/v1alpha1"
+	"github.com/zoom-operator/zoom-operator/controllers/internal/zoomcalls"
 	"github.com/zoom-operator/zoom-operator/internal/budget"
 	"github.com/zoom-operator/zoom-operator/internal/installation"
 	"github.com/zoom-operator/zoom-operator/internal/meeting"
@@ -25,9 +25,6 @@ const (
 	pastMeetingScope v1alpha1.Scope = "meeting:read:past_meeting"
 	meetingScope     v1alpha1.Scope = "meeting:read:meeting"
 )
-
-// limitedFor is how long an account is left alone when Zoom's answer does not say how long.
-const limitedFor = time.Minute
 
 // ask asks Zoom about an instance: whether it is among those that are over, and if that is not the
 // answer, whether the meeting is being held. The error is a *budget.SpentError while Zoom must not be
@@ -42,9 +39,9 @@ func (r *Reconciler) ask(ctx context.Context, app *v1alpha1.ZoomApp, m *v1alpha1
 		return answer{outcome: meeting.CheckedToken}, nil
 	}
 	oauth := cloud.OAuth(app.Spec.ClientID, nil, r.Zoom)
-	c := calls{reconciler: r, app: app, account: m.Spec.AccountID, scopes: token.Scopes}
+	c := calls{reconciler: r, app: app, account: m.Spec.AccountID, scopes: scopesOf(token)}
 
-	past, pastErr := made(ctx, c, callPastMeeting, pastMeetingScope, func() (*zoom.PastMeeting, error) {
+	past, pastErr := made(ctx, c, zoomcalls.PastMeeting, pastMeetingScope, func() (*zoom.PastMeeting, error) {
 		return oauth.PastMeeting(ctx, token.AccessToken, token.APIURL, uuid)
 	})
 	if spent, ok := errors.AsType[*budget.SpentError](pastErr); ok {
@@ -53,7 +50,7 @@ func (r *Reconciler) ask(ctx context.Context, app *v1alpha1.ZoomApp, m *v1alpha1
 	if a, conclusive := ofPastMeeting(r.Now(), uuid, past, pastErr); conclusive {
 		return a, nil
 	}
-	current, err := made(ctx, c, callMeeting, meetingScope, func() (*zoom.ScheduledMeeting, error) {
+	current, err := made(ctx, c, zoomcalls.Meeting, meetingScope, func() (*zoom.ScheduledMeeting, error) {
 		return oauth.ScheduledMeeting(ctx, token.AccessToken, token.APIURL, m.Spec.MeetingID)
 	})
 	if spent, ok := errors.AsType[*budget.SpentError](err); ok {
@@ -92,60 +89,27 @@ type calls struct {
 	reconciler *Reconciler
 	app        *v1alpha1.ZoomApp
 	account    string
-	scopes     []string
+	scopes     []v1alpha1.Scope
 }
 
 // made makes a call within the budget. One for which the consent is known to lack the scope is not
 // made, for Zoom counts what fails.
 func made[T any](ctx context.Context, c calls, name string, scope v1alpha1.Scope, call func() (*T, error)) (*T, error) {
-	if !c.granted(scope) {
+	if !installation.MayBeGranted(scope, c.scopes) {
 		return nil, zoom.ErrScope
 	}
-	r, key := c.reconciler, client.ObjectKeyFromObject(c.app)
-	wait, err := r.Budget.Take(r.Now(), key, c.account, budget.Limits{PerSecond: int(c.app.Spec.APICalls.PerSecond), PerDay: int(c.app.Spec.APICalls.PerDay)})
-	if err != nil {
-		return nil, err
-	}
-	timer := time.NewTimer(wait)
-	defer timer.Stop()
-	select {
-	case <-timer.C:
-	case <-ctx.Done():
-		return nil, ctx.Err()
-	}
-	result, err := call()
-	count(name, err)
-	if err != nil && !errors.Is(err, zoom.ErrNotSent) {
-		r.Budget.Failed(r.Now(), key)
-	}
-	if limit, ok := errors.AsType[*zoom.RateLimited](err); ok {
-		now := r.Now()
-		pause := limit.Wait(now)
-		if pause == 0 {
-			pause = limitedFor
-		}
-		r.Budget.Pause(now, now.Add(pause), key, c.account)
-		return nil, &budget.SpentError{Until: now.Add(pause)}
-	}
-	return result, err
+	return zoomcalls.Make(ctx, c.reconciler.Calls, c.app, c.account, name, call)
 }
 
-// granted reports whether the consent has a scope, or may have it: where Zoom did not say which it
-// has, it is asked.
-func (c calls) granted(scope v1alpha1.Scope) bool {
-	granted := make([]v1alpha1.Scope, 0, len(c.scopes))
-	for _, s := range c.scopes {
-		granted = append(granted, v1alpha1.Scope(s))
+func scopesOf(token *tokens.Stored) []v1alpha1.Scope {
+	granted := make([]v1alpha1.Scope, 0, len(token.Scopes))
+	for _, scope := range token.Scopes {
+		granted = append(granted, v1alpha1.Scope(scope))
 	}
-	for _, level := range []v1alpha1.Scope{"", ":admin", ":master"} {
-		if len(installation.MissingScopes([]v1alpha1.Scope{scope + level}, granted)) == 0 {
-			return true
-		}
-	}
-	return false
+	return granted
 }
 
 // forget drops the budget of an app that is gone.
 func (r *Reconciler) forget(_ context.Context, e event.DeleteEvent, _ workqueue.TypedRateLimitingInterface[reconcile.Request]) {
-	r.Budget.Forget(client.ObjectKeyFromObject(e.Object))
+	r.Calls.Forget(client.ObjectKeyFromObject(e.Object))
 }

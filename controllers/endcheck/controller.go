@@ -30,6 +30,7 @@ import (
 	"github.com/zoom-operator/zoom-operator/controllers/internal/fieldowner"
 	"github.com/zoom-operator/zoom-operator/controllers/internal/index"
 	"github.com/zoom-operator/zoom-operator/controllers/internal/queue"
+	"github.com/zoom-operator/zoom-operator/controllers/internal/zoomcalls"
 	"github.com/zoom-operator/zoom-operator/internal/budget"
 	"github.com/zoom-operator/zoom-operator/internal/clouds"
 	"github.com/zoom-operator/zoom-operator/internal/meeting"
@@ -52,7 +53,7 @@ type Reconciler struct {
 	// Clouds are those that apps can name besides Zoom's own.
 	Clouds clouds.Others
 	Now    func() time.Time
-	Budget *budget.Calls
+	Calls  *zoomcalls.Calls
 }
 
 // +kubebuilder:rbac:groups=zoom-operator.io,resources=zoommeetings,verbs=list;watch;update

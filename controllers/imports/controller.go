@@ -27,12 +27,12 @@ import (
 	"github.com/zoom-operator/zoom-operator/controllers/internal/fieldowner"
 	"github.com/zoom-operator/zoom-operator/controllers/internal/index"
 	"github.com/zoom-operator/zoom-operator/controllers/internal/queue"
+	"github.com/zoom-operator/zoom-operator/controllers/internal/zoomcalls"
 	"github.com/zoom-operator/zoom-operator/internal/budget"
 	"github.com/zoom-operator/zoom-operator/internal/clouds"
 	"github.com/zoom-operator/zoom-operator/internal/installation"
 	"github.com/zoom-operator/zoom-operator/internal/quota"
 	"github.com/zoom-operator/zoom-operator/internal/tokens"
-	"github.com/zoom-operator/zoom-operator/zoom"
 )
 
 const (
@@ -51,7 +51,7 @@ type Reconciler struct {
 	Live   client.Reader
 	Zoom   *http.Client
 	Clouds clouds.Others
-	Calls  *budget.Calls
+	Calls  *zoomcalls.Calls
 	Kept   *quota.Meetings
 	Now    func() time.Time
 }
@@ -118,14 +118,8 @@ func (r *Reconciler) usable(token *tokens.Stored) bool {
 
 // later says when an import goes on that could not be completed.
 func (r *Reconciler) later(ctx context.Context, run *run, err error) (ctrl.Result, error) {
-	now, app := r.Now(), client.ObjectKeyFromObject(run.app)
 	if spent, ok := errors.AsType[*budget.SpentError](err); ok {
-		return ctrl.Result{RequeueAfter: max(spent.Until.Sub(now), time.Second)}, nil
-	}
-	if limited, ok := errors.AsType[*zoom.RateLimited](err); ok {
-		wait := max(limited.Wait(now), time.Second)
-		r.Calls.Pause(now, now.Add(wait), app, run.in.Spec.AccountID)
-		return ctrl.Result{RequeueAfter: wait}, nil
+		return ctrl.Result{RequeueAfter: max(spent.Until.Sub(r.Now()), time.Second)}, nil
 	}
 	log.FromContext(ctx).Info("Import not completed", "cause", err.Error())
 	return ctrl.Result{}, fmt.Errorf("importing the meetings of ZoomInstallation %s/%s: %w", run.in.Namespace, run.in.Name, err)

@@ -5,7 +5,6 @@ import (
 	"errors"
 	"fmt"
 	"slices"
-	"time"
 
 	"k8s.io/apimachinery/pkg/api/equality"
 	apierrors "k8s.io/apimachinery/pkg/api/errors"
@@ -15,7 +14,7 @@ import (
 
 	"github.com/zoom-operator/zoom-operator/api/v1alpha1"
 	"github.com/zoom-operator/zoom-operator/controllers/internal/fieldowner"
-	"github.com/zoom-operator/zoom-operator/internal/budget"
+	"github.com/zoom-operator/zoom-operator/controllers/internal/zoomcalls"
 	"github.com/zoom-operator/zoom-operator/internal/meeting"
 	"github.com/zoom-operator/zoom-operator/internal/names"
 	"github.com/zoom-operator/zoom-operator/internal/tokens"
@@ -59,10 +58,9 @@ func (r *run) outcome(ctx context.Context) (reason string, err error) {
 func (r *run) all(ctx context.Context) error {
 	var list []zoom.PlannedMeeting
 	for page := ""; ; {
-		var items []zoom.PlannedMeeting
-		err := r.ask(ctx, func() (err error) {
+		items, err := zoomcalls.Make(ctx, r.Calls, r.app, r.in.Spec.AccountID, zoomcalls.ListMeetings, func() (items []zoom.PlannedMeeting, err error) {
 			items, page, err = r.oauth.UpcomingMeetings(ctx, r.token.AccessToken, r.token.APIURL, page)
-			return err
+			return items, err
 		})
 		if err != nil {
 			return err
@@ -108,41 +106,18 @@ func (r *run) one(ctx context.Context, m zoom.PlannedMeeting) error {
 		if known != nil && known.Spec.Schedule != nil && len(known.Spec.Schedule.Occurrences) > 0 {
 			return nil
 		}
-		err := r.ask(ctx, func() error {
-			plan, err := r.oauth.Plan(ctx, r.token.AccessToken, r.token.APIURL, m.ID)
-			if err == nil {
-				m = *plan
-			}
-			return err
+		plan, err := zoomcalls.Make(ctx, r.Calls, r.app, r.in.Spec.AccountID, zoomcalls.Series, func() (*zoom.PlannedMeeting, error) {
+			return r.oauth.Plan(ctx, r.token.AccessToken, r.token.APIURL, m.ID)
 		})
-		// It may have gone meanwhile, and where its dates may not be read, the list is as good as it
-		// gets.
-		if err != nil && !errors.Is(err, zoom.ErrNoMeeting) && !errors.Is(err, zoom.ErrScope) {
+		switch {
+		case err == nil:
+			m = *plan
+		case !errors.Is(err, zoom.ErrNoMeeting) && !errors.Is(err, zoom.ErrScope):
 			return err
-		}
+		} // otherwise it has gone meanwhile, or its dates may not be read, and the list is all there is
 	}
 	if err = r.store(ctx, meeting.Planned(&m, r.in.Spec.AccountID), known); err != nil {
 		r.meetings--
-	}
-	return err
-}
-
-// ask makes a call to Zoom when the budget has one, and notes what came of it.
-func (r *run) ask(ctx context.Context, call func() error) error {
-	app := client.ObjectKeyFromObject(r.app)
-	wait, err := r.Calls.Take(r.Now(), app, r.in.Spec.AccountID, budget.Limits{PerSecond: int(r.app.Spec.APICalls.PerSecond), PerDay: int(r.app.Spec.APICalls.PerDay)})
-	if err != nil {
-		return err
-	}
-	timer := time.NewTimer(wait)
-	defer timer.Stop()
-	select {
-	case <-timer.C:
-	case <-ctx.Done():
-		return ctx.Err()
-	}
-	if err = call(); err != nil {
-		r.Calls.Failed(r.Now(), app)
 	}
 	return err
 }

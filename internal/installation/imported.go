@@ -2,8 +2,6 @@ package installation
 
 import (
 	"fmt"
-	"slices"
-	"strings"
 	"time"
 
 	"github.com/zoom-operator/zoom-operator/api/v1alpha1"
@@ -35,7 +33,7 @@ func ImportOf(in *v1alpha1.ZoomInstallation) *Import {
 	switch {
 	case !ConsentStands(in):
 		return nil
-	case !mayListMeetings(in.Spec.Consent):
+	case !MayBeGranted(listScope, in.Spec.Consent.Scopes):
 		return &Import{Reason: v1alpha1.ReasonImportScopeMissing}
 	}
 	var at string
@@ -63,13 +61,5 @@ func importedConsent(in *v1alpha1.ZoomInstallation) string {
 	return in.Spec.Consent.At.UTC().Format(time.RFC3339)
 }
 
-// listScopes allow an app to list a user's meetings: today's scope, and the classic one.
-var listScopes = []v1alpha1.Scope{"meeting:read:list_meetings", "meeting:read"}
-
-// mayListMeetings says whether a consent may allow an app to list the user's meetings. Where Zoom
-// did not say what was granted, it may.
-func mayListMeetings(c *v1alpha1.Consent) bool {
-	return len(c.Scopes) == 0 || slices.ContainsFunc(c.Scopes, func(scope v1alpha1.Scope) bool {
-		return slices.Contains(listScopes, v1alpha1.Scope(strings.TrimSuffix(string(scope), ":admin")))
-	})
-}
+// listScope allows an app to list a user's meetings.
+const listScope v1alpha1.Scope = "meeting:read:list_meetings"

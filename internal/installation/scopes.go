@@ -21,6 +21,14 @@ func MissingScopes(needed, granted []v1alpha1.Scope) (missing []v1alpha1.Scope) 
 	return missing
 }
 
+// MayBeGranted reports whether a consent has a scope, in a user's form or an admin's, or may have
+// it: where Zoom did not say what was granted.
+func MayBeGranted(scope v1alpha1.Scope, granted []v1alpha1.Scope) bool {
+	return slices.ContainsFunc([]v1alpha1.Scope{"", ":admin", ":master"}, func(level v1alpha1.Scope) bool {
+		return len(MissingScopes([]v1alpha1.Scope{scope + level}, granted)) == 0
+	})
+}
+
 // classicWords are the first words of the classic scopes that covered the granular ones of a first
 // word, where that is not the same alone. Zoom publishes no such table; this one is from its API
 // reference, which lists both for each endpoint, and its lists of classic and of granular scopes.

@@ -1,4 +1,4 @@
-package endcheck
+package zoomcalls
 
 import (
 	"errors"
@@ -11,8 +11,10 @@ import (
 
 // The calls, as zoom_operator_zoom_calls_total calls them.
 const (
-	callPastMeeting = "past_meeting" // an instance that may be over
-	callMeeting     = "meeting"      // whether a meeting is being held
+	PastMeeting  = "past_meeting"  // an instance that may be over
+	Meeting      = "meeting"       // whether a meeting is being held
+	ListMeetings = "list_meetings" // a page of what a user has planned
+	Series       = "series"        // the dates of a series
 )
 
 // What came of a call, as zoom_operator_zoom_calls_total calls it.
@@ -35,7 +37,7 @@ var zoomCalls = prometheus.NewCounterVec(prometheus.CounterOpts{
 
 func init() {
 	metrics.Registry.MustRegister(zoomCalls)
-	for _, call := range []string{callPastMeeting, callMeeting} {
+	for _, call := range []string{PastMeeting, Meeting, ListMeetings, Series} {
 		for _, class := range []string{classOK, classToken, classScope, classPlan, classNotFound, classHost, classLimited, classFailed} {
 			zoomCalls.WithLabelValues(call, class)
 		}

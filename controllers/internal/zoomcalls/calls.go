@@ -1,0 +1,62 @@
+// Package zoomcalls makes the calls to Zoom's REST API that nobody waits for: within the budget of
+// the account, which all controllers share, and counted.
+package zoomcalls
+
+import (
+	"context"
+	"errors"
+	"time"
+
+	"k8s.io/apimachinery/pkg/types"
+	"sigs.k8s.io/controller-runtime/pkg/client"
+
+	"github.com/zoom-operator/zoom-operator/api/v1alpha1"
+	"github.com/zoom-operator/zoom-operator/internal/budget"
+	"github.com/zoom-operator/zoom-operator/zoom"
+)
+
+// limitedFor is how long an account is left alone when Zoom's answer does not say how long.
+const limitedFor = time.Minute
+
+// Calls makes calls. Its methods may be used concurrently.
+type Calls struct {
+	Now func() time.Time
+
+	budget budget.Calls
+}
+
+// Make makes a call in the name of an app for one of its accounts. While it must not be made, by the
+// budget or because Zoom has just said so, the error is a *budget.SpentError.
+func Make[T any](ctx context.Context, c *Calls, app *v1alpha1.ZoomApp, account, name string, call func() (T, error)) (T, error) {
+	var none T
+	key, limits := client.ObjectKeyFromObject(app), app.Spec.APICalls
+	wait, err := c.budget.Take(c.Now(), key, account, budget.Limits{PerSecond: int(limits.PerSecond), PerDay: int(limits.PerDay)})
+	if err != nil {
+		return none, err
+	}
+	timer := time.NewTimer(wait)
+	defer timer.Stop()
+	select {
+	case <-timer.C:
+	case <-ctx.Done():
+		return none, ctx.Err()
+	}
+	result, err := call()
+	count(name, err)
+	if err != nil && !errors.Is(err, zoom.ErrNotSent) {
+		c.budget.Failed(c.Now(), key)
+	}
+	if limit, ok := errors.AsType[*zoom.RateLimited](err); ok {
+		now := c.Now()
+		pause := limit.Wait(now)
+		if pause == 0 {
+			pause = limitedFor
+		}
+		c.budget.Pause(now, now.Add(pause), key, account)
+		return none, &budget.SpentError{Until: now.Add(pause)}
+	}
+	return result, err
+}
+
+// Forget drops the budget of an app that is gone.
+func (c *Calls) Forget(app types.NamespacedName) { c.budget.Forget(app) }
