@@ -46,7 +46,7 @@ func helm(t *testing.T, command string, args ...string) {
 	}
 }
 
-// starts starts what a Deployment of the chart would, with its flags and under its account. The
+// starts runs what a Deployment of the chart would, with its flags and under its account. The
 // address that Zoom and browsers reach is another one here, where no ingress is.
 func (c *crew) starts(t *testing.T, deployment string) {
 	t.Helper()
@@ -85,7 +85,7 @@ func ofZoom(t *testing.T, app string) []string {
 	for line := range strings.Lines(out) {
 		line = strings.TrimSpace(line)
 		if strings.Contains(line, "zoom") || strings.Contains(line, app) {
-			if !strings.HasSuffix(line, " kube-root-ca.crt") && !(strings.HasPrefix(line, "ServiceAccount ") && strings.HasSuffix(line, " default")) {
+			if !strings.HasSuffix(line, " kube-root-ca.crt") && (!strings.HasPrefix(line, "ServiceAccount ") || !strings.HasSuffix(line, " default")) {
 				found = append(found, line)
 			}
 		}

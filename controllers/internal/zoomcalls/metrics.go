@@ -57,8 +57,11 @@ func classOf(err error) string {
 		err   error
 		class string
 	}{
-		{zoom.ErrToken, classToken}, {zoom.ErrScope, classScope}, {zoom.ErrPlan, classPlan},
-		{zoom.ErrNoMeeting, classNotFound}, {zoom.ErrHost, classHost},
+		{zoom.ErrToken, classToken},
+		{zoom.ErrScope, classScope},
+		{zoom.ErrPlan, classPlan},
+		{zoom.ErrNoMeeting, classNotFound},
+		{zoom.ErrHost, classHost},
 	} {
 		if errors.Is(err, known.err) {
 			return known.class
