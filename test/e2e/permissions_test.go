@@ -326,6 +326,8 @@ func TestAccountsHaveNobodyElseDelete(t *testing.T) {
 				"write a meeting's merge state": {meeting, annotated("internal.zoom-operator.io/merge-state", "1."), "", ""},
 				"annotate a meeting":            {meeting, annotated("argocd.argoproj.io/tracking-id", "theirs"), annotations, annotations},
 				"have a meeting retried":        {meeting, annotated(v1alpha1.RetryAnnotation, v1alpha1.RetryNow), annotations, annotations},
+				"have a meeting checked":        {meeting, annotated(v1alpha1.CheckAnnotation, v1alpha1.CheckNow), annotations, annotations},
+				"write what came of a check":    {meeting, annotated("internal.zoom-operator.io/end-check", "1"), annotations, ""},
 				"create an owned meeting":       {&v1alpha1.ZoomMeeting{ObjectMeta: named("new"), Spec: meeting.Spec}, owned, owners, owners},
 				"create a meeting":              {&v1alpha1.ZoomMeeting{ObjectMeta: named("new"), Spec: meeting.Spec}, nothing, "", ""},
 				"own a token":                   {token, owned, owners, owners},
