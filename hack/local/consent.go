@@ -22,7 +22,7 @@ import (
 // refreshed: an hour is two minutes.
 const tokenScale = 30
 
-// site is Zoom's web site and REST API, as far as consents go.
+// site is Zoom's web site and REST API, as far as consents and one meeting go.
 type site struct {
 	*zoomtest.Server
 	url  string
@@ -51,9 +51,15 @@ func openSite(ctx context.Context) (*site, error) {
 // register registers the app at Zoom, as its developer does in the build flow.
 func (s *site) register(o *cluster.Operator, keys fixture.Credentials, webhooks *zoomtest.Zoom) error {
 	app := fixture.Registration(newApp(), keys, o.URL)
-	app.Scopes = []string{"meeting:read:meeting:admin", "meeting:read:participant:admin", "user:read:user:admin"}
+	app.Scopes = []string{"meeting:read:meeting:admin", "meeting:read:past_meeting:admin", "meeting:read:participant:admin", "user:read:user:admin"}
 	app.Webhooks = webhooks
 	return s.Register(app)
+}
+
+// remember lets the REST API know of the meeting of a day whose end is lost.
+func (s *site) remember(d day) {
+	s.Hold(d.lost)
+	s.End(d.lost, d.lostEnds)
 }
 
 // installURL is where a customer begins.

@@ -26,6 +26,10 @@ type day struct {
 	eveningStarts, eveningHeld time.Time
 
 	cancelled int64 // the number of a meeting that is deleted
+
+	// lost is an instance of which the event of the end, at lostEnds, never arrives.
+	lost     zoomtest.Instance
+	lostEnds time.Time
 }
 
 // chapters are the day before the evening starts, until it is well attended, and the rest.
@@ -51,6 +55,11 @@ func (d day) eveningName() string {
 // cancelledName is the name of the cancelled meeting's ZoomMeeting.
 func (d day) cancelledName() string {
 	return names.Meeting(appName, strconv.FormatInt(d.cancelled, 10))
+}
+
+// lostName is the name of the ZoomMeeting whose end is lost.
+func (d day) lostName() string {
+	return names.Meeting(appName, strconv.FormatInt(d.lost.Meeting.Number, 10))
 }
 
 // newDay returns the events of the day, which are the same every time, apart from the date.
@@ -109,7 +118,13 @@ func newDay(begin time.Time) day {
 	s.held(lathe, at(4, 31), at(5, 15), 6)
 	s.held(instant(workshop, 81000000502, "Help, my drill smokes"), at(8, 15), at(8, 40), 2)
 
+	chairs := plan(choir, 81000000303, "Setting up the chairs", at(1, 30), 30)
+	lost, lostEnds := chairs.Instance(at(1, 31)), at(1, 55)
+	s.add(chairs.Created(at(0, 45)), lost.Started())
+
 	return day{
+		lost: lost, lostEnds: lostEnds,
+
 		events:        s.sorted(),
 		evening:       moved.Number,
 		eveningStarts: eveningStarts,

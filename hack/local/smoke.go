@@ -43,6 +43,7 @@ func (w *world) checks(ctx context.Context) error {
 	w.say("\nThe community's day, seen through kubectl:\n\n")
 	begin := time.Now()
 	d := newDay(time.Now().Add(-dayLength))
+	w.site.remember(d)
 	before, during, after := d.chapters()
 	evening := d.eveningName()
 	for _, step := range []struct {
@@ -60,6 +61,7 @@ func (w *world) checks(ctx context.Context) error {
 			return errors.Join(w.playAll(ctx, after), w.seen(ctx, v1alpha1.MeetingEnded, evening))
 		}},
 		{"a cancelled one is Deleted", func() error { return w.seen(ctx, v1alpha1.MeetingDeleted, d.cancelledName()) }},
+		{"a lost end is found by asking Zoom", func() error { return w.seen(ctx, v1alpha1.MeetingEnded, d.lostName()) }},
 		{"an account that never consented shows it", func() error { return w.neverAuthorized(ctx) }},
 		{"a customer who goes leaves nothing behind", func() error { return w.farewell(ctx, garden) }},
 		{"the operator is its service account, no more", func() error { return w.privileges(ctx) }},

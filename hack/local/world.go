@@ -137,7 +137,9 @@ func (w *world) show(ctx context.Context) error {
 	if err := watcher.watch(ctx, w.Config, w.Client.Scheme()); err != nil {
 		return err
 	}
-	playOn(ctx, w.zoom, newDay(p.from.Add(-p.behind)), p)
+	d := newDay(p.from.Add(-p.behind))
+	w.site.remember(d)
+	playOn(ctx, w.zoom, d, p)
 	return context.Cause(ctx)
 }
 
