@@ -87,7 +87,8 @@ test: build kubernetes $(GOTESTSUM) $(KUSTOMIZE) $(CHART) $(HELM) ## Run the tes
 	@$(GO_TEST) $$(go list ./... | grep -v /test/e2e)
 	@if [ -n "$(CI)" ]; then hack/verify-no-skips.sh; fi
 	@echo "==> alerts and dashboard"
-	@cd test/prometheus && KUBEBUILDER_ASSETS="$(ASSETS)" $(PROGRESS) "go test" go test -count=1 -vet=off ./...
+	@mkdir -p "$(BIN)/dashboard"
+	@cd test/prometheus && KUBEBUILDER_ASSETS="$(ASSETS)" $(PROGRESS) "go test" go test -count=1 -vet=off -artifacts -outputdir "$(BIN)/dashboard" ./...
 	@echo "==> end to end"
 	@$(GO_TEST) ./test/e2e
 	@if [ -n "$(CI)" ]; then hack/verify-no-skips.sh; fi

@@ -9,7 +9,7 @@ import (
 type panel struct {
 	title, text string
 	kind        string // timeseries, stat or table of Grafana
-	unit        string // of Grafana: short, s, percentunit, reqps, dateTimeFromNow, …
+	unit        string // of Grafana: short, s, percentunit, reqps, dateTimeFromNow, …; empty where the values say nothing
 	queries     []panelQuery
 }
 
@@ -34,16 +34,16 @@ var rows = []row{
 		{"Live meetings", "", "stat", "short", []panelQuery{{`sum(zoom_operator_meetings{state="Live", ` + ofApps + `})`, "live"}}},
 		{"Last event", "Of each app; a validation by Zoom counts.", "stat", "dateTimeFromNow", []panelQuery{{`max by (namespace, app) (zoom_operator_app_last_event_timestamp_seconds{` + ofApps + `}) * 1000`, "{{namespace}}/{{app}}"}}},
 		{"Last validation by Zoom", "Every 72 hours.", "stat", "dateTimeFromNow", []panelQuery{{`max by (namespace, app) (zoom_operator_app_endpoint_validated_timestamp_seconds{` + ofApps + `}) * 1000`, "{{namespace}}/{{app}}"}}},
-		{"Conditions of apps", "docs/conditions.md says what each reason means and what to do.", "table", "short", []panelQuery{{`max by (namespace, app, condition, status, reason) (zoom_operator_app_conditions{` + ofApps + `})`, ""}}},
+		{"Conditions of apps", "docs/conditions.md says what each reason means and what to do.", "table", "", []panelQuery{{`max by (namespace, app, condition, status, reason) (zoom_operator_app_conditions{` + ofApps + `})`, ""}}},
 	}},
 	{"Events", []panel{
 		{"Webhooks by answer", "204 is stored, or of no effect; 503 is sent again by Zoom.", "timeseries", "reqps", []panelQuery{{`sum by (code) (rate(zoom_operator_webhooks_total{` + ofApps + `}[$__rate_interval]))`, "{{code}}"}}},
 		{"Webhooks by event", "", "timeseries", "reqps", []panelQuery{{`sum by (event) (rate(zoom_operator_webhooks_total{event!="", ` + ofApps + `}[$__rate_interval]))`, "{{event}}"}}},
-		{"Not stored, by reason", "docs/metrics.md says what each reason means.", "timeseries", "reqps", []panelQuery{{`sum by (reason) (rate(zoom_operator_webhooks_total{reason!="stored"}[$__rate_interval]))`, "{{reason}}"}}},
+		{"Not stored, by reason", "docs/metrics.md says what each reason means.", "timeseries", "reqps", []panelQuery{{`sum by (reason) (rate(zoom_operator_webhooks_total{reason!~"stored|challenge"}[$__rate_interval])) or on() label_replace(vector(0), "reason", "none", "", "")`, "{{reason}}"}}},
 		{"Time to answer", "Zoom gives up after 3 seconds.", "timeseries", "s", quantiles("zoom_operator_webhook_duration_seconds")},
 		{"Lag until stored", "5, 25 and 85 minutes are events that Zoom has sent again.", "timeseries", "s", quantiles("zoom_operator_event_stored_lag_seconds")},
 		{"Lag until the status says so", "", "timeseries", "s", quantiles("zoom_operator_meeting_status_lag_seconds")},
-		{"Fields that were left out", "An odd field costs that field, never the event.", "timeseries", "reqps", []panelQuery{{`sum by (event, field) (rate(zoom_operator_ignored_fields_total[$__rate_interval])) or vector(0)`, "{{event}} {{field}}"}}},
+		{"Fields that were left out", "An odd field costs that field, never the event.", "timeseries", "ops", []panelQuery{{`sum by (event, field) (rate(zoom_operator_ignored_fields_total[$__rate_interval])) or on() label_replace(vector(0), "event", "none", "", "")`, "{{event}} {{field}}"}}},
 	}},
 	{"Writes", []panel{
 		{"Time of a write", "", "timeseries", "s", []panelQuery{{`histogram_quantile(0.99, sum by (kind, le) (rate(zoom_operator_commit_duration_seconds_bucket[$__rate_interval])))`, "99 % {{kind}}"}}},
@@ -52,18 +52,18 @@ var rows = []row{
 	}},
 	{"Customers", []panel{
 		{"Installations by reason", "Of their condition Ready.", "timeseries", "short", []panelQuery{{`sum by (reason) (zoom_operator_installation_conditions{condition="Ready", ` + ofApps + `})`, "{{reason}}"}}},
-		{"Refreshes of tokens", "", "timeseries", "reqps", []panelQuery{{`sum by (outcome) (rate(zoom_operator_token_refreshes_total{` + ofApps + `}[$__rate_interval]))`, "{{outcome}}"}}},
+		{"Refreshes of tokens", "", "timeseries", "ops", []panelQuery{{`sum by (outcome) (rate(zoom_operator_token_refreshes_total{` + ofApps + `}[$__rate_interval]))`, "{{outcome}}"}}},
 		{"Pages of consent", "What the pages said to customers.", "timeseries", "reqps", []panelQuery{{`sum by (page, reason) (rate(zoom_operator_consent_pages_total{` + ofApps + `}[$__rate_interval]))`, "{{page}} {{reason}}"}}},
 		{"Meetings by state", "", "timeseries", "short", []panelQuery{{`sum by (state) (zoom_operator_meetings{` + ofApps + `})`, "{{state}}"}}},
-		{"Meetings deleted", "", "timeseries", "reqps", []panelQuery{{`sum by (reason) (rate(zoom_operator_meetings_deleted_total[$__rate_interval]))`, "{{reason}}"}}},
+		{"Meetings deleted", "", "timeseries", "ops", []panelQuery{{`sum by (reason) (rate(zoom_operator_meetings_deleted_total[$__rate_interval]))`, "{{reason}}"}}},
 	}},
 	{"Processes", []panel{
-		{"Connections", "To the public listener.", "timeseries", "short", []panelQuery{{`sum by (pod, instance) (zoom_operator_public_connections)`, "{{pod}}{{instance}}"}}},
+		{"Connections", "To the public listener.", "timeseries", "short", []panelQuery{{`sum by (pod, instance) (zoom_operator_public_connections)`, "{{pod}} {{instance}}"}}},
 		{"Work queues", "", "timeseries", "short", []panelQuery{{`sum by (name) (workqueue_depth{name=~"zoom.*"})`, "{{name}}"}}},
-		{"Failed reconciliations", "", "timeseries", "reqps", []panelQuery{{`sum by (controller) (rate(controller_runtime_reconcile_errors_total{controller=~"zoom.*"}[$__rate_interval]))`, "{{controller}}"}}},
+		{"Failed reconciliations", "", "timeseries", "ops", []panelQuery{{`sum by (controller) (rate(controller_runtime_reconcile_errors_total{controller=~"zoom.*"}[$__rate_interval]))`, "{{controller}}"}}},
 		{"Requests to the API server", "", "timeseries", "reqps", []panelQuery{{`sum by (method, code) (rate(rest_client_requests_total[$__rate_interval]) and on (instance) zoom_operator_build_info)`, "{{method}} {{code}}"}}},
-		{"CPU", "", "timeseries", "percentunit", []panelQuery{{`rate(process_cpu_seconds_total[$__rate_interval]) and on (instance) zoom_operator_build_info`, "{{pod}}{{instance}}"}}},
-		{"Memory", "", "timeseries", "bytes", []panelQuery{{`process_resident_memory_bytes and on (instance) zoom_operator_build_info`, "{{pod}}{{instance}}"}}},
+		{"CPU", "", "timeseries", "percentunit", []panelQuery{{`rate(process_cpu_seconds_total[$__rate_interval]) and on (instance) zoom_operator_build_info`, "{{pod}} {{instance}}"}}},
+		{"Memory", "", "timeseries", "bytes", []panelQuery{{`process_resident_memory_bytes and on (instance) zoom_operator_build_info`, "{{pod}} {{instance}}"}}},
 		{"Versions", "", "table", "short", []panelQuery{{`count by (version, goversion) (zoom_operator_build_info)`, ""}}},
 	}},
 }
@@ -129,8 +129,15 @@ func (p panel) json(id int, position map[string]int) map[string]any {
 		}
 		targets = append(targets, target)
 	}
-	return map[string]any{
+	out := map[string]any{
 		"id": id, "type": p.kind, "title": p.title, "description": p.text, "datasource": prometheusSource, "gridPos": position, "targets": targets,
 		"fieldConfig": map[string]any{"defaults": map[string]any{"unit": p.unit, "min": 0}, "overrides": []any{}},
 	}
+	if p.kind == "table" {
+		left := map[string]any{"Time": true, "Value": p.unit == ""}
+		out["transformations"] = []any{map[string]any{"id": "organize", "options": map[string]any{
+			"excludeByName": left, "renameByName": map[string]any{"Value": "processes"},
+		}}}
+	}
+	return out
 }

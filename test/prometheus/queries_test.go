@@ -39,30 +39,39 @@ func documented(t *testing.T) map[string]string {
 	return all
 }
 
-// dashboard are the queries of the dashboard by the title of their panel.
-func dashboard(t *testing.T) map[string][]string {
+// panel is one of the dashboard, as Grafana has it.
+type panel struct {
+	Title, Type string
+	GridPos     struct{ X, Y, W, H int }
+	FieldConfig struct{ Defaults struct{ Unit string } }
+	Targets     []target
+}
+
+// target is a query, and what its series are called.
+type target struct{ Expr, LegendFormat string }
+
+// query is the expression with all apps chosen.
+func (q target) query() string {
+	return strings.NewReplacer("$__rate_interval", "5m", "$namespace", ".*", "$app", ".*").Replace(q.Expr)
+}
+
+func dashboard(t *testing.T) []panel {
 	t.Helper()
-	var board struct {
-		Panels []struct {
-			Title   string
-			Targets []struct{ Expr string }
-		}
-	}
+	var board struct{ Panels []panel }
 	if err := json.Unmarshal([]byte(read(t, "../../config/grafana/zoom-operator.json")), &board); err != nil {
 		t.Fatal(err)
 	}
-	all := map[string][]string{}
-	for _, p := range board.Panels {
-		for _, target := range p.Targets {
-			all[p.Title] = append(all[p.Title], strings.NewReplacer("$__rate_interval", "5m", "$namespace", ".*", "$app", ".*").Replace(target.Expr))
-		}
-	}
-	return all
+	return board.Panels
 }
 
 // Rules and dashboard use metrics that there are, and labels that these have.
 func TestQueriesAreAboutMetricsThatThereAre(t *testing.T) {
-	queries := dashboard(t)
+	queries := map[string][]string{}
+	for _, p := range dashboard(t) {
+		for _, target := range p.Targets {
+			queries[p.Title] = append(queries[p.Title], target.query())
+		}
+	}
 	for name, rule := range rules(t) {
 		queries[name] = []string{rule.Expr}
 	}
