@@ -293,7 +293,21 @@ type Publisher struct {
 	//
 	// +optional
 	TermsURL PublicURL `json:"termsURL,omitempty"`
+
+	// logo is the key of a picture in the ConfigMap `zoom-logos` of the app's namespace, which the
+	// consent pages show: a PNG or JPEG of at most 64 KiB and 1024 pixels a side. The operator reads
+	// no ConfigMap of another name. Without a picture that it can show the pages have none, and the
+	// logs of the receivers say why.
+	//
+	// +optional
+	// +kubebuilder:validation:MinLength=1
+	// +kubebuilder:validation:MaxLength=64
+	// +kubebuilder:validation:XValidation:rule="self.matches('^[A-Za-z0-9._-]*$')",message="logo is a key of the ConfigMap zoom-logos: letters, digits, -, _ and ."
+	Logo string `json:"logo,omitempty"`
 }
+
+// LogosConfigMap is the name of the ConfigMap with the logos of a namespace's apps.
+const LogosConfigMap = "zoom-logos"
 
 // PublicURL is the address of a page for everybody. The consent pages, which load nothing from
 // elsewhere, link to it.

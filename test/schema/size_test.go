@@ -83,7 +83,7 @@ func TestStoredSizeOfZoomApp(t *testing.T) {
 		app.Spec.Suspend = v1alpha1.SuspensionPutOff
 		app.Spec.DisplayName, app.Spec.DomainVerification = v1alpha1.DisplayName(strings.Repeat("界", 64)), strings.Repeat("d", 64)
 		link := v1alpha1.PublicURL("https://example.org/" + strings.Repeat("u", 180))
-		app.Spec.Publisher = &v1alpha1.Publisher{Name: v1alpha1.DisplayName(strings.Repeat("界", 64)), SupportURL: link, PrivacyURL: link, TermsURL: link}
+		app.Spec.Publisher = &v1alpha1.Publisher{Name: v1alpha1.DisplayName(strings.Repeat("界", 64)), SupportURL: link, PrivacyURL: link, TermsURL: link, Logo: strings.Repeat("l", 64)}
 	}
 	status := func() {
 		app.Status = v1alpha1.ZoomAppStatus{

@@ -185,21 +185,27 @@ func TestZoomAppValidation(t *testing.T) {
 		"a name and a publisher for customers, in any script": {change: func(a app) {
 			a.Spec.DisplayName = v1alpha1.DisplayName("Grüße 你好 👋🏽 " + strings.Repeat("n", 50))
 			a.Spec.Publisher = &v1alpha1.Publisher{
-				Name: "Ana's «Groups»", SupportURL: "https://groups.example.org:8443/help?a=b#c", PrivacyURL: "https://groups.example.org", TermsURL: "https://groups.example.org/@ana/%C3%BC",
+				Name: "Ana's «Groups»", SupportURL: "https://groups.example.org:8443/help?a=b#c", PrivacyURL: "https://groups.example.org", TermsURL: "https://groups.example.org/@ana/%C3%BC", Logo: "groups-2_x.png",
 			}
 			a.Spec.DomainVerification = "3f2a9c0d-AB_1"
 		}},
-		"a name that is too long":                      {change: func(a app) { a.Spec.DisplayName = v1alpha1.DisplayName(strings.Repeat("n", 65)) }, want: "spec.displayName: Too long"},
-		"a name of two lines":                          {change: func(a app) { a.Spec.DisplayName = "a\nb" }, want: aDisplayName},
-		"a name that turns the text around":            {change: func(a app) { a.Spec.DisplayName = "a\u202eb" }, want: aDisplayName},
-		"a name of a space":                            {change: func(a app) { a.Spec.DisplayName = " " }, want: aDisplayName},
-		"a publisher without a name":                   {change: func(a app) { a.Spec.Publisher = &v1alpha1.Publisher{SupportURL: "https://groups.example.org"} }, want: "spec.publisher.name"},
-		"an app that is suspended":                     {change: func(a app) { a.Spec.Suspend = v1alpha1.SuspensionRecord }},
-		"a suspension that there is not":               {change: func(a app) { a.Spec.Suspend = "true" }, want: `supported values: "PutOff", "Record"`},
-		"a link without TLS":                           {change: link("http://groups.example.org/"), want: aPublicURL},
-		"a link that is a script":                      {change: link("javascript:alert(1)"), want: aPublicURL},
-		"a link with a user":                           {change: link("https://zoom.us@groups.example.org/"), want: aPublicURL},
-		"a link that is none":                          {change: link("groups.example.org"), want: aPublicURL},
+		"a name that is too long":           {change: func(a app) { a.Spec.DisplayName = v1alpha1.DisplayName(strings.Repeat("n", 65)) }, want: "spec.displayName: Too long"},
+		"a name of two lines":               {change: func(a app) { a.Spec.DisplayName = "a\nb" }, want: aDisplayName},
+		"a name that turns the text around": {change: func(a app) { a.Spec.DisplayName = "a\u202eb" }, want: aDisplayName},
+		"a name of a space":                 {change: func(a app) { a.Spec.DisplayName = " " }, want: aDisplayName},
+		"a publisher without a name":        {change: func(a app) { a.Spec.Publisher = &v1alpha1.Publisher{SupportURL: "https://groups.example.org"} }, want: "spec.publisher.name"},
+		"an app that is suspended":          {change: func(a app) { a.Spec.Suspend = v1alpha1.SuspensionRecord }},
+		"a suspension that there is not":    {change: func(a app) { a.Spec.Suspend = "true" }, want: `supported values: "PutOff", "Record"`},
+		"a link without TLS":                {change: link("http://groups.example.org/"), want: aPublicURL},
+		"a link that is a script":           {change: link("javascript:alert(1)"), want: aPublicURL},
+		"a link with a user":                {change: link("https://zoom.us@groups.example.org/"), want: aPublicURL},
+		"a link that is none":               {change: link("groups.example.org"), want: aPublicURL},
+		"a logo that is no key": {
+			change: func(a app) {
+				a.Spec.Publisher = &v1alpha1.Publisher{Name: "Ana", Logo: "https://groups.example.org/logo.png"}
+			},
+			want: "logo is a key of the ConfigMap zoom-logos: letters, digits, -, _ and .",
+		},
 		"a verification with markup":                   {change: func(a app) { a.Spec.DomainVerification = "<b>a</b>" }, want: aDomainVerification},
 		"no client ID":                                 {change: func(a app) { a.Spec.ClientID = "" }, want: "spec.clientID: Required value"},
 		"a client ID that Zoom would not give":         {change: func(a app) { a.Spec.ClientID = "a b" }, want: "clientID is one word of letters, digits, - and _, as App Credentials in Zoom's build flow shows it"},

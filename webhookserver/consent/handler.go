@@ -37,6 +37,7 @@ type Handler struct {
 	slots      chan struct{}
 	logged     telemetry.Sampler
 	series     *telemetry.AppSeries
+	logos      *logos
 }
 
 // Config is what a handler works with.
@@ -85,6 +86,7 @@ func New(c Config) *Handler {
 		callers:    c.Callers,
 		slots:      make(chan struct{}, limits.MaxConsentRequests),
 		series:     telemetry.NewAppSeries(consentPages.MetricVec),
+		logos:      newLogos(c.Live, c.Now, c.Logger),
 	}
 }
 
@@ -154,6 +156,9 @@ func (h *Handler) respond(name string, makePage pageFunc) http.Handler {
 		}
 		if err != nil {
 			page = req.responseTo(err)
+		}
+		if page.page != "" {
+			req.logo = h.logos.of(ctx, req.app)
 		}
 		h.write(w, req, page)
 		h.report(name, req, page)
@@ -239,6 +244,9 @@ func (h *Handler) unlock(ctx context.Context, req *consentRequest, r *http.Reque
 func (h *Handler) write(w http.ResponseWriter, req *consentRequest, re response) {
 	header := w.Header()
 	protect(header, h.secure())
+	if req.logo != "" {
+		header.Set("Content-Security-Policy", contentSecurityPolicy+"; img-src data:")
+	}
 	if req.changed {
 		cookie, err := req.flows.seal(req.box, req.path(urls.Pages), h.secure(), h.now())
 		if err != nil {

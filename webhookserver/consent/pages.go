@@ -67,7 +67,9 @@ type view struct {
 	App   string
 	// Publisher is who runs the app; nil where the app does not say.
 	Publisher *v1alpha1.Publisher
-	Style     template.CSS
+	// Logo is the app's picture; empty where there is none.
+	Logo  template.URL
+	Style template.CSS
 	// Admin says that one consent covers a whole account.
 	Admin bool
 
@@ -125,7 +127,7 @@ var (
 	}
 
 	// contentSecurityPolicy lets a page load nothing, run nothing, send its form nowhere but here,
-	// and be in no frame.
+	// and be in no frame. A page with a logo may show what is in the page itself.
 	contentSecurityPolicy = "default-src 'none'; style-src '" + styleHash() + "'; form-action 'self'; frame-ancestors 'none'; base-uri 'none'"
 )
 

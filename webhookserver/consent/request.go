@@ -3,6 +3,7 @@ package consent
 import (
 	"cmp"
 	"errors"
+	"html/template"
 	"net/http"
 	"net/url"
 	"strings"
@@ -31,6 +32,8 @@ type consentRequest struct {
 	changed bool
 	// tongue is what the user reads; nil for English.
 	tongue *tongue
+	// logo is the app's picture; empty where there is none.
+	logo template.URL
 	// formErr is what is wrong with the form.
 	formErr error
 }
@@ -103,7 +106,7 @@ func (req *consentRequest) speaks() *tongue { return cmp.Or(req.tongue, english)
 func (req *consentRequest) identified(v view) view {
 	v.tongue = req.tongue
 	if req.app != nil {
-		v.App, v.Publisher = req.appName(), req.app.Spec.Publisher
+		v.App, v.Publisher, v.Logo = req.appName(), req.app.Spec.Publisher, req.logo
 	}
 	return v
 }

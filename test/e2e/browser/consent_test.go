@@ -45,7 +45,7 @@ func TestFirstPage(t *testing.T) {
 func TestPagesInOtherLanguages(t *testing.T) {
 	s := newStage(t, func(spec *v1alpha1.ZoomAppSpec) {
 		spec.DisplayName = "Study groups of the northern districts"
-		spec.Publisher = &v1alpha1.Publisher{Name: "Ana", SupportURL: "https://example.org/help", PrivacyURL: "https://example.org/privacy", TermsURL: "https://example.org/terms"}
+		spec.Publisher = &v1alpha1.Publisher{Name: "Ana", SupportURL: "https://example.org/help", PrivacyURL: "https://example.org/privacy", TermsURL: "https://example.org/terms", Logo: "logo.png"}
 	})
 	for language, heading := range map[string]string{
 		"de": "Zoom mit Study groups of the northern districts verbinden",
@@ -62,6 +62,9 @@ func TestPagesInOtherLanguages(t *testing.T) {
 			spoken, err := chromedp.Run(b.ctx, chromedp.Evaluate[string]("document.documentElement.lang"))
 			if err != nil || spoken != language {
 				t.Errorf("the page says that it is in %q, %v", spoken, err)
+			}
+			if width, err := chromedp.Run(b.ctx, chromedp.Evaluate[int]("document.querySelector('img.logo').naturalWidth")); err != nil || width != 96 {
+				t.Errorf("the logo is %d wide, %v", width, err)
 			}
 			b.press(t, "a.button")
 			if p := b.agree(t, ana); p.status != http.StatusOK {

@@ -3,10 +3,14 @@
 package browser
 
 import (
+	"bytes"
 	"cmp"
 	"context"
 	"errors"
 	"fmt"
+	"image"
+	"image/color"
+	"image/png"
 	"net/http"
 	"net/http/httptest"
 	"net/http/httputil"
@@ -98,6 +102,7 @@ func newEmptyStage(t *testing.T, change func(*v1alpha1.ZoomAppSpec), users ...zo
 	s.address = "https://localhost:" + port
 
 	s.createApp(t, change)
+	s.createLogo(t)
 	front.begins = s.startReplica(t, true)
 	front.finishes = s.startReplica(t, false)
 	return s
@@ -134,6 +139,25 @@ func (s *stage) createApp(t *testing.T, change func(*v1alpha1.ZoomAppSpec)) {
 		t.Fatal(err)
 	}
 	if err := s.zoom.Register(fixture.Registration(app, credentials, s.address)); err != nil {
+		t.Fatal(err)
+	}
+}
+
+// createLogo has a picture under the key logo.png, for an app that names it.
+func (s *stage) createLogo(t *testing.T) {
+	t.Helper()
+	circle := image.NewPaletted(image.Rect(0, 0, 96, 96), color.Palette{color.Transparent, color.RGBA{R: 45, G: 70, B: 185, A: 255}})
+	for i := range circle.Pix {
+		if x, y := i%96-48, i/96-48; x*x+y*y < 48*48 {
+			circle.Pix[i] = 1
+		}
+	}
+	var picture bytes.Buffer
+	if err := png.Encode(&picture, circle); err != nil {
+		t.Fatal(err)
+	}
+	logos := &corev1.ConfigMap{ObjectMeta: metav1.ObjectMeta{Namespace: s.namespace, Name: v1alpha1.LogosConfigMap}, BinaryData: map[string][]byte{"logo.png": picture.Bytes()}}
+	if err := s.client.Create(t.Context(), logos); err != nil {
 		t.Fatal(err)
 	}
 }
