@@ -3,6 +3,7 @@
 package main
 
 import (
+	"context"
 	"crypto/tls"
 	"errors"
 	"flag"
@@ -12,6 +13,7 @@ import (
 	"net/netip"
 	"net/url"
 	"os"
+	"runtime/debug"
 	"strconv"
 	"strings"
 	"sync"
@@ -37,6 +39,7 @@ import (
 	"github.com/zoom-operator/zoom-operator/controllers"
 	"github.com/zoom-operator/zoom-operator/internal/clouds"
 	"github.com/zoom-operator/zoom-operator/internal/logs"
+	"github.com/zoom-operator/zoom-operator/internal/tracing"
 	"github.com/zoom-operator/zoom-operator/webhookserver"
 )
 
@@ -77,6 +80,7 @@ type options struct {
 	kubeconfig    string
 	namespaceGoes time.Duration
 	proxies       string
+	tracing       tracing.Options
 	clouds        clouds.Others
 	webhooks      webhookserver.Options
 }
@@ -95,6 +99,8 @@ func parse(args []string) (*options, error) {
 	flags.StringVar(&o.probeAddress, "health-probe-bind-address", ":8081", "where /healthz and /readyz are served")
 	flags.StringVar(&o.metrics.BindAddress, "metrics-bind-address", ":8443", "where /metrics is served; 0 for nowhere")
 	flags.BoolVar(&o.metricsSecure, "metrics-secure", true, "serve metrics by TLS, and only to those whom the API server lets get /metrics")
+	flags.StringVar(&o.tracing.Endpoint, "otlp-endpoint", "", "where traces are sent by OTLP over HTTP, for example http://collector.observability:4318; empty for nowhere. OpenTelemetry's OTEL_EXPORTER_OTLP_* variables set the rest, such as headers")
+	flags.Float64Var(&o.tracing.Ratio, "trace-sampling-ratio", 1, "the part of the traces that is sent, from 0 to 1; all processes of one operator need the same")
 	flags.BoolVar(&o.leaderElect, "leader-elect", false, "let one replica of several run the controllers; a replica that loses the lease ends")
 	flags.StringVar(&o.lease, "leader-election-id", leaderElectionID, "name of the lease; two operators in one namespace need two")
 	flags.BoolVar(&o.controllers, "controllers", true, "run controllers; false to only receive")
@@ -142,7 +148,7 @@ func (o *options) check() error {
 		}
 		o.externalURL = strings.TrimRight(o.externalURL, "/")
 	}
-	errs = append(errs, o.logs.Check(), o.checkTLS(), o.checkProxies(), o.checkSelector())
+	errs = append(errs, o.logs.Check(), o.tracing.Check(), o.checkTLS(), o.checkProxies(), o.checkSelector())
 	if !o.receives() && !o.controllers {
 		errs = append(errs, errors.New("--webhook-bind-address=0 and --controllers=false leave nothing to do: set one of them at most"))
 	}
@@ -262,6 +268,12 @@ func run(args []string) error {
 	}
 	o.webhooks.ExternalURL, o.webhooks.Clouds, o.webhooks.NamespaceSelector = o.externalURL, o.clouds, o.selected
 	o.webhooks.WatchMeetings = o.controllers
+	traces, err := tracing.New(context.Background(), o.tracing, releaseOf(debug.ReadBuildInfo()), logger.WithName("tracing"))
+	if err != nil {
+		return fmt.Errorf("setting up the traces: %w", err)
+	}
+	defer traces.Shutdown(context.Background())
+	o.webhooks.Tracing = traces
 	if o.receives() {
 		if err := webhookserver.SetupWithManager(mgr, o.webhooks); err != nil {
 			return fmt.Errorf("setting up the webhook server: %w", err)
@@ -269,7 +281,7 @@ func run(args []string) error {
 	}
 	var refreshes sync.WaitGroup
 	if o.controllers {
-		if err := o.control(mgr, &refreshes); err != nil {
+		if err := o.control(mgr, &refreshes, traces); err != nil {
 			return fmt.Errorf("setting up the controllers: %w", err)
 		}
 	}
@@ -290,13 +302,13 @@ func run(args []string) error {
 func (o *options) receives() bool { return o.webhooks.BindAddress != off }
 
 // control adds the controllers to the manager. They add each refresh in flight to refreshes.
-func (o *options) control(mgr ctrl.Manager, refreshes *sync.WaitGroup) error {
+func (o *options) control(mgr ctrl.Manager, refreshes *sync.WaitGroup, traces *tracing.Tracer) error {
 	if err := controllers.Index(mgr.GetFieldIndexer()); err != nil {
 		return err
 	}
 	return controllers.SetupWithManager(mgr, controllers.Options{
 		ExternalURL: o.externalURL, Clouds: o.clouds, NamespaceSelector: o.selected, Now: time.Now, Refreshes: refreshes,
-		NamespaceDeletionTimeout: o.namespaceGoes,
+		NamespaceDeletionTimeout: o.namespaceGoes, Tracing: traces,
 	})
 }
 

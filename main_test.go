@@ -22,6 +22,7 @@ import (
 
 	"github.com/zoom-operator/zoom-operator/internal/clouds"
 	"github.com/zoom-operator/zoom-operator/internal/logs"
+	"github.com/zoom-operator/zoom-operator/internal/tracing"
 	"github.com/zoom-operator/zoom-operator/webhookserver"
 )
 
@@ -41,6 +42,7 @@ func TestDefaults(t *testing.T) {
 		namespaceGoes: 5 * time.Minute,
 		lease:         "controllers.zoom-operator.io",
 		controllers:   true,
+		tracing:       tracing.Options{Ratio: 1},
 		webhooks:      webhookserver.Options{BindAddress: ":8080"},
 	}
 	if diff := cmp.Diff(want, o, cmp.AllowUnexported(options{}), cmpopts.EquateComparable(netip.Prefix{}), wholeMetrics); diff != "" {
@@ -71,6 +73,7 @@ func TestFlags(t *testing.T) {
 		"--health-probe-bind-address=[::1]:2", "--metrics-bind-address=0", "--metrics-secure=false", "--leader-elect",
 		"--controllers=false", "--leader-election-id=two", "--watch-namespaces= b,a,,", "--kubeconfig=file", "--trusted-proxies=10.1.2.3/8, 2001:db8::1", "--cloud=Local=http://127.0.0.1:3,http://127.0.0.1:4",
 		"--namespace-deletion-timeout=1h", "--log-level=debug", "--log-format=text",
+		"--otlp-endpoint=http://collector.observability:4318", "--trace-sampling-ratio=0.1",
 	})
 	if err != nil {
 		t.Fatal(err)
@@ -88,6 +91,7 @@ func TestFlags(t *testing.T) {
 		clouds:       clouds.Others{"Local": {WebURL: "http://127.0.0.1:3", APIURL: "http://127.0.0.1:4"}},
 
 		namespaceGoes: time.Hour,
+		tracing:       tracing.Options{Endpoint: "http://collector.observability:4318", Ratio: .1},
 		webhooks: webhookserver.Options{
 			BindAddress: "127.0.0.1:1", TLSCertFile: cert, TLSKeyFile: key,
 			TrustedProxies: []netip.Prefix{netip.MustParsePrefix("10.0.0.0/8"), netip.MustParsePrefix("2001:db8::1/128")},
@@ -136,11 +140,12 @@ func TestWrongFlagsStopItWithASentence(t *testing.T) {
 		"files that are not there": {[]string{"--tls-cert-file=crt", "--tls-key-file=key"}, []string{
 			"--tls-cert-file and --tls-key-file must be a certificate chain and its key, in PEM: open crt: no such file or directory",
 		}},
-		"a lease that cannot be":     {[]string{"--leader-election-id=Lease/1"}, []string{`--leader-election-id is "Lease/1", which cannot be the name of a lease`}},
-		"a time that cannot be":      {[]string{"--namespace-deletion-timeout=-1s"}, []string{"--namespace-deletion-timeout must not be negative: -1s"}},
-		"namespaces without a name":  {[]string{"--watch-namespaces= ,"}, []string{`--watch-namespaces names no namespace: " ,"; leave it out to work in all of them`}},
-		"a namespace that cannot be": {[]string{"--watch-namespaces=a,B_c"}, []string{`--watch-namespaces holds "B_c", which is not the name of a namespace`}},
-		"a selector that is none":    {[]string{"--namespace-selector=a b"}, []string{`--namespace-selector must be a selector of labels, for example zoom=allowed, not "a b"`}},
+		"a collector without a scheme": {[]string{"--otlp-endpoint=collector:4317"}, []string{`--otlp-endpoint must be the URL of a collector, for example http://collector.observability:4318, not "collector:4317"`}},
+		"a lease that cannot be":       {[]string{"--leader-election-id=Lease/1"}, []string{`--leader-election-id is "Lease/1", which cannot be the name of a lease`}},
+		"a time that cannot be":        {[]string{"--namespace-deletion-timeout=-1s"}, []string{"--namespace-deletion-timeout must not be negative: -1s"}},
+		"namespaces without a name":    {[]string{"--watch-namespaces= ,"}, []string{`--watch-namespaces names no namespace: " ,"; leave it out to work in all of them`}},
+		"a namespace that cannot be":   {[]string{"--watch-namespaces=a,B_c"}, []string{`--watch-namespaces holds "B_c", which is not the name of a namespace`}},
+		"a selector that is none":      {[]string{"--namespace-selector=a b"}, []string{`--namespace-selector must be a selector of labels, for example zoom=allowed, not "a b"`}},
 		"namespaces in two ways": {[]string{"--namespace-selector=a=b", "--watch-namespaces=c"}, []string{
 			"--namespace-selector and --watch-namespaces do not go together: an operator of a few namespaces may not read the labels of any; name those that it is to serve",
 		}},

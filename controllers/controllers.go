@@ -31,6 +31,7 @@ import (
 	"github.com/zoom-operator/zoom-operator/internal/quota"
 	"github.com/zoom-operator/zoom-operator/internal/selected"
 	"github.com/zoom-operator/zoom-operator/internal/tombstones"
+	"github.com/zoom-operator/zoom-operator/internal/tracing"
 	"github.com/zoom-operator/zoom-operator/zoom"
 )
 
@@ -51,6 +52,8 @@ type Options struct {
 	NamespaceDeletionTimeout time.Duration
 	// Refreshes counts the refreshes in flight. The process waits for it before it ends.
 	Refreshes *sync.WaitGroup
+	// Tracing begins the traces of refreshes, and goes on with those of webhooks; nil for none.
+	Tracing *tracing.Tracer
 }
 
 // countDelay is short for a person who watches, and long enough for a classroom that comes in.
@@ -78,7 +81,7 @@ func SetupWithManager(mgr ctrl.Manager, o Options) error {
 	}
 	installations := &installation.Reconciler{
 		Client: mgr.GetClient(), Live: mgr.GetAPIReader(), Events: events, Zoom: zoom.NewHTTPClient(), ExternalURL: o.ExternalURL, Clouds: o.Clouds, Now: o.Now,
-		NamespaceDeletionTimeout: o.NamespaceDeletionTimeout, Refreshes: o.Refreshes,
+		NamespaceDeletionTimeout: o.NamespaceDeletionTimeout, Refreshes: o.Refreshes, Tracing: o.Tracing,
 		Gates: gates, Proofs: proofs, Kept: kept, Tombstones: tombstones.New(mgr.GetClient(), mgr.GetAPIReader(), o.Now),
 	}
 	if err := mgr.Add(manager.RunnableFunc(installations.PruneTombstones)); err != nil {
@@ -94,7 +97,7 @@ func SetupWithManager(mgr ctrl.Manager, o Options) error {
 	if err := importer.SetupWithManager(mgr); err != nil {
 		return fmt.Errorf("the controller of imports: %w", err)
 	}
-	meetings := &meeting.Reconciler{Client: mgr.GetClient(), Events: events, Now: o.Now, CountDelay: countDelay}
+	meetings := &meeting.Reconciler{Client: mgr.GetClient(), Events: events, Now: o.Now, CountDelay: countDelay, Tracing: o.Tracing}
 	if err := meetings.SetupWithManager(mgr); err != nil {
 		return fmt.Errorf("the controller of meetings: %w", err)
 	}

@@ -22,7 +22,7 @@ done
 overlay=$(mktemp -d config/.verify-XXXXXX)
 trap 'rm -rf "$overlay"' EXIT
 for base in default single namespaced; do
-	for component in with-ingress with-httproute; do
+	for component in with-ingress with-httproute with-tracing; do
 		printf 'resources: [../%s]\ncomponents: [../components/%s]\n' "$base" "$component" >"$overlay/kustomization.yaml"
 		build "$overlay" "config/components/$component with config/$base"
 	done

@@ -27,6 +27,7 @@ import (
 	"github.com/zoom-operator/zoom-operator/internal/quota"
 	"github.com/zoom-operator/zoom-operator/internal/selected"
 	"github.com/zoom-operator/zoom-operator/internal/tombstones"
+	"github.com/zoom-operator/zoom-operator/internal/tracing"
 	"github.com/zoom-operator/zoom-operator/webhookserver/consent"
 	"github.com/zoom-operator/zoom-operator/webhookserver/events"
 	"github.com/zoom-operator/zoom-operator/webhookserver/limits"
@@ -55,6 +56,8 @@ type Options struct {
 	// WatchMeetings says that meetings are in the manager's cache anyway, for its controllers.
 	// Without it, none is in memory for longer than a moment.
 	WatchMeetings bool
+	// Tracing begins the traces of webhooks and of consents; nil for none.
+	Tracing *tracing.Tracer
 }
 
 // listener is the public listener as a part of a manager: it starts after the caches and stops
@@ -115,12 +118,12 @@ func SetupWithManager(mgr ctrl.Manager, options Options) error {
 	from := limits.NewCallers(options.TrustedProxies, time.Now, logger)
 	webhooks := events.New(events.Config{
 		Client: mgr.GetClient(), Live: mgr.GetAPIReader(), Meetings: meetings, Credentials: secrets, Tombstones: ended, Quota: kept,
-		Namespaces: served, Installations: installations, Callers: from, Now: time.Now, Logger: logger,
+		Namespaces: served, Installations: installations, Callers: from, Tracing: options.Tracing, Now: time.Now, Logger: logger,
 	})
 	pages := consent.New(consent.Config{
 		Client: mgr.GetClient(), Live: mgr.GetAPIReader(), Credentials: secrets, Tombstones: ended,
 		Namespaces: served, Installations: installations, Callers: from, Clouds: options.Clouds, ExternalURL: options.ExternalURL,
-		Now: time.Now, Logger: mgr.GetLogger().WithName("consents"),
+		Tracing: options.Tracing, Now: time.Now, Logger: mgr.GetLogger().WithName("consents"),
 	})
 	mux, nowhere := http.NewServeMux(), http.HandlerFunc(pages.Nowhere)
 	webhooks.Register(mux)

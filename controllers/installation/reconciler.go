@@ -13,6 +13,7 @@ import (
 	"github.com/zoom-operator/zoom-operator/internal/clouds"
 	"github.com/zoom-operator/zoom-operator/internal/quota"
 	"github.com/zoom-operator/zoom-operator/internal/tombstones"
+	"github.com/zoom-operator/zoom-operator/internal/tracing"
 )
 
 // Reconciler keeps a consent's token as its app wants it, takes away what is left when
@@ -36,6 +37,8 @@ type Reconciler struct {
 	NamespaceDeletionTimeout time.Duration
 	// Refreshes counts the refreshes in flight; nil when nothing waits for them.
 	Refreshes *sync.WaitGroup
+	// Tracing begins the traces of refreshes; nil for none.
+	Tracing *tracing.Tracer
 
 	Gates *gate.Gates
 	// Proofs are what Zoom says of the credentials of apps of one client ID.

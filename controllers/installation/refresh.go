@@ -11,12 +11,13 @@ import (
 
 	"github.com/zoom-operator/zoom-operator/api/v1alpha1"
 	"github.com/zoom-operator/zoom-operator/internal/tokens"
+	"github.com/zoom-operator/zoom-operator/internal/tracing"
 	"github.com/zoom-operator/zoom-operator/zoom"
 )
 
 // refresh spends the refresh token: mark, ask, store. Whenever the operator ends in between, the
 // mark says that the token may be spent.
-func (r *Reconciler) refresh(ctx context.Context, in *v1alpha1.ZoomInstallation, f *facts) error {
+func (r *Reconciler) refresh(ctx context.Context, in *v1alpha1.ZoomInstallation, f *facts) (failed error) {
 	pass := r.enter(in, f)
 	if pass == nil {
 		return nil
@@ -31,7 +32,12 @@ func (r *Reconciler) refresh(ctx context.Context, in *v1alpha1.ZoomInstallation,
 	}
 	before := f.token.Token
 	asked := r.Now()
-	if err := f.token.BeginRefresh(ctx, r.Client, asked); err != nil {
+	came := ""
+	ctx, ended := r.Tracing.Refresh(ctx, in)
+	defer func() { ended(came) }()
+	marking, marked := tracing.Step(ctx, "mark the token")
+	err := f.token.BeginRefresh(marking, r.Client, asked)
+	if marked(err); err != nil {
 		return notMarked(in, f, err)
 	}
 	// From here on it has to be seen through, also while the operator stops: half a refresh costs
@@ -40,11 +46,16 @@ func (r *Reconciler) refresh(ctx context.Context, in *v1alpha1.ZoomInstallation,
 	if r.Now().Sub(asked) >= spendWithin { // before long another process may take this attempt for dead
 		return f.token.AbortRefresh(ctx, r.Client, tokens.Attempt{Unspent: true, UnexplainedSince: before.UnexplainedSince, RetryAt: before.RetryAt, Failure: before.Failure})
 	}
-	answer, err := r.oauth(f).Refresh(ctx, f.token.RefreshToken)
+	asking, answered := tracing.Step(ctx, "ask Zoom")
+	answer, err := r.oauth(f).Refresh(asking, f.token.RefreshToken)
+	answered(err)
 	r.heard(in, f, pass, err)
 	f.failing = nil
-	countRefresh(f.app, outcome(err, before))
+	came = outcome(err, before)
+	countRefresh(f.app, came)
 	refusal := refusalOf(err, before)
+	ctx, stored := tracing.Step(ctx, "store the answer")
+	defer func() { stored(failed) }()
 	switch {
 	case err == nil:
 		return f.token.CommitRefresh(ctx, r.Client, f.token.Successor(answer, asked, f.issuer().Spec.Cloud))

@@ -35,6 +35,7 @@ import (
 	"github.com/zoom-operator/zoom-operator/controllers/internal/predicates"
 	"github.com/zoom-operator/zoom-operator/controllers/internal/queue"
 	"github.com/zoom-operator/zoom-operator/internal/meeting"
+	"github.com/zoom-operator/zoom-operator/internal/tracing"
 )
 
 // concurrentMeetings is how many meetings are reconciled at once. Nearly all of the time is spent
@@ -49,6 +50,8 @@ type Reconciler struct {
 	// CountDelay is how long the status waits when nothing but counts has changed, so that a
 	// hundred participants who join within a second are a few writes.
 	CountDelay time.Duration
+	// Tracing goes on with the traces of webhooks; nil for none.
+	Tracing *tracing.Tracer
 
 	statuses statusWrites
 }
@@ -219,7 +222,10 @@ func (r *Reconciler) report(ctx context.Context, now time.Time, m *v1alpha1.Zoom
 	}
 	after := m.DeepCopy()
 	after.Status = status
-	if err := r.Client.Status().Update(ctx, after, fieldowner.Controller); err != nil {
+	ctx, written := r.Tracing.Status(ctx, now, m)
+	err := r.Client.Status().Update(ctx, after, fieldowner.Controller)
+	written(err)
+	if err != nil {
 		return 0, client.IgnoreNotFound(fmt.Errorf("writing the status of ZoomMeeting %s/%s: %w", m.Namespace, m.Name, err))
 	}
 	r.statuses.wrote(key, now)

@@ -324,6 +324,7 @@ func TestAccountsHaveNobodyElseDelete(t *testing.T) {
 				"label a meeting":               {meeting, labelled(foreign), labels, labels},
 				"write a meeting":               {meeting, on(func(o *v1alpha1.ZoomMeeting) { o.Spec.HostID = "another" }), "", ""},
 				"write a meeting's merge state": {meeting, annotated("internal.zoom-operator.io/merge-state", "1."), "", ""},
+				"say whose trace a meeting is":  {meeting, annotated("internal.zoom-operator.io/trace", "00-4bf92f-00f0-01 1 1"), "", ""},
 				"annotate a meeting":            {meeting, annotated("argocd.argoproj.io/tracking-id", "theirs"), annotations, annotations},
 				"have a meeting retried":        {meeting, annotated(v1alpha1.RetryAnnotation, v1alpha1.RetryNow), annotations, annotations},
 				"have a meeting checked":        {meeting, annotated(v1alpha1.CheckAnnotation, v1alpha1.CheckNow), annotations, annotations},

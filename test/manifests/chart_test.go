@@ -94,6 +94,44 @@ func TestDriftOfMonitoring(t *testing.T) {
 	}
 }
 
+// So is what a collector of traces takes.
+func TestDriftOfTracing(t *testing.T) {
+	overlay, err := os.MkdirTemp(filepath.Join(root, "config"), ".drift-") //nolint:usetesting // kustomize takes a relative path alone
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() { _ = os.RemoveAll(overlay) })
+	const kustomization = `resources: [../default]
+components: [../components/with-tracing]
+patches:
+  - target: {kind: Deployment}
+    patch: |
+      - op: replace
+        path: /spec/template/spec/containers/0/args/0
+        value: --external-url=` + externalURL + `
+`
+	if err := os.WriteFile(filepath.Join(overlay, "kustomization.yaml"), []byte(kustomization), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	want := objects(t, output(t, exec.CommandContext(t.Context(), "bin/kustomize", "build", "config/"+filepath.Base(overlay))))
+	got := objects(t, render(t, "zoom-operator-system", "{externalURL: "+externalURL+", tracing: {endpoint: http://collector.observability:4318}}"))
+	plain := objects(t, render(t, "zoom-operator-system", "externalURL: "+externalURL))
+	changed := 0
+	for key, o := range got {
+		if reflect.DeepEqual(o, plain[key]) {
+			continue
+		}
+		changed++
+		alike(t, o)
+		if diff := cmp.Diff(want[key], o); diff != "" {
+			t.Errorf("the chart's %s differs (-config, +chart):\n%s", key, diff)
+		}
+	}
+	if changed != 3 {
+		t.Errorf("a collector changes %d objects, want both Deployments and the NetworkPolicy", changed)
+	}
+}
+
 // alike takes from an object of the chart what may differ.
 func alike(t *testing.T, o *unstructured.Unstructured) {
 	t.Helper()
@@ -213,6 +251,7 @@ func TestRefusals(t *testing.T) {
 		"httpRoute.parentRefs is empty: name the Gateway":              "{externalURL: https://zoom.example.org, httpRoute: {enabled: true}}",
 		"additional properties 'replicas' not allowed":                 "{externalURL: https://zoom.example.org, replicas: 3}",
 		"at '/receiver/replicas': got string, want integer":            "{externalURL: https://zoom.example.org, receiver: {replicas: two}}",
+		"at '/tracing/endpoint'":                                       "{externalURL: https://zoom.example.org, tracing: {endpoint: collector:4317}}",
 		"at '/image/pullPolicy': value must be one of 'Always', 'IfNo": "{externalURL: https://zoom.example.org, image: {pullPolicy: Sometimes}}",
 	} {
 		if _, err := tryRender(t, "zoom-operator-system", values); err == nil || !strings.Contains(err.Error(), want) {

@@ -111,7 +111,12 @@ func (s *service) finish(ctx context.Context, req *consentRequest, begun *flow, 
 		return req.toResult(begun, reasonUsedState), nil
 	}
 	key := flightKey{app: client.ObjectKeyFromObject(req.app), flow: begun.id()}
-	o, joined := s.flights.do(key, func() outcome { return s.complete(ctx, req, begun, code) })
+	o, joined := s.flights.do(key, func() outcome {
+		ctx, ended := s.tracing.Consent(ctx, req.app)
+		o := s.complete(ctx, req, begun, code)
+		ended(o.reason)
+		return o
+	})
 	if joined {
 		o.err = nil // which has been logged
 	}

@@ -15,6 +15,7 @@ import (
 	"github.com/zoom-operator/zoom-operator/internal/sealing"
 	"github.com/zoom-operator/zoom-operator/internal/tokens"
 	"github.com/zoom-operator/zoom-operator/internal/tombstones"
+	"github.com/zoom-operator/zoom-operator/internal/tracing"
 	"github.com/zoom-operator/zoom-operator/webhookserver/limits"
 	"github.com/zoom-operator/zoom-operator/webhookserver/telemetry"
 	"github.com/zoom-operator/zoom-operator/zoom"
@@ -86,6 +87,8 @@ func (s *service) complete(ctx context.Context, req *consentRequest, begun *flow
 // whoIs asks Zoom whose the token is, again when there is no answer: the question is free and the
 // token is not.
 func (s *service) whoIs(ctx context.Context, oauth *zoom.OAuth, token *zoom.Token) (user *zoom.User, err error) {
+	ctx, asked := tracing.Step(ctx, "ask who consented")
+	defer func() { asked(err) }()
 	attempts := 0
 	_ = wait.PollUntilContextCancel(ctx, askAgainAfter, true, func(ctx context.Context) (bool, error) {
 		attempts++
@@ -121,6 +124,8 @@ func (s *service) settle(ctx context.Context, req *consentRequest, g grant) outc
 // place stores a consent, again and again while the API server is away or another client writes
 // too, and returns where. The error is a pageError when it belongs nowhere.
 func (s *service) place(ctx context.Context, app *v1alpha1.ZoomApp, g grant) (in *v1alpha1.ZoomInstallation, err error) {
+	ctx, stored := tracing.Step(ctx, "store")
+	defer func() { stored(err) }()
 	c := claim{app: app, account: g.user.AccountID, invited: g.invited}
 	if app.Spec.ManagedBy == v1alpha1.ManagedByUser {
 		c.user = g.user.ID
@@ -186,9 +191,11 @@ func (s *service) discard(ctx context.Context, app *v1alpha1.ZoomApp, g grant, r
 
 // exchange spends a code. Where Zoom refuses the app, which spends none, an admin may have
 // corrected its Secret a moment ago: it is read again, and what has changed is tried.
-func (s *service) exchange(ctx context.Context, req *consentRequest, code, verifier string) (*zoom.OAuth, *zoom.Token, error) {
-	oauth := s.oauth(req)
-	token, err := oauth.Exchange(ctx, code, s.redirectURL(req), verifier)
+func (s *service) exchange(ctx context.Context, req *consentRequest, code, verifier string) (oauth *zoom.OAuth, token *zoom.Token, err error) {
+	ctx, exchanged := tracing.Step(ctx, "exchange the code")
+	defer func() { exchanged(err) }()
+	oauth = s.oauth(req)
+	token, err = oauth.Exchange(ctx, code, s.redirectURL(req), verifier)
 	if !errors.Is(err, zoom.ErrClient) {
 		return oauth, token, err
 	}

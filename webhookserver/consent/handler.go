@@ -21,6 +21,7 @@ import (
 	"github.com/zoom-operator/zoom-operator/internal/sealing"
 	"github.com/zoom-operator/zoom-operator/internal/selected"
 	"github.com/zoom-operator/zoom-operator/internal/tombstones"
+	"github.com/zoom-operator/zoom-operator/internal/tracing"
 	"github.com/zoom-operator/zoom-operator/internal/urls"
 	"github.com/zoom-operator/zoom-operator/webhookserver/limits"
 	"github.com/zoom-operator/zoom-operator/webhookserver/telemetry"
@@ -53,8 +54,10 @@ type Config struct {
 	Clouds        clouds.Others
 	// ExternalURL is what browsers reach the pages by; empty while they cannot.
 	ExternalURL string
-	Now         func() time.Time
-	Logger      logr.Logger
+	// Tracing is nil where it is off.
+	Tracing *tracing.Tracer
+	Now     func() time.Time
+	Logger  logr.Logger
 }
 
 // +kubebuilder:rbac:groups=zoom-operator.io,resources=zoomapps,verbs=get;list;watch;patch
@@ -77,6 +80,7 @@ func New(c Config) *Handler {
 			zoom:          zoom.NewHTTPClient(),
 			clouds:        c.Clouds,
 			externalURL:   c.ExternalURL,
+			tracing:       c.Tracing,
 			now:           c.Now,
 			logger:        c.Logger,
 			waits:         defaultWaits(),

@@ -18,6 +18,7 @@ import (
 	"github.com/zoom-operator/zoom-operator/internal/commit"
 	"github.com/zoom-operator/zoom-operator/internal/credentials"
 	"github.com/zoom-operator/zoom-operator/internal/tombstones"
+	"github.com/zoom-operator/zoom-operator/internal/tracing"
 	"github.com/zoom-operator/zoom-operator/internal/urls"
 	"github.com/zoom-operator/zoom-operator/webhookserver/limits"
 	"github.com/zoom-operator/zoom-operator/zoom"
@@ -41,6 +42,7 @@ type service struct {
 	// externalURL is what browsers reach this server by. Nothing is ever derived from a request's
 	// Host.
 	externalURL string
+	tracing     *tracing.Tracer
 	now         func() time.Time
 	logger      logr.Logger
 	waits       waits

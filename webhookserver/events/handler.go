@@ -21,6 +21,7 @@ import (
 	"github.com/zoom-operator/zoom-operator/internal/quota"
 	"github.com/zoom-operator/zoom-operator/internal/selected"
 	"github.com/zoom-operator/zoom-operator/internal/tombstones"
+	"github.com/zoom-operator/zoom-operator/internal/tracing"
 	"github.com/zoom-operator/zoom-operator/internal/urls"
 	"github.com/zoom-operator/zoom-operator/webhookserver/limits"
 	"github.com/zoom-operator/zoom-operator/webhookserver/telemetry"
@@ -40,6 +41,7 @@ type Handler struct {
 	callers       *limits.Callers
 	slots         chan struct{}
 	now           func() time.Time
+	tracing       *tracing.Tracer
 	logger        logr.Logger
 	refused       telemetry.Sampler
 	logged        telemetry.Sampler // of everything else
@@ -59,8 +61,10 @@ type Config struct {
 	Namespaces    *selected.Namespaces
 	Installations *commit.Committer[*v1alpha1.ZoomInstallation]
 	Callers       *limits.Callers
-	Now           func() time.Time
-	Logger        logr.Logger
+	// Tracing is nil where it is off.
+	Tracing *tracing.Tracer
+	Now     func() time.Time
+	Logger  logr.Logger
 }
 
 // +kubebuilder:rbac:groups=zoom-operator.io,resources=zoomapps,verbs=get;list;watch
@@ -86,11 +90,12 @@ func New(c Config) *Handler {
 		bodies:        bodies{semaphore.NewWeighted(limits.MaxLarge)},
 		authenticator: &authenticator{credentials: c.Credentials, now: c.Now},
 		router:        &router{objects: objects, meetings: meetings, installations: installations, tombstones: c.Tombstones, now: c.Now},
-		recorder:      &recorder{meetings: meetings, quota: c.Quota},
+		recorder:      &recorder{meetings: meetings, quota: c.Quota, now: c.Now},
 		removals:      &removals{objects: objects, installations: installations, tombstones: c.Tombstones, heartbeat: heartbeat},
 		heartbeat:     heartbeat,
 		callers:       c.Callers,
 		slots:         make(chan struct{}, limits.MaxRequests),
+		tracing:       c.Tracing,
 		now:           c.Now,
 		logger:        c.Logger,
 		series:        telemetry.NewAppSeries(webhooks.MetricVec),
@@ -125,7 +130,7 @@ func (h *Handler) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	_ = http.NewResponseController(w).SetReadDeadline(time.Now().Add(limits.AnswerWithin))
 	r.Body = http.MaxBytesReader(w, r.Body, limits.MaxBody)
 
-	info := &requestInfo{caller: h.callers.Who(r)}
+	info := &requestInfo{caller: h.callers.Who(r), began: began}
 	answer := h.answer(ctx, r, info)
 	if strange[answer.reason] {
 		info.caller.IsStrange()
@@ -173,13 +178,22 @@ func (h *Handler) answer(ctx context.Context, r *http.Request, info *requestInfo
 	}
 	limits.BroughtEvent(r.Context()) //nolint:contextcheck // the same
 	h.heartbeat.eventArrived(app)
+	ctx, answered := h.tracing.Webhook(ctx, r.Header, info.began, app, known(info.event))
+	answer := h.take(ctx, app, ev)
+	answered(answer.code, answer.reason)
+	return answer
+}
+
+// take does what an event of Zoom's asks for.
+func (h *Handler) take(ctx context.Context, app *v1alpha1.ZoomApp, ev authenticatedEvent) response {
 	if ev.event.Challenge != nil {
 		return h.answerChallenge(app, ev)
 	}
 	if app.Spec.Suspend == v1alpha1.SuspensionPutOff {
 		return responseTo(retryLater(telemetry.ReasonSuspended))
 	}
-	if err = h.store(ctx, app, ev.event); err == nil {
+	err := h.store(ctx, app, ev.event)
+	if err == nil {
 		storedLag.Observe(max(0, h.now().Sub(ev.event.Time).Seconds())) // clocks differ
 	}
 	return responseTo(err)
@@ -253,10 +267,7 @@ func (h *Handler) report(r response, info *requestInfo, took time.Duration) {
 	if info.app != nil {
 		key = client.ObjectKeyFromObject(info.app)
 	}
-	event := info.event
-	if event != "" && !zoom.Known(event) {
-		event = "other"
-	}
+	event := known(info.event)
 	webhooks.WithLabelValues(key.Namespace, key.Name, event, code, r.reason).Inc()
 	h.series.Note(info.app)
 	webhookSeconds.WithLabelValues(code).Observe(took.Seconds())
@@ -268,6 +279,14 @@ func (h *Handler) report(r response, info *requestInfo, took time.Duration) {
 		h.logger.Info("Event not taken", "namespace", key.Namespace, "app", key.Name, "event", event, "code", r.code, "reason", r.reason,
 			"cause", logs.Cause(r.err), "count", count)
 	}
+}
+
+// known is the name of an event, of which there are not more than Zoom has.
+func known(event string) string {
+	if event != "" && !zoom.Known(event) {
+		return "other"
+	}
+	return event
 }
 
 // explain says at the level debug why a request was not stored, to an admin who looks for the

@@ -12,6 +12,7 @@ import (
 	"github.com/zoom-operator/zoom-operator/internal/commit"
 	"github.com/zoom-operator/zoom-operator/internal/installation"
 	"github.com/zoom-operator/zoom-operator/internal/names"
+	"github.com/zoom-operator/zoom-operator/internal/tracing"
 )
 
 var (
@@ -30,7 +31,7 @@ type installations struct {
 // error is errGone.
 func (i installations) update(ctx context.Context, in *v1alpha1.ZoomInstallation, change func(*v1alpha1.ZoomInstallation)) (*v1alpha1.ZoomInstallation, error) {
 	customer := installation.Customer(types.NamespacedName{Namespace: in.Namespace, Name: in.Spec.AppRef.Name}, in.Spec.AccountID)
-	return i.committer.Commit(ctx, client.ObjectKeyFromObject(in), customer, commit.High, func(now *v1alpha1.ZoomInstallation) error {
+	return i.commit(ctx, client.ObjectKeyFromObject(in), customer, func(now *v1alpha1.ZoomInstallation) error {
 		if now.UID != in.UID {
 			return errGone
 		}
@@ -45,7 +46,7 @@ func (i installations) create(ctx context.Context, app *v1alpha1.ZoomApp, accoun
 	initialize := installation.Initialize(app, account, user)
 	taken := fmt.Errorf("storing %s: a ZoomInstallation of that name exists for another consent; delete it or give it another name", key)
 	again := false // after the API server was asked
-	return i.committer.Commit(ctx, key, installation.Customer(client.ObjectKeyFromObject(app), account), commit.High, func(in *v1alpha1.ZoomInstallation) error {
+	return i.commit(ctx, key, installation.Customer(client.ObjectKeyFromObject(app), account), func(in *v1alpha1.ZoomInstallation) error {
 		first := !again
 		again = true
 		if first && in.UID != "" {
@@ -60,4 +61,11 @@ func (i installations) create(ctx context.Context, app *v1alpha1.ZoomApp, accoun
 		change(in)
 		return nil
 	})
+}
+
+func (i installations) commit(ctx context.Context, key types.NamespacedName, customer string, change func(*v1alpha1.ZoomInstallation) error) (*v1alpha1.ZoomInstallation, error) {
+	ctx, stored := tracing.Step(ctx, "store")
+	in, err := i.committer.Commit(ctx, key, customer, commit.High, change)
+	stored(err)
+	return in, err
 }

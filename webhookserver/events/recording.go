@@ -3,6 +3,7 @@ package events
 import (
 	"context"
 	"errors"
+	"time"
 
 	"k8s.io/apimachinery/pkg/types"
 	"sigs.k8s.io/controller-runtime/pkg/client"
@@ -12,6 +13,7 @@ import (
 	"github.com/zoom-operator/zoom-operator/internal/installation"
 	"github.com/zoom-operator/zoom-operator/internal/meeting"
 	"github.com/zoom-operator/zoom-operator/internal/quota"
+	"github.com/zoom-operator/zoom-operator/internal/tracing"
 	"github.com/zoom-operator/zoom-operator/zoom"
 )
 
@@ -19,14 +21,17 @@ import (
 type recorder struct {
 	meetings meetings
 	quota    quota.Bound
+	now      func() time.Time
 }
 
 // errNotThere means that a meeting would have to be created.
 var errNotThere = errors.New("the meeting is not there")
 
 // record stores the event of a meeting that came through an installation.
-func (r *recorder) record(ctx context.Context, app *v1alpha1.ZoomApp, in *v1alpha1.ZoomInstallation, ev *zoom.Event) error {
-	change := meeting.Change(ev, in, app.Spec.Participants)
+func (r *recorder) record(ctx context.Context, app *v1alpha1.ZoomApp, in *v1alpha1.ZoomInstallation, ev *zoom.Event) (err error) {
+	ctx, stored := tracing.Step(ctx, "store")
+	defer func() { stored(err) }()
+	change := tracing.Carry(ctx, r.now, meeting.Change(ev, in, app.Spec.Participants))
 	keys := meetingKeys(app, ev)
 	switch m, err := r.meetings.known(ctx, app, ev); {
 	case err != nil:
@@ -38,7 +43,7 @@ func (r *recorder) record(ctx context.Context, app *v1alpha1.ZoomApp, in *v1alph
 	}
 	// What is not there may be too much, and the meeting of an account whose number was another's
 	// before keeps its name when that one is gone.
-	err := r.commit(ctx, app, ev, func(m *v1alpha1.ZoomMeeting) error {
+	err = r.commit(ctx, app, ev, func(m *v1alpha1.ZoomMeeting) error {
 		if m.ResourceVersion == "" {
 			return errNotThere
 		}

@@ -8,6 +8,7 @@ import (
 	"slices"
 	"strconv"
 	"strings"
+	"time"
 
 	apierrors "k8s.io/apimachinery/pkg/api/errors"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
@@ -24,6 +25,7 @@ type requestInfo struct {
 	key    types.NamespacedName // of an app, which need not be there
 	app    *v1alpha1.ZoomApp
 	event  string
+	began  time.Time
 	size   int            // of the body, as far as it was read
 	caller *limits.Caller // nil when the address is not known
 }

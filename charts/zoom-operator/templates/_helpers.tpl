@@ -46,6 +46,14 @@ helm.sh/chart: {{ .Chart.Name }}-{{ .Chart.Version | replace "+" "_" }}
 {{- with $root.Values.namespaceSelector }}
 - {{ printf "--namespace-selector=%s" . | quote }}
 {{- end }}
+{{- with $root.Values.tracing }}
+{{- if .endpoint }}
+- --otlp-endpoint={{ .endpoint }}
+{{- if ne (float64 .samplingRatio) 1.0 }}
+- --trace-sampling-ratio={{ .samplingRatio }}
+{{- end }}
+{{- end }}
+{{- end }}
 {{- range $extra }}
 - {{ quote . }}
 {{- end }}
@@ -119,6 +127,9 @@ spec:
       env:
         - name: GOMEMLIMIT
           value: {{ $values.goMemLimit }}
+        {{- with $root.Values.tracing.env }}
+        {{- toYaml . | nindent 8 }}
+        {{- end }}
       ports:
         {{- if eq $name "receiver" }}
         - name: webhooks
