@@ -159,12 +159,16 @@ GIT = git -c safe.directory="$(CURDIR)"
 REVISION ?= $(shell $(GIT) rev-parse HEAD 2>/dev/null)
 SOURCE_DATE_EPOCH ?= $(shell $(GIT) log -1 --format=%ct 2>/dev/null || echo 0)
 
+# What the folder api is to others: the build knows it as ./api, which an SBOM has no use for.
+API := github.com/zoom-operator/zoom-operator/api
+
 .PHONY: image
 image: $(OCI) $(CYCLONEDX) ## Build the container image of every platform into dist/image, an OCI layout, and its SBOM into dist/sbom.json. No container engine is needed.
 	@rm -rf "$(DIST)/files"
 	@$(PROGRESS) "compiling what the image holds" env VERSION="$(VERSION)" go run ./hack/image --platforms "$(PLATFORMS)" --out "$(DIST)/files"
 	@$(OCI) build --files "$(DIST)/files" --out "$(DIST)/image" --version "$(VERSION)" --revision "$(REVISION)" --created "$(SOURCE_DATE_EPOCH)"
-	@set -- "$(DIST)"/files/*/zoom-operator && $(CYCLONEDX) bin -json -noserial -notimestamp -version "$(VERSION)" -output "$(DIST)/sbom.json" "$$1"
+	@set -- "$(DIST)"/files/*/zoom-operator && $(CYCLONEDX) bin -json -noserial -notimestamp -version "$(VERSION)" -output "$(DIST)/sbom.tmp" "$$1"
+	@sed -e 's|"\./api"|"$(API)"|; s|golang/\./api@(devel)|golang/$(API)@$(VERSION)|; s|"(devel)"|"$(VERSION)"|' "$(DIST)/sbom.tmp" >"$(DIST)/sbom.json" && rm "$(DIST)/sbom.tmp"
 	@echo "$(DIST)/sbom.json is written"
 
 .PHONY: image-push

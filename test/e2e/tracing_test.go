@@ -110,7 +110,7 @@ func TestTracing(t *testing.T) {
 	}
 }
 
-// sends sends an event as a part of a trace of Zoom's.
+// sends hands over an event as a part of a trace of Zoom's.
 func (a *oauthApp) sends(t *testing.T, e zoomtest.Event, trace string, want int, options ...zoomtest.RequestOption) {
 	t.Helper()
 	req, err := a.webhooks.Request(t.Context(), e.Body, options...)
