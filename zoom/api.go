@@ -3,7 +3,9 @@ package zoom
 import (
 	"cmp"
 	"context"
+	"errors"
 	"fmt"
+	"net/http"
 	"net/url"
 	"regexp"
 	"strings"
@@ -13,6 +15,13 @@ import (
 type User struct {
 	ID        string
 	AccountID string
+}
+
+// restCodes are the codes of the REST API that decide what to do next.
+var restCodes = map[string]error{
+	"4711": ErrScope,
+	"4700": ErrScope, // the older number
+	"201":  ErrScope, // how the API of the Marketplace puts it
 }
 
 // Me returns the user that accessToken belongs to. That needs the scope user:read:user, or
@@ -35,6 +44,39 @@ func (o *OAuth) me(ctx context.Context, accessToken, apiURL string) (*User, erro
 		return nil, errUnusable
 	}
 	return user, nil
+}
+
+// get reads a resource of the REST API, whose codes are restCodes and these. A body that is no
+// object, as one that was cut off, is an error.
+func (o *OAuth) get(ctx context.Context, path, accessToken, apiURL string, codes ...map[string]error) (answer, error) {
+	ctx, cancel := context.WithTimeout(ctx, answerTimeout)
+	defer cancel()
+	req, err := http.NewRequestWithContext(ctx, http.MethodGet, o.apiBase(apiURL)+path, http.NoBody)
+	if err != nil {
+		return answer{}, fmt.Errorf("%w: %w", ErrNotSent, err)
+	}
+	req.Header.Set("Authorization", "Bearer "+accessToken)
+	status, header, body, err := o.do(req)
+	if err != nil {
+		return answer{}, err
+	}
+	classes := append([]map[string]error{restCodes, accessCodes}, codes...)
+	if status != http.StatusOK {
+		err := refusal(status, header, body, classes...)
+		if e, ok := errors.AsType[*StatusError](err); ok && e.Status == http.StatusUnauthorized {
+			err = ErrToken
+		}
+		return answer{}, err
+	}
+	fields, ok := parseObject(body)
+	if class := classOf(errorCodes(body), classes...); class != nil && fields["id"] == nil {
+		return answer{}, class // a refusal with status 200, as at the authorization server
+	}
+	if !ok {
+		return answer{}, errUnusable
+	}
+	date, _ := http.ParseTime(header.Get("Date")) // the zero time, if it is none
+	return answer{object: object{fields: fields}, date: date.UTC()}, nil
 }
 
 // apiHost matches the hosts of Zoom's REST API: api.zoom.us, and api-eu.zoom.us of a region. The

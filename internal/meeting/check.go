@@ -66,8 +66,8 @@ var obstacles = map[Outcome]string{
 	CheckedFailed:  "gave no usable answer",
 }
 
-// Check is the latest time that Zoom was asked about the live instance of a meeting.
-type Check struct {
+// check is the latest time that Zoom was asked about the live instance of a meeting.
+type check struct {
 	// At is when, by the clock here; zero when it never was.
 	At time.Time
 	// Times is how often in a row, since the latest event.
@@ -79,17 +79,17 @@ type Check struct {
 }
 
 // checkOf reads the annotation. What cannot be read counts as never asked.
-func checkOf(m *v1alpha1.ZoomMeeting) Check {
+func checkOf(m *v1alpha1.ZoomMeeting) check {
 	parts := strings.SplitN(m.Annotations[checkAnnotation], " ", 4)
 	if len(parts) != 4 {
-		return Check{}
+		return check{}
 	}
 	at, errAt := time.Parse(time.RFC3339, parts[0])
 	times, errTimes := strconv.Atoi(parts[1])
 	if errAt != nil || errTimes != nil || times < 1 {
-		return Check{}
+		return check{}
 	}
-	return Check{At: at, Times: times, Outcome: Outcome(parts[2]), UUID: parts[3]}
+	return check{At: at, Times: times, Outcome: Outcome(parts[2]), UUID: parts[3]}
 }
 
 // RecordCheck keeps in a meeting that Zoom was asked about its live instance, and what came of it. A
@@ -152,7 +152,7 @@ func CheckOutcome(m *v1alpha1.ZoomMeeting) Outcome {
 }
 
 // next is when the check after this one is made.
-func (c Check) next() time.Time {
+func (c check) next() time.Time {
 	return c.At.Add(backoff[min(c.Times, len(backoff))-1])
 }
 
@@ -167,23 +167,23 @@ func patience(r *record) time.Duration {
 }
 
 // since is a check, if it is about the live instance and nothing was heard since; otherwise none.
-func (f meetingFacts) since(c Check) Check {
+func (f meetingFacts) since(c check) check {
 	if f.live == nil || c.UUID != f.live.UUID || f.heard.After(c.At) {
-		return Check{}
+		return check{}
 	}
 	return c
 }
 
 // alive is the latest time at which the meeting is known to have been held: the time of the latest
 // event, or when Zoom said so.
-func (f meetingFacts) alive(c Check) time.Time {
+func (f meetingFacts) alive(c check) time.Time {
 	if c = f.since(c); c.Outcome == CheckedLive {
 		return c.At
 	}
 	return f.heard
 }
 
-func overdueCondition(now time.Time, f meetingFacts, c Check) metav1.Condition {
+func overdueCondition(now time.Time, f meetingFacts, c check) metav1.Condition {
 	c = f.since(c)
 	condition := metav1.Condition{Type: v1alpha1.ConditionEndOverdue, Status: metav1.ConditionTrue}
 	last := "The last event of the live meeting is of " + messages.Instant(&metav1.Time{Time: f.heard})

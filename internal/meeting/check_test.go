@@ -87,7 +87,7 @@ func TestWhatIsNoCheckIsNone(t *testing.T) {
 	for _, text := range []string{"", "a", "2026-03-02T12:00:00Z 0 ReadScopeMissing a", "2026-03-02T12:00:00Z x ReadScopeMissing a", "noon 1 ReadScopeMissing a", "2026-03-02T12:00:00Z 1 a"} {
 		m := meetingOf(eventAt(zoom.EventMeetingStarted, "-1h", nil))
 		metav1.SetMetaDataAnnotation(&m.ObjectMeta, checkAnnotation, text)
-		if got := checkOf(m); got != (Check{}) {
+		if got := checkOf(m); got != (check{}) {
 			t.Errorf("%q is %+v", text, got)
 		}
 	}

@@ -136,7 +136,7 @@ func lastInstance(in *instance, count bool) *v1alpha1.LastInstance {
 
 // meetingConditions are the conditions of a meeting, without the generation and the time that they
 // all share.
-func meetingConditions(now time.Time, r *record, f meetingFacts, c Check, state v1alpha1.MeetingState, waitsFor *plannedStart) []metav1.Condition {
+func meetingConditions(now time.Time, r *record, f meetingFacts, c check, state v1alpha1.MeetingState, waitsFor *plannedStart) []metav1.Condition {
 	return []metav1.Condition{
 		liveCondition(f, state, waitsFor, zoneOf(r)),
 		waitingCondition(now, r, state),

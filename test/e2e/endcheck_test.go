@@ -50,7 +50,7 @@ func (c *crew) lostEnd(t *testing.T) {
 		t.Fatal(err)
 	}
 	a.install(t, ana)
-	goesOn := a.silent(t, ana, 3*time.Hour)
+	stillOn := a.silent(t, ana, 3*time.Hour)
 	lost := a.silent(t, ana, 4*time.Hour)
 	recent := a.silent(t, ana, 20*time.Minute)
 	end := now().Add(-10 * time.Minute)
@@ -65,7 +65,7 @@ func (c *crew) lostEnd(t *testing.T) {
 		a.shows(t, i, lastEnd, "Ended "+end.Format(time.RFC3339)+" REST")
 		a.shows(t, i, `{.metadata.annotations.zoom-operator\.io/check}`, "")
 	}
-	a.shows(t, goesOn, "{.status.state}", "Live")
+	a.shows(t, stillOn, "{.status.state}", "Live")
 
 	// Nobody has to ask about one that is over and was silent for long.
 	over := plan(ana.Account.ID)

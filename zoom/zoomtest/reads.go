@@ -11,13 +11,6 @@ import (
 	"github.com/zoom-operator/zoom-operator/zoom"
 )
 
-// held is an instance as the REST API knows it.
-type held struct {
-	Instance
-
-	end time.Time // zero while it is being held
-}
-
 // Hold lets the REST API know of an instance that is being held.
 func (s *Server) Hold(i Instance) {
 	s.mu.Lock()

@@ -240,6 +240,13 @@ type accessToken struct {
 	expires time.Time
 }
 
+// held is an instance as the REST API knows it.
+type held struct {
+	Instance
+
+	end time.Time // zero while it is being held
+}
+
 // Outcome is how a refresh ended.
 type Outcome string
 
