@@ -385,7 +385,8 @@ const (
 	// let the app ask.
 	ReasonNotInPlan = "NotInPlan"
 	// ReasonNoAccessToken means that there is no access token to ask with: the app's tokenPolicy is
-	// not Continuous, the installation has none, or Zoom does not take it.
+	// KeepAlive, the installation has none, or Zoom does not take it. Under tokenPolicy None Zoom is
+	// asked on demand alone.
 	ReasonNoAccessToken = "NoAccessToken"
 	// ReasonBudgetSpent means that Zoom may not be asked for now: the account's calls of the day are
 	// spent, of those in the app's apiCalls or of Zoom's own limit, or too many of the app's calls

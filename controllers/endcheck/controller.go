@@ -108,6 +108,9 @@ func (r *Reconciler) Reconcile(ctx context.Context, m *v1alpha1.ZoomMeeting) (ct
 	if err != nil || app == nil || app.Spec.Suspend != "" {
 		return ctrl.Result{}, err // all meetings of an app are requeued when it changes
 	}
+	if !requested && app.Spec.TokenPolicy == v1alpha1.TokenPolicyNone {
+		return ctrl.Result{}, nil // the app is not to have tokens, so that there is nothing to ask with
+	}
 	a, err := r.ask(ctx, app, m, uuid)
 	spent, limited := errors.AsType[*budget.SpentError](err)
 	switch {
