@@ -1,6 +1,7 @@
 package zoomtest
 
 import (
+	"crypto/rand"
 	"net/http"
 	"net/url"
 	"slices"
@@ -49,12 +50,21 @@ var (
 const (
 	pastMeetings = "/v2/past_meetings/"
 	meetings     = "/v2/meetings/"
+	userMeetings = "/v2/users/me/meetings"
+)
+
+const (
+	// pageLifetime is how long a page of a list can be asked for.
+	pageLifetime = 15 * time.Minute
+	// maxPage and defaultPage are how many meetings a page has.
+	maxPage, defaultPage = 300, 30
 )
 
 // The scopes that allow the reads of meetings, each: those of today and the classic ones, of a user
 // and of an admin.
 var (
 	pastMeetingScopes = []string{"meeting:read:past_meeting", "meeting:read:past_meeting:admin", "meeting:read", "meeting:read:admin"}
+	listScopes        = []string{"meeting:read:list_meetings", "meeting:read:list_meetings:admin", "meeting:read", "meeting:read:admin"}
 	meetingScopes     = []string{"meeting:read:meeting", "meeting:read:meeting:admin", "meeting:read", "meeting:read:admin"}
 )
 
@@ -65,7 +75,7 @@ func (s *Server) read(r *http.Request) http.HandlerFunc {
 	switch {
 	case r.Method != http.MethodGet:
 		return nil
-	case isList(r.URL):
+	case path == userMeetings:
 		return s.step(StepList, s.accepting("list", s.list))
 	case strings.HasPrefix(path, pastMeetings):
 		return s.step(StepPastMeeting, s.accepting("past meeting", s.pastMeeting))
@@ -186,4 +196,62 @@ func (s *Server) meeting(w http.ResponseWriter, r *http.Request) {
 			"settings": object{"contact_name": Mark, "alternative_hosts": Mark + "@example.com"},
 		})
 	}
+}
+
+// list is the list of a user's meetings.
+func (s *Server) list(w http.ResponseWriter, r *http.Request) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	g := s.permitted(w, r, listScopes)
+	if g == nil {
+		return
+	}
+	query, now := r.URL.Query(), s.config.Clock.Now()
+	token := query.Get("next_page_token")
+	query.Del("next_page_token")
+	size := defaultPage
+	if text := query.Get("page_size"); text != "" {
+		size, _ = strconv.Atoi(text)
+	}
+	if kind := query.Get("type"); size < 1 || size > maxPage || kind != "upcoming" {
+		restError(http.StatusBadRequest, 300, "Validation Failed.")(w, r)
+		return
+	}
+	var items []object
+	if token == "" {
+		items = s.upcomingOf(g, now)
+	} else {
+		p, ok := s.pages[token]
+		if !ok || now.After(p.expires) || p.query != query.Encode() {
+			restError(http.StatusBadRequest, 300, "The next page token is either invalid or expired.")(w, r)
+			return
+		}
+		items = p.rest
+	}
+	next := ""
+	if len(items) > size {
+		next = rand.Text()
+		s.pages[next] = page{query: query.Encode(), rest: items[size:], expires: now.Add(pageLifetime)}
+		items = items[:size]
+	}
+	writeJSON(w, object{"page_size": size, "total_records": len(items), "next_page_token": next, "meetings": items})
+}
+
+func (s *Server) upcomingOf(g *grant, now time.Time) []object {
+	items := []object{}
+	for _, p := range s.planned {
+		if p.Account.ID == g.accountID && p.Host.ID == g.userID && p.upcoming(now) {
+			items = append(items, p.listed(now))
+		}
+	}
+	return items
+}
+
+// plannedUnder is the meeting of a number; nil of one that is not planned.
+func (s *Server) plannedUnder(number string) *planned {
+	i := slices.IndexFunc(s.planned, func(p planned) bool { return strconv.FormatInt(p.Number, 10) == number })
+	if i < 0 {
+		return nil
+	}
+	return &s.planned[i]
 }

@@ -96,10 +96,11 @@ const (
 	refreshTokenLifetime = 90 * 24 * time.Hour
 )
 
-// Server is Zoom's web site and REST API, as far as consents, tokens and the reads of meetings go: an http.Handler with
-// the consent page at GET /oauth/authorize, POST /oauth/token, POST /oauth/revoke, GET /v2/users/me,
-// GET /v2/past_meetings/{uuid} and GET /v2/meetings/{number}. A request is answered by what is
-// registered, consented and held at the time, or by a Fault. Its methods may be used concurrently.
+// Server is Zoom's web site and REST API, as far as consents, tokens and the reads of meetings go:
+// an http.Handler with the consent page at GET /oauth/authorize, POST /oauth/token, POST
+// /oauth/revoke, GET /v2/users/me, GET /v2/users/me/meetings, GET /v2/past_meetings/{uuid} and GET
+// /v2/meetings/{number}. A request is answered by what is registered, consented, planned and held at
+// the time, or by a Fault. Its methods may be used concurrently.
 type Server struct {
 	config ServerConfig
 	mux    *http.ServeMux
@@ -237,6 +238,20 @@ type refreshToken struct {
 
 type accessToken struct {
 	grant   *grant
+	expires time.Time
+}
+
+// planned is a meeting as the REST API knows it before it is held.
+type planned struct {
+	Meeting
+
+	created time.Time
+}
+
+// page is the rest of a list that was begun.
+type page struct {
+	query   string // without the token
+	rest    []object
 	expires time.Time
 }
 
