@@ -190,3 +190,26 @@ func TestNothingIsImported(t *testing.T) {
 		t.Errorf("there are %d meetings, %v", len(all.Items), err)
 	}
 }
+
+// An import waits for a token that is good, as after an upgrade of an app that only keeps its tokens
+// alive, and begins when there is one.
+func TestAnImportWaitsForAToken(t *testing.T) {
+	z, planned := newListedWorld(t, nil)
+	in := z.installed(t)
+	z.clock.Set(z.clock.Now().Add(2 * time.Hour))
+	// Nothing refreshes it: Zoom is away.
+	z.zoom.Inject(zoomtest.StepRefresh, 1, zoomtest.Before(zoomtest.Page(503)))
+	z.run(t, z.clock.Now)
+	condition(t, v1alpha1.ConditionTokenFresh, v1alpha1.ReasonRefreshFailing, func() ([]metav1.Condition, error) {
+		err := z.get(t, in)
+		return in.Status.Conditions, err
+	})
+	if n := z.zoom.Stats().Requests[zoomtest.StepList]; n != 0 {
+		t.Errorf("the list was asked for %d times, with a token that has expired", n)
+	}
+	z.pass(t, 10*time.Minute)
+	z.imported(t, in, v1alpha1.ReasonImported)
+	if n := z.meetingsOf(t, in.Name); n != len(planned) {
+		t.Errorf("%d meetings are stored, want %d", n, len(planned))
+	}
+}

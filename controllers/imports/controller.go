@@ -18,6 +18,7 @@ import (
 	ctrl "sigs.k8s.io/controller-runtime"
 	"sigs.k8s.io/controller-runtime/pkg/builder"
 	"sigs.k8s.io/controller-runtime/pkg/client"
+	"sigs.k8s.io/controller-runtime/pkg/event"
 	"sigs.k8s.io/controller-runtime/pkg/handler"
 	"sigs.k8s.io/controller-runtime/pkg/log"
 	"sigs.k8s.io/controller-runtime/pkg/predicate"
@@ -26,6 +27,7 @@ import (
 	"github.com/zoom-operator/zoom-operator/api/v1alpha1"
 	"github.com/zoom-operator/zoom-operator/controllers/internal/fieldowner"
 	"github.com/zoom-operator/zoom-operator/controllers/internal/index"
+	"github.com/zoom-operator/zoom-operator/controllers/internal/jitter"
 	"github.com/zoom-operator/zoom-operator/controllers/internal/queue"
 	"github.com/zoom-operator/zoom-operator/controllers/internal/zoomcalls"
 	"github.com/zoom-operator/zoom-operator/internal/budget"
@@ -40,8 +42,9 @@ const (
 	concurrentImports = 4
 	// importWithin is how long one may take before it makes room for others.
 	importWithin = 5 * time.Minute
-	// tokenAgain is how soon it is looked again for a token that is good.
-	tokenAgain = time.Minute
+	// spread is how far apart the attempts of an account's users are at most, when its budget is
+	// spent: a thousand of them must not all come at one instant, and look for their tokens in vain.
+	spread = time.Minute
 )
 
 // Reconciler imports the meetings of ZoomInstallations.
@@ -67,12 +70,26 @@ func (r *Reconciler) SetupWithManager(mgr ctrl.Manager) error {
 	options := queue.Options(concurrentImports)
 	options.ReconciliationTimeout = importWithin
 	changed := builder.WithPredicates(predicate.GenerationChangedPredicate{})
+	consented := builder.WithPredicates(predicate.Or(predicate.GenerationChangedPredicate{}, predicate.AnnotationChangedPredicate{}, refreshed))
 	return ctrl.NewControllerManagedBy(mgr).
 		Named("import").
-		For(&v1alpha1.ZoomInstallation{}, builder.WithPredicates(predicate.Or(predicate.GenerationChangedPredicate{}, predicate.AnnotationChangedPredicate{}))).
+		For(&v1alpha1.ZoomInstallation{}, consented).
 		Watches(&v1alpha1.ZoomApp{}, handler.EnqueueRequestsFromMapFunc(r.installationsOf), changed).
 		WithOptions(options).
 		Complete(reconcile.AsReconciler(mgr.GetClient(), r))
+}
+
+// refreshed lets through that there is a new token, for which an import may be waiting.
+var refreshed = predicate.Funcs{
+	CreateFunc: func(event.CreateEvent) bool { return false },
+	DeleteFunc: func(event.DeleteEvent) bool { return false },
+	UpdateFunc: func(e event.UpdateEvent) bool {
+		before, ok := e.ObjectOld.(*v1alpha1.ZoomInstallation)
+		after, ok2 := e.ObjectNew.(*v1alpha1.ZoomInstallation)
+		return ok && ok2 && after.Status.Token != nil &&
+			(before.Status.Token == nil || !before.Status.Token.RefreshedAt.Equal(after.Status.Token.RefreshedAt))
+	},
+	GenericFunc: func(event.GenericEvent) bool { return false },
 }
 
 func (r *Reconciler) installationsOf(ctx context.Context, app client.Object) []reconcile.Request {
@@ -90,8 +107,8 @@ func (r *Reconciler) Reconcile(ctx context.Context, in *v1alpha1.ZoomInstallatio
 	}
 	token, err := tokens.Load(ctx, r.Live, in)
 	switch {
-	case errors.Is(err, tokens.ErrForeign), err == nil && !r.usable(token):
-		return ctrl.Result{RequeueAfter: tokenAgain}, nil
+	case errors.Is(err, tokens.ErrForeign), err == nil && !r.usable(&app, token):
+		return ctrl.Result{}, nil // when there is another token, it is looked at
 	case err != nil:
 		return ctrl.Result{}, fmt.Errorf("ZoomInstallation %s/%s: %w", in.Namespace, in.Name, err)
 	}
@@ -112,14 +129,17 @@ func due(app *v1alpha1.ZoomApp, in *v1alpha1.ZoomInstallation) bool {
 	return installation.Imports(app) && app.Spec.Suspend == "" && installation.ConsentStands(in) && installation.ImportOf(in) == nil
 }
 
-func (r *Reconciler) usable(token *tokens.Stored) bool {
-	return token != nil && token.Refusal == "" && token.AccessToken != "" && r.Now().Add(importWithin).Before(token.ExpiresAt)
+// usable says whether Zoom can be expected to take the access token. It is never refreshed here.
+func (r *Reconciler) usable(app *v1alpha1.ZoomApp, token *tokens.Stored) bool {
+	return token != nil && token.Refusal == "" && token.AccessToken != "" && r.Now().Before(token.ExpiresAt) &&
+		!token.Client.DiffersFrom(tokens.ClientOf(app, nil))
 }
 
 // later says when an import goes on that could not be completed.
 func (r *Reconciler) later(ctx context.Context, run *run, err error) (ctrl.Result, error) {
 	if spent, ok := errors.AsType[*budget.SpentError](err); ok {
-		return ctrl.Result{RequeueAfter: max(spent.Until.Sub(r.Now()), time.Second)}, nil
+		wait := max(spent.Until.Sub(r.Now()), time.Second)
+		return ctrl.Result{RequeueAfter: wait + jitter.Of(run.in.UID, min(10*wait, spread))}, nil
 	}
 	log.FromContext(ctx).Info("Import not completed", "cause", err.Error())
 	return ctrl.Result{}, fmt.Errorf("importing the meetings of ZoomInstallation %s/%s: %w", run.in.Namespace, run.in.Name, err)
