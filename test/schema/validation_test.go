@@ -152,6 +152,7 @@ func TestZoomAppValidation(t *testing.T) {
 		accountIDIsSet      = "accountID cannot be changed or taken away once it is set, also by the first account that installed the app; keep it, or create another ZoomApp"
 		aPublicURL          = "this is a link for customers: begin it with https:// and a host, without a user name, and with no spaces or letters beyond ASCII"
 		aDomainVerification = "domainVerification is the code in Zoom's file verifyzoom.html: one word of letters, digits, - and _, without anything around it"
+		importsNothing      = "an admin-managed app imports nothing; take import away, or set it to None"
 		aCloud              = "cloud is Commercial or Government, or the name of another one that the operator was started with"
 	)
 	needs := func(managedBy v1alpha1.ManagedBy, scopes ...v1alpha1.Scope) func(app) {
@@ -160,6 +161,9 @@ func TestZoomAppValidation(t *testing.T) {
 	installations := func(n int32) func(app) { return func(a app) { a.Status.AuthorizedInstallations = &n } }
 	link := func(to v1alpha1.PublicURL) func(app) {
 		return func(a app) { a.Spec.Publisher = &v1alpha1.Publisher{Name: "Ana", PrivacyURL: to} }
+	}
+	imports := func(managedBy v1alpha1.ManagedBy, policy v1alpha1.ImportPolicy) func(app) {
+		return func(a app) { a.Spec.ManagedBy, a.Spec.Import = managedBy, policy }
 	}
 	ofAccount := func(a app) { a.Spec.Distribution, a.Spec.AccountID = v1alpha1.DistributionAccount, "account" }
 	check(t, validApp, map[string]write[app]{
@@ -226,6 +230,9 @@ func TestZoomAppValidation(t *testing.T) {
 		"a scope that ends in a colon":                 {change: needs(v1alpha1.ManagedByUser, "meeting:"), want: colons},
 		"scopes of every form that Zoom has":           {change: needs(v1alpha1.ManagedByUser, "meeting:read", "meeting:read:list_meetings", "imchat:bot", "zoomapp:inmeeting", "marketplace:read:app")},
 		"a user's scope in an admin-managed app":       {change: needs(v1alpha1.ManagedByAdmin, "user:read:user:admin", "meeting:read:meeting"), want: adminsForm},
+		"an import in an admin-managed app":            {change: imports(v1alpha1.ManagedByAdmin, v1alpha1.ImportUpcoming), want: importsNothing},
+		"none in an admin-managed app":                 {change: imports(v1alpha1.ManagedByAdmin, v1alpha1.ImportNone)},
+		"an import in a user-managed app":              {change: imports(v1alpha1.ManagedByUser, v1alpha1.ImportUpcoming)},
 		"a user's classic one":                         {change: needs(v1alpha1.ManagedByAdmin, "meeting:read"), want: adminsForm},
 		"scopes that have no form for admins":          {change: needs(v1alpha1.ManagedByAdmin, "imchat:bot", "zoomapp:inmeeting", "meeting:read:meeting_audio", "recording:read:master", "account:master", "meeting:read:admin")},
 		"a scope with a space":                         {change: func(a app) { a.Spec.Scopes = []v1alpha1.Scope{"a:b c"} }, want: aScope},
