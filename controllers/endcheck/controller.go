@@ -65,7 +65,7 @@ type Reconciler struct {
 // controllers.Index.
 func (r *Reconciler) SetupWithManager(mgr ctrl.Manager) error {
 	return ctrl.NewControllerManagedBy(mgr).
-		Named("endcheck").
+		Named("zoommeeting-check").
 		Watches(&v1alpha1.ZoomMeeting{}, &handler.EnqueueRequestForObject{}, builder.WithPredicates(liveChanged)).
 		// Of a suspended app nothing is checked.
 		Watches(&v1alpha1.ZoomApp{}, handler.Funcs{

@@ -72,7 +72,7 @@ func (r *Reconciler) SetupWithManager(mgr ctrl.Manager) error {
 	changed := builder.WithPredicates(predicate.GenerationChangedPredicate{})
 	consented := builder.WithPredicates(predicate.Or(predicate.GenerationChangedPredicate{}, predicate.AnnotationChangedPredicate{}, refreshed))
 	return ctrl.NewControllerManagedBy(mgr).
-		Named("import").
+		Named("zoommeeting-import").
 		For(&v1alpha1.ZoomInstallation{}, consented).
 		Watches(&v1alpha1.ZoomApp{}, handler.EnqueueRequestsFromMapFunc(r.installationsOf), changed).
 		WithOptions(options).

@@ -56,6 +56,7 @@ var rows = []row{
 		{"Pages of consent", "What the pages said to customers.", "timeseries", "reqps", []panelQuery{{`sum by (page, reason) (rate(zoom_operator_consent_pages_total{` + ofApps + `}[$__rate_interval]))`, "{{page}} {{reason}}"}}},
 		{"Meetings by state", "", "timeseries", "short", []panelQuery{{`sum by (state) (zoom_operator_meetings{` + ofApps + `})`, "{{state}}"}}},
 		{"Meetings deleted", "", "timeseries", "ops", []panelQuery{{`sum by (reason) (rate(zoom_operator_meetings_deleted_total[$__rate_interval]))`, "{{reason}}"}}},
+		{"Calls to Zoom", "What is asked for besides tokens, by what came of it. not_found is also the answer for an instance that is being held.", "timeseries", "ops", []panelQuery{{`sum by (class) (rate(zoom_operator_zoom_calls_total[$__rate_interval]))`, "{{class}}"}}},
 	}},
 	{"Processes", []panel{
 		{"Connections", "To the public listener.", "timeseries", "short", []panelQuery{{`sum by (pod, instance) (zoom_operator_public_connections)`, "{{pod}} {{instance}}"}}},

@@ -43,7 +43,7 @@ var libraries = []metric{
 	{name: "process_cpu_seconds_total", kind: "counter", help: "CPU time of the process."},
 	{name: "process_resident_memory_bytes", kind: "gauge", help: "Memory of the process."},
 	{name: "rest_client_requests_total", kind: "counter", labels: []string{"code", "method"}, help: "Requests to the API server, by the answer's status."},
-	{name: "workqueue_depth", kind: "gauge", labels: []string{"name"}, help: "Objects that wait to be reconciled, by controller: zoomapp, zoominstallation or zoommeeting."},
+	{name: "workqueue_depth", kind: "gauge", labels: []string{"name"}, help: "Objects that wait to be reconciled, by controller: zoomapp, zoominstallation, zoommeeting, zoommeeting-check or zoommeeting-import."},
 }
 
 // places are who has the metrics of a folder, in the order of the page. The first one that fits
