@@ -74,6 +74,18 @@ func TestPlannedMeetingsAreImported(t *testing.T) {
 	if err := z.Create(t.Context(), known); err != nil {
 		t.Fatal(err)
 	}
+	// Of another one a date was cancelled before, of which an event told, and of no other date.
+	cancelled := &v1alpha1.ZoomMeeting{ObjectMeta: metav1.ObjectMeta{Namespace: z.namespace, Name: "app-81000000002"}}
+	ev, err = zoom.ParseEvent(planned[1].Deleted(z.clock.Now().Add(-time.Minute), planned[1].Occurrences[2].ID).Body)
+	if err == nil {
+		err = meeting.Change(ev, in, v1alpha1.ParticipantsCount)(cancelled)
+	}
+	if err != nil {
+		t.Fatal(err)
+	}
+	if err := z.Create(t.Context(), cancelled); err != nil {
+		t.Fatal(err)
+	}
 	stop := z.run(t, z.clock.Now)
 	if c := z.imported(t, in, v1alpha1.ReasonImported); c.Status != metav1.ConditionTrue || !strings.Contains(c.Message, ": 3.") {
 		t.Errorf("the condition is %+v", c)
@@ -90,7 +102,7 @@ func TestPlannedMeetingsAreImported(t *testing.T) {
 	if m := stored(0); m.Spec.Schedule.Topic != "Renamed" || !m.Spec.Schedule.StartTime.Time.Equal(planned[0].Start) || *m.Spec.Schedule.DurationMinutes != 45 {
 		t.Errorf("the meeting that was known is %+v", m.Spec.Schedule)
 	}
-	if m := stored(1); len(m.Spec.Schedule.Occurrences) != 4 || m.Status.NextStart == nil || !m.Status.NextStart.Time.Equal(planned[1].Occurrences[1].Start) {
+	if m := stored(1); len(m.Spec.Schedule.Occurrences) != 4 || m.Spec.Schedule.Occurrences[2].State != v1alpha1.OccurrenceDeleted || m.Status.NextStart == nil || !m.Status.NextStart.Time.Equal(planned[1].Occurrences[1].Start) {
 		t.Errorf("the series is %+v, next at %v", m.Spec.Schedule, m.Status.NextStart)
 	}
 	if m := stored(2); m.Spec.Schedule.StartTime != nil {
@@ -142,7 +154,7 @@ func TestImportsThatAreRefused(t *testing.T) {
 		"an outage":             {fault: zoomtest.Page(502), times: 1, reason: v1alpha1.ReasonImported, stored: 3},
 		"cut off":               {fault: zoomtest.CutOff, times: 1, reason: v1alpha1.ReasonImported, stored: 3},
 		"a limit per second":    {fault: zoomtest.RateLimited("1"), times: 1, reason: v1alpha1.ReasonImported, stored: 3},
-		"more than may be kept": {change: func(s *v1alpha1.ZoomAppSpec) { s.Retention.Meetings = 10 }, more: 10, reason: v1alpha1.ReasonTooManyMeetings, stored: 10},
+		"more than may be kept": {change: func(s *v1alpha1.ZoomAppSpec) { s.Retention.Meetings = 10 }, more: 10, reason: v1alpha1.ReasonImportIncomplete, stored: 10},
 	} {
 		t.Run(name, func(t *testing.T) {
 			z, planned := newListedWorld(t, tt.change)

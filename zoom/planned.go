@@ -64,8 +64,11 @@ func (o *OAuth) Plan(ctx context.Context, accessToken, apiURL, number string) (*
 func plannedMeeting(o object) PlannedMeeting {
 	m := PlannedMeeting{Meeting: meetingOf(o)}
 	m.EndTime = nil // no plan has one
-	if at := o.time("created_at"); at != nil {
+	if at, zoned := o.zonedTime("created_at"); zoned {
 		m.CreatedAt = *at
+	}
+	if m.UsePMI == nil && m.PMI != "" && m.PMI != m.ID {
+		m.UsePMI = new(true) // in lists only the number says so, which others have none of
 	}
 	return m
 }

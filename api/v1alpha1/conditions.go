@@ -200,7 +200,7 @@ const (
 	// ConditionMeetingsImported is there when what the customer had planned before they installed
 	// the app has been read from Zoom, or cannot be.
 	//
-	// True: Imported. False: TooManyMeetings, ImportScopeMissing, ImportNotPermitted.
+	// True: Imported. False: ImportIncomplete, ImportScopeMissing, ImportNotPermitted.
 	ConditionMeetingsImported = "MeetingsImported"
 )
 
@@ -213,6 +213,10 @@ const (
 	// ReasonImported means that the meetings of the next six months were read once after the
 	// consent.
 	ReasonImported = "Imported"
+	// ReasonImportIncomplete means that there were as many meetings of the customer as are kept, so
+	// that the rest of what was planned before the consent is known from its next event on. When
+	// retention.meetings of the ZoomApp is raised, the rest is read.
+	ReasonImportIncomplete = "ImportIncomplete"
 	// ReasonImportScopeMissing means that the customer has not granted meeting:read:list_meetings,
 	// so that a meeting planned before the consent is known from its next event on. Nothing else
 	// suffers. Add the scope to the app at Zoom, as an optional one if you like, and let the

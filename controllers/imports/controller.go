@@ -35,6 +35,7 @@ import (
 	"github.com/zoom-operator/zoom-operator/internal/installation"
 	"github.com/zoom-operator/zoom-operator/internal/quota"
 	"github.com/zoom-operator/zoom-operator/internal/tokens"
+	"github.com/zoom-operator/zoom-operator/zoom"
 )
 
 const (
@@ -105,6 +106,9 @@ func (r *Reconciler) Reconcile(ctx context.Context, in *v1alpha1.ZoomInstallatio
 	if !due(&app, in) {
 		return ctrl.Result{}, nil
 	}
+	if until := r.Calls.Spent(&app, in.Spec.AccountID); !until.IsZero() {
+		return r.after(in, until), nil
+	}
 	token, err := tokens.Load(ctx, r.Live, in)
 	switch {
 	case errors.Is(err, tokens.ErrForeign), err == nil && !r.usable(&app, token):
@@ -116,17 +120,21 @@ func (r *Reconciler) Reconcile(ctx context.Context, in *v1alpha1.ZoomInstallatio
 	if !known {
 		return ctrl.Result{}, nil // the app says so
 	}
-	run := &run{r, &app, in, cloud.OAuth(app.Spec.ClientID, nil, r.Zoom), token.Token, 0}
+	run := &run{Reconciler: r, app: &app, in: in, oauth: cloud.OAuth(app.Spec.ClientID, nil, r.Zoom), token: token.Token}
 	reason, err := run.outcome(ctx)
 	if err != nil {
 		return r.later(ctx, run, err)
 	}
-	return ctrl.Result{}, r.record(ctx, in, installation.Import{Reason: reason, Meetings: run.meetings})
+	return ctrl.Result{}, r.record(ctx, in, installation.Import{Reason: reason, Meetings: run.meetings, Bound: int(app.Spec.Retention.Meetings)})
 }
 
 // due says whether there is something to import.
 func due(app *v1alpha1.ZoomApp, in *v1alpha1.ZoomInstallation) bool {
-	return installation.Imports(app) && app.Spec.Suspend == "" && installation.ConsentStands(in) && installation.ImportOf(in) == nil
+	if !installation.Imports(app) || app.Spec.Suspend != "" || !installation.ConsentStands(in) {
+		return false
+	}
+	i := installation.ImportOf(in)
+	return i == nil || i.Reason == v1alpha1.ReasonImportIncomplete && i.Bound < int(app.Spec.Retention.Meetings)
 }
 
 // usable says whether Zoom can be expected to take the access token. It is never refreshed here.
@@ -135,14 +143,23 @@ func (r *Reconciler) usable(app *v1alpha1.ZoomApp, token *tokens.Stored) bool {
 		!token.Client.DiffersFrom(tokens.ClientOf(app, nil))
 }
 
-// later says when an import goes on that could not be completed.
+// later says when an import goes on that could not be completed. One whose token Zoom does not take
+// waits for another one.
 func (r *Reconciler) later(ctx context.Context, run *run, err error) (ctrl.Result, error) {
 	if spent, ok := errors.AsType[*budget.SpentError](err); ok {
-		wait := max(spent.Until.Sub(r.Now()), time.Second)
-		return ctrl.Result{RequeueAfter: wait + jitter.Of(run.in.UID, min(10*wait, spread))}, nil
+		return r.after(run.in, spent.Until), nil
 	}
 	log.FromContext(ctx).Info("Import not completed", "cause", err.Error())
+	if errors.Is(err, errEnded) || errors.Is(err, zoom.ErrToken) {
+		return ctrl.Result{}, nil
+	}
 	return ctrl.Result{}, fmt.Errorf("importing the meetings of ZoomInstallation %s/%s: %w", run.in.Namespace, run.in.Name, err)
+}
+
+// after has an installation looked at when its budget has something again.
+func (r *Reconciler) after(in *v1alpha1.ZoomInstallation, until time.Time) ctrl.Result {
+	wait := max(until.Sub(r.Now()), time.Second)
+	return ctrl.Result{RequeueAfter: wait + jitter.Of(in.UID, min(10*wait, spread))}
 }
 
 // record notes what became of an import. Whoever consented meanwhile is imported as well.

@@ -15,6 +15,7 @@ import (
 	"github.com/zoom-operator/zoom-operator/api/v1alpha1"
 	"github.com/zoom-operator/zoom-operator/controllers/internal/fieldowner"
 	"github.com/zoom-operator/zoom-operator/controllers/internal/zoomcalls"
+	"github.com/zoom-operator/zoom-operator/internal/installation"
 	"github.com/zoom-operator/zoom-operator/internal/meeting"
 	"github.com/zoom-operator/zoom-operator/internal/names"
 	"github.com/zoom-operator/zoom-operator/internal/tokens"
@@ -25,6 +26,9 @@ import (
 // list.
 const typeSeries = 8
 
+// meetingScope allows the plan of a series to be read.
+const meetingScope v1alpha1.Scope = "meeting:read:meeting"
+
 // run is the import of one installation.
 type run struct {
 	*Reconciler
@@ -34,7 +38,12 @@ type run struct {
 	oauth    *zoom.OAuth
 	token    tokens.Token
 	meetings int
+	// listOnly means that Zoom has said that the plans of series may not be read.
+	listOnly bool
 }
+
+// errEnded means that the consent has ended, or another one has taken its place.
+var errEnded = errors.New("the consent does not stand any more")
 
 // errFull means that there are as many meetings as the app keeps of a customer.
 var errFull = errors.New("there are as many meetings as the app keeps")
@@ -45,7 +54,7 @@ func (r *run) outcome(ctx context.Context) (reason string, err error) {
 	case err == nil:
 		return v1alpha1.ReasonImported, nil
 	case errors.Is(err, errFull):
-		return v1alpha1.ReasonTooManyMeetings, nil
+		return v1alpha1.ReasonImportIncomplete, nil
 	case errors.Is(err, zoom.ErrScope):
 		return v1alpha1.ReasonImportScopeMissing, nil
 	case errors.Is(err, zoom.ErrPlan), errors.Is(err, zoom.ErrHost):
@@ -97,29 +106,59 @@ func distinct(list []zoom.PlannedMeeting) []zoom.PlannedMeeting {
 // one import to the next, so that its plan is read; of one whose dates are known there is no more to
 // learn.
 func (r *run) one(ctx context.Context, m zoom.PlannedMeeting) error {
+	if err := r.stands(ctx); err != nil {
+		return err
+	}
 	known, err := r.known(ctx, m.ID)
 	if err != nil {
 		return err
 	}
-	r.meetings++
 	if m.Type != nil && *m.Type == typeSeries {
-		if known != nil && known.Spec.Schedule != nil && len(known.Spec.Schedule.Occurrences) > 0 {
+		if known != nil && meeting.DatesKnown(known) {
+			r.meetings++
 			return nil
 		}
-		plan, err := zoomcalls.Make(ctx, r.Calls, r.app, r.in.Spec.AccountID, zoomcalls.Series, func() (*zoom.PlannedMeeting, error) {
-			return r.oauth.Plan(ctx, r.token.AccessToken, r.token.APIURL, m.ID)
-		})
-		switch {
-		case err == nil:
-			m = *plan
-		case !errors.Is(err, zoom.ErrNoMeeting) && !errors.Is(err, zoom.ErrScope):
+		switch plan, err := r.plan(ctx, m.ID); {
+		case errors.Is(err, zoom.ErrNoMeeting): // it has gone meanwhile
+			return nil
+		case errors.Is(err, zoom.ErrScope), errors.Is(err, zoom.ErrPlan), errors.Is(err, zoom.ErrHost): // the list is all there is of this one
+		case err != nil:
 			return err
-		} // otherwise it has gone meanwhile, or its dates may not be read, and the list is all there is
+		default:
+			m = *plan
+		}
 	}
-	if err = r.store(ctx, meeting.Planned(&m, r.in.Spec.AccountID), known); err != nil {
-		r.meetings--
+	if err := r.store(ctx, meeting.Planned(r.Now(), &m, r.in.Spec.AccountID), known); err != nil {
+		return err
 	}
-	return err
+	r.meetings++
+	return nil
+}
+
+// plan is what is planned under the number of a series. Where the consent is known not to allow
+// that, Zoom is not asked, for it counts what fails.
+func (r *run) plan(ctx context.Context, number string) (*zoom.PlannedMeeting, error) {
+	if r.listOnly || !installation.MayBeGranted(meetingScope, r.in.Spec.Consent.Scopes) {
+		return nil, zoom.ErrScope
+	}
+	plan, err := zoomcalls.Make(ctx, r.Calls, r.app, r.in.Spec.AccountID, zoomcalls.Series, func() (*zoom.PlannedMeeting, error) {
+		return r.oauth.Plan(ctx, r.token.AccessToken, r.token.APIURL, number)
+	})
+	r.listOnly = errors.Is(err, zoom.ErrScope)
+	return plan, err
+}
+
+// stands returns an error when the consent is not the one that the import began with: the customer
+// may have removed the app meanwhile, and nothing of theirs is written then.
+func (r *run) stands(ctx context.Context) error {
+	var now v1alpha1.ZoomInstallation
+	if err := r.Client.Get(ctx, client.ObjectKeyFromObject(r.in), &now); client.IgnoreNotFound(err) != nil {
+		return fmt.Errorf("reading the installation again: %w", err)
+	}
+	if now.UID != r.in.UID || !installation.ConsentStands(&now) || !now.Spec.Consent.At.Equal(&r.in.Spec.Consent.At) {
+		return errEnded
+	}
+	return nil
 }
 
 // keys are the names that a meeting can have; the second one while the first is another account's.

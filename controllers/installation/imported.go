@@ -41,8 +41,8 @@ func setImported(conditions *[]metav1.Condition, now time.Time, in *v1alpha1.Zoo
 	case v1alpha1.ReasonImported:
 		c.Status = metav1.ConditionTrue
 		c.Message = "Meetings that the customer had planned before the consent: " + strconv.Itoa(i.Meetings) + "."
-	case v1alpha1.ReasonTooManyMeetings:
-		c.Message = "The import ended after " + strconv.Itoa(i.Meetings) + " meetings, because there are as many as retention.meetings of ZoomApp " + f.app.Name + " allows." + later
+	case v1alpha1.ReasonImportIncomplete:
+		c.Message = "The import ended after " + strconv.Itoa(i.Meetings) + " meetings, because there were as many as retention.meetings of ZoomApp " + f.app.Name + " allows." + later
 	case v1alpha1.ReasonImportScopeMissing:
 		c.Message = "The customer has not granted meeting:read:list_meetings." + later
 	case v1alpha1.ReasonImportNotPermitted:

@@ -139,8 +139,8 @@ func authorizedCondition(now time.Time, in *v1alpha1.ZoomInstallation, f *facts)
 		c.Reason, c.Message = lost, why
 	case removalUnclear(in, f):
 		c.Status, c.Reason = metav1.ConditionUnknown, v1alpha1.ReasonRemovalUnclear
-		c.Message = "A user of the account removed the app, or left, at " + messages.Instant(stamp(noticeOf(in, f))) + ". Zoom does not say whether it was this customer, and no token is kept that could be " +
-			"tried. If it was, delete this ZoomInstallation; if an event arrives later, it was not."
+		c.Message = "A user of the account removed the app, or left, at " + messages.Instant(stamp(noticeOf(in, f))) + ". Whether this consent has ended is not certain, and no token is kept that could be " +
+			"tried. If it has, delete this ZoomInstallation; if an event arrives later, it has not."
 	default:
 		c.Status, c.Reason = metav1.ConditionTrue, v1alpha1.ReasonConsented
 		c.Message = "The app was installed at " + messages.Instant(&in.Spec.Consent.At) + "."

@@ -9,6 +9,7 @@ package budget
 
 import (
 	"fmt"
+	"maps"
 	"sync"
 	"time"
 
@@ -20,8 +21,9 @@ const (
 	// maxWait is how long a call may wait for those before it. What would wait longer is to come
 	// again.
 	maxWait = 2 * time.Second
-	// maxFailures is how many calls of an app may fail within an hour.
-	maxFailures = 60
+	// maxFailures is how many calls of an app may fail within an hour, and maxAccountFailures how
+	// many of those for one account: one customer must not stop what is asked for the others.
+	maxFailures, maxAccountFailures = 300, 30
 )
 
 // Limits are those of one account in one app.
@@ -48,7 +50,7 @@ type Calls struct {
 	mu       sync.Mutex
 	day      time.Time
 	accounts map[account]*spent
-	failures map[types.NamespacedName]*rate.Limiter
+	failures map[account]*rate.Limiter // of an app as a whole under an account without an ID
 }
 
 // account is one in one app: a tenant who names the account of another one cannot spend what that
@@ -69,19 +71,10 @@ type spent struct {
 func (c *Calls) Take(now time.Time, app types.NamespacedName, accountID string, l Limits) (wait time.Duration, err error) {
 	c.mu.Lock()
 	defer c.mu.Unlock()
-	if failing := c.failures[app]; failing != nil {
-		if tokens := failing.TokensAt(now); tokens < 1 {
-			missing := time.Duration((1 - tokens) / float64(failing.Limit()) * float64(time.Second))
-			return 0, &SpentError{now.Add(missing + time.Second)}
-		}
+	if until := c.spent(now, app, accountID, l); !until.IsZero() {
+		return 0, &SpentError{until}
 	}
 	s := c.of(now, account{app, accountID}, l)
-	switch {
-	case now.Before(s.until):
-		return 0, &SpentError{s.until}
-	case s.today >= l.PerDay:
-		return 0, &SpentError{midnight(now).Add(24 * time.Hour)}
-	}
 	s.pace.SetLimitAt(now, rate.Limit(l.PerSecond))
 	call := s.pace.ReserveN(now, 1)
 	if wait = call.DelayFrom(now); wait > maxWait {
@@ -92,19 +85,50 @@ func (c *Calls) Take(now time.Time, app types.NamespacedName, accountID string, 
 	return wait, nil
 }
 
-// Failed notes that a call failed in the name of an app, whatever for.
-func (c *Calls) Failed(now time.Time, app types.NamespacedName) {
+// Spent is until when no call of an account can be made, whatever its pace; zero when one can. It
+// spends nothing.
+func (c *Calls) Spent(now time.Time, app types.NamespacedName, accountID string, l Limits) time.Time {
 	c.mu.Lock()
 	defer c.mu.Unlock()
-	failing := c.failures[app]
-	if failing == nil {
-		failing = rate.NewLimiter(rate.Every(time.Hour/maxFailures), maxFailures)
-		if c.failures == nil {
-			c.failures = map[types.NamespacedName]*rate.Limiter{}
+	return c.spent(now, app, accountID, l)
+}
+
+func (c *Calls) spent(now time.Time, app types.NamespacedName, accountID string, l Limits) time.Time {
+	for _, a := range []account{{app, ""}, {app, accountID}} {
+		failing := c.failures[a]
+		if failing == nil {
+			continue
 		}
-		c.failures[app] = failing
+		if tokens := failing.TokensAt(now); tokens < 1 {
+			missing := time.Duration((1 - tokens) / float64(failing.Limit()) * float64(time.Second))
+			return now.Add(missing + time.Second)
+		}
 	}
-	failing.ReserveN(now, 1)
+	switch s := c.of(now, account{app, accountID}, l); {
+	case now.Before(s.until):
+		return s.until
+	case s.today >= l.PerDay:
+		return midnight(now).Add(24 * time.Hour)
+	default:
+		return time.Time{}
+	}
+}
+
+// Failed notes that a call for an account failed in the name of an app, whatever for.
+func (c *Calls) Failed(now time.Time, app types.NamespacedName, accountID string) {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	for a, limit := range map[account]int{{app, ""}: maxFailures, {app, accountID}: maxAccountFailures} {
+		failing := c.failures[a]
+		if failing == nil {
+			failing = rate.NewLimiter(rate.Every(time.Hour/time.Duration(limit)), limit)
+			if c.failures == nil {
+				c.failures = map[account]*rate.Limiter{}
+			}
+			c.failures[a] = failing
+		}
+		failing.ReserveN(now, 1)
+	}
 }
 
 // Pause stops the calls of an account until then: Zoom asked for it.
@@ -121,12 +145,8 @@ func (c *Calls) Pause(now, until time.Time, app types.NamespacedName, accountID 
 func (c *Calls) Forget(app types.NamespacedName) {
 	c.mu.Lock()
 	defer c.mu.Unlock()
-	delete(c.failures, app)
-	for a := range c.accounts {
-		if a.app == app {
-			delete(c.accounts, a)
-		}
-	}
+	maps.DeleteFunc(c.failures, func(a account, _ *rate.Limiter) bool { return a.app == app })
+	maps.DeleteFunc(c.accounts, func(a account, _ *spent) bool { return a.app == app })
 }
 
 // of is what an account has spent of this day. c.mu is held.
@@ -138,6 +158,7 @@ func (c *Calls) of(now time.Time, a account, l Limits) *spent {
 				delete(c.accounts, other)
 			}
 		}
+		maps.DeleteFunc(c.failures, func(_ account, failing *rate.Limiter) bool { return failing.TokensAt(now) >= float64(failing.Burst()) })
 	}
 	s := c.accounts[a]
 	if s == nil {

@@ -142,11 +142,11 @@ func TestAnAppWhoseCallsFailStops(t *testing.T) {
 		if _, err := calls.Take(noon, app, fmt.Sprint(i), limits); err != nil {
 			t.Fatalf("call %d: %v", i, err)
 		}
-		calls.Failed(noon, app)
+		calls.Failed(noon, app, fmt.Sprint(i))
 	}
 	_, err := calls.Take(noon, app, "another", limits)
 	again := until(t, err)
-	if again.Before(noon.Add(time.Minute)) || again.After(noon.Add(2*time.Minute)) {
+	if again.Before(noon.Add(time.Hour/maxFailures)) || again.After(noon.Add(time.Minute)) {
 		t.Errorf("spent until %s", again)
 	}
 	if _, err := calls.Take(noon, other, "another", limits); err != nil {
@@ -158,5 +158,30 @@ func TestAnAppWhoseCallsFailStops(t *testing.T) {
 	calls.Forget(app)
 	if len(calls.accounts) != 1 || len(calls.failures) != 0 {
 		t.Errorf("of an app that is gone there is %v and %v", calls.accounts, calls.failures)
+	}
+}
+
+// Nor does an account whose calls fail stop the others of its app.
+func TestAnAccountWhoseCallsFailStopsAlone(t *testing.T) {
+	t.Parallel()
+	var calls Calls
+	for i := range maxAccountFailures {
+		if until := calls.Spent(noon, app, "failing", limits); !until.IsZero() {
+			t.Fatalf("after %d failures spent until %s", i, until)
+		}
+		calls.Failed(noon, app, "failing")
+	}
+	again := calls.Spent(noon, app, "failing", limits)
+	if again.Before(noon.Add(time.Minute)) || again.After(noon.Add(3*time.Minute)) {
+		t.Errorf("spent until %s", again)
+	}
+	if _, err := calls.Take(noon, app, "failing", limits); !until(t, err).Equal(again) {
+		t.Errorf("a call: %v", err)
+	}
+	if _, err := calls.Take(noon, app, "another", limits); err != nil {
+		t.Errorf("another account: %v", err)
+	}
+	if until := calls.Spent(noon.Add(24*time.Hour), app, "failing", limits); !until.IsZero() || len(calls.failures) != 0 {
+		t.Errorf("a day later spent until %s, with %d kept", until, len(calls.failures))
 	}
 }

@@ -8,17 +8,19 @@ import (
 )
 
 // importAnnotation is what became of the import of a consent: when the consent was given, the
-// outcome, and how many meetings there were. It is not in the status, from which nothing is read
+// reason, how many meetings there were, and how many might be kept. It is not in the status, from which nothing is read
 // back, and outlives every process.
 const importAnnotation = "internal.zoom-operator.io/import"
 
 // Import is what became of an import.
 type Import struct {
-	// Reason is that of the condition MeetingsImported. No outcome is tried again before the
-	// customer consents again.
+	// Reason is that of the condition MeetingsImported. Nothing is tried again before the customer
+	// consents again, but for an import that was incomplete, when more may be kept.
 	Reason string
 	// Meetings is how many meetings were read.
 	Meetings int
+	// Bound is how many might be kept of the customer.
+	Bound int
 }
 
 // Imports says whether an app has imported what its customers had planned. The users of an account
@@ -38,7 +40,7 @@ func ImportOf(in *v1alpha1.ZoomInstallation) *Import {
 	}
 	var at string
 	var i Import
-	if n, err := fmt.Sscanf(in.Annotations[importAnnotation], "%s %s %d", &at, &i.Reason, &i.Meetings); n != 3 || err != nil || at != importedConsent(in) {
+	if n, err := fmt.Sscanf(in.Annotations[importAnnotation], "%s %s %d %d", &at, &i.Reason, &i.Meetings, &i.Bound); n != 4 || err != nil || at != importedConsent(in) {
 		return nil
 	}
 	return &i
@@ -49,7 +51,7 @@ func SetImport(in *v1alpha1.ZoomInstallation, i Import) {
 	if in.Annotations == nil {
 		in.Annotations = map[string]string{}
 	}
-	in.Annotations[importAnnotation] = fmt.Sprintf("%s %s %d", importedConsent(in), i.Reason, i.Meetings)
+	in.Annotations[importAnnotation] = fmt.Sprintf("%s %s %d %d", importedConsent(in), i.Reason, i.Meetings, i.Bound)
 }
 
 // ImportChanged reports whether that differs between two versions of an installation.

@@ -32,16 +32,20 @@ func TestPlannedMeetings(t *testing.T) {
 	series.Number, series.Type, series.Occurrences = 82, zoomtest.TypeRecurringPlanned, zoomtest.Dates(now.Add(-time.Hour), 24*time.Hour, 3, 30)
 	open := circle
 	open.Number, open.Type = 83, zoomtest.TypeRecurring
-	over, instant, another := single, single, single
+	over, instant, another, inRoom := single, single, single, single
+	inRoom.Number, inRoom.PersonalRoom = 87, 5551112222
 	over.Number, over.Start = 84, now.Add(-time.Hour)
 	instant.Number, instant.Type = 85, zoomtest.TypeInstant
 	another.Number, another.Host = 86, zoomtest.User{ID: "another"}
-	for _, m := range []zoomtest.Meeting{single, series, open, over, instant, another} {
+	for _, m := range []zoomtest.Meeting{single, series, open, over, instant, another, inRoom} {
 		w.Plan(m, created)
 	}
 	got, next, err := list("")
-	if err != nil || next != "" || len(got) != 3 {
-		t.Fatalf("%v, %q, %v; want three meetings", got, next, err)
+	if err != nil || next != "" || len(got) != 4 {
+		t.Fatalf("%v, %q, %v; want four meetings", got, next, err)
+	}
+	if room := got[3]; room.PMI != "5551112222" || room.UsePMI == nil || !*room.UsePMI || got[0].UsePMI != nil {
+		t.Errorf("the meeting in the personal room is %+v", room)
 	}
 	want := zoom.PlannedMeeting{CreatedAt: created, Meeting: zoom.Meeting{
 		ID: "81234567890", UUID: "next==", HostID: anaLogin.User.ID, Topic: new("Circle"), Type: new(2), StartTime: &single.Start,
@@ -80,8 +84,8 @@ func TestPlannedMeetings(t *testing.T) {
 			seen[m.ID] = true
 		}
 	}
-	if len(seen) != 63 || pages != 3 {
-		t.Errorf("%d meetings on %d pages, want 63 on 3", len(seen), pages)
+	if len(seen) != 64 || pages != 3 {
+		t.Errorf("%d meetings on %d pages, want 64 on 3", len(seen), pages)
 	}
 	w.clock.pass(16 * time.Minute)
 	if _, _, err := list(first); err == nil {

@@ -29,8 +29,8 @@ type Calls struct {
 // budget or because Zoom has just said so, the error is a *budget.SpentError.
 func Make[T any](ctx context.Context, c *Calls, app *v1alpha1.ZoomApp, account, name string, call func() (T, error)) (T, error) {
 	var none T
-	key, limits := client.ObjectKeyFromObject(app), app.Spec.APICalls
-	wait, err := c.budget.Take(c.Now(), key, account, budget.Limits{PerSecond: int(limits.PerSecond), PerDay: int(limits.PerDay)})
+	key := client.ObjectKeyFromObject(app)
+	wait, err := c.budget.Take(c.Now(), key, account, limitsOf(app))
 	if err != nil {
 		return none, err
 	}
@@ -44,7 +44,7 @@ func Make[T any](ctx context.Context, c *Calls, app *v1alpha1.ZoomApp, account, 
 	result, err := call()
 	count(name, err)
 	if err != nil && !errors.Is(err, zoom.ErrNotSent) {
-		c.budget.Failed(c.Now(), key)
+		c.budget.Failed(c.Now(), key, account)
 	}
 	if limit, ok := errors.AsType[*zoom.RateLimited](err); ok {
 		now := c.Now()
@@ -56,6 +56,15 @@ func Make[T any](ctx context.Context, c *Calls, app *v1alpha1.ZoomApp, account, 
 		return none, &budget.SpentError{Until: now.Add(pause)}
 	}
 	return result, err
+}
+
+func limitsOf(app *v1alpha1.ZoomApp) budget.Limits {
+	return budget.Limits{PerSecond: int(app.Spec.APICalls.PerSecond), PerDay: int(app.Spec.APICalls.PerDay)}
+}
+
+// Spent is until when no call can be made; zero when one can.
+func (c *Calls) Spent(app *v1alpha1.ZoomApp, account string) time.Time {
+	return c.budget.Spent(c.Now(), client.ObjectKeyFromObject(app), account, limitsOf(app))
 }
 
 // Forget drops the budget of an app that is gone.
