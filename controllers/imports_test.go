@@ -1,6 +1,7 @@
 package controllers
 
 import (
+	"cmp"
 	"errors"
 	"fmt"
 	"net/http"
@@ -143,6 +144,7 @@ func TestImportsThatAreRefused(t *testing.T) {
 	for name, tt := range map[string]struct {
 		change func(*v1alpha1.ZoomAppSpec)
 		more   int
+		step   zoomtest.Step
 		fault  http.HandlerFunc
 		times  int
 		reason string
@@ -154,6 +156,8 @@ func TestImportsThatAreRefused(t *testing.T) {
 		"an outage":             {fault: zoomtest.Page(502), times: 1, reason: v1alpha1.ReasonImported, stored: 3},
 		"cut off":               {fault: zoomtest.CutOff, times: 1, reason: v1alpha1.ReasonImported, stored: 3},
 		"a limit per second":    {fault: zoomtest.RateLimited("1"), times: 1, reason: v1alpha1.ReasonImported, stored: 3},
+		"the series has gone":   {step: zoomtest.StepMeeting, fault: zoomtest.Answer(404, `{"code":3001}`), times: 1, reason: v1alpha1.ReasonImported, stored: 2},
+		"the series is refused": {step: zoomtest.StepMeeting, fault: zoomtest.NotInPlan, times: 1, reason: v1alpha1.ReasonImported, stored: 3},
 		"more than may be kept": {change: func(s *v1alpha1.ZoomAppSpec) { s.Retention.Meetings = 10 }, more: 10, reason: v1alpha1.ReasonImportIncomplete, stored: 10},
 	} {
 		t.Run(name, func(t *testing.T) {
@@ -165,7 +169,7 @@ func TestImportsThatAreRefused(t *testing.T) {
 			}
 			in := z.installed(t)
 			if tt.fault != nil {
-				z.zoom.Inject(zoomtest.StepList, tt.times, zoomtest.Before(tt.fault))
+				z.zoom.Inject(cmp.Or(tt.step, zoomtest.StepList), tt.times, zoomtest.Before(tt.fault))
 			}
 			began := time.Now()
 			z.run(t, func() time.Time { return z.clock.Now().Add(time.Since(began)) })
@@ -220,6 +224,28 @@ func TestAnImportWaitsForAToken(t *testing.T) {
 		t.Errorf("the list was asked for %d times, with a token that has expired", n)
 	}
 	z.pass(t, 10*time.Minute)
+	z.imported(t, in, v1alpha1.ReasonImported)
+	if n := z.meetingsOf(t, in.Name); n != len(planned) {
+		t.Errorf("%d meetings are stored, want %d", n, len(planned))
+	}
+}
+
+// An import whose token Zoom does not take goes on when there is another one.
+func TestAnImportGoesOnWithAnotherToken(t *testing.T) {
+	z, planned := newListedWorld(t, nil)
+	in := z.installed(t)
+	z.zoom.Inject(zoomtest.StepList, 1, zoomtest.Before(zoomtest.Answer(401, `{"code":124}`)))
+	z.run(t, z.clock.Now)
+	z.isReady(t, in, v1alpha1.ReasonConsented)
+	eventually(t, func() error {
+		if n := z.zoom.Stats().Requests[zoomtest.StepList]; n == 0 {
+			return errors.New("the list was not asked for")
+		}
+		return nil
+	})
+	change(t, z.world, in, func(in *v1alpha1.ZoomInstallation) {
+		in.Annotations = map[string]string{v1alpha1.RetryAnnotation: v1alpha1.RetryNow}
+	})
 	z.imported(t, in, v1alpha1.ReasonImported)
 	if n := z.meetingsOf(t, in.Name); n != len(planned) {
 		t.Errorf("%d meetings are stored, want %d", n, len(planned))

@@ -300,6 +300,7 @@ func TestAccountsHaveNobodyElseDelete(t *testing.T) {
 				"free an app":                   {app, free, finalizers, ""},
 				"hold an app":                   {app, held, finalizers, finalizers},
 				"label an app":                  {app, labelled(foreign), labels, labels},
+				"write what came of an import":  {in, annotated("internal.zoom-operator.io/import", "1"), annotations, ""},
 				"have an installation retried":  {in, annotated(v1alpha1.RetryAnnotation, v1alpha1.RetryNow), "", ""},
 				"have an app retried":           {app, annotated(v1alpha1.RetryAnnotation, v1alpha1.RetryNow), labels, labels},
 				"own an installation":           {in, owned, owners, owners},
