@@ -18,7 +18,6 @@ import (
 	ctrl "sigs.k8s.io/controller-runtime"
 	"sigs.k8s.io/controller-runtime/pkg/builder"
 	"sigs.k8s.io/controller-runtime/pkg/client"
-	"sigs.k8s.io/controller-runtime/pkg/event"
 	"sigs.k8s.io/controller-runtime/pkg/handler"
 	"sigs.k8s.io/controller-runtime/pkg/log"
 	"sigs.k8s.io/controller-runtime/pkg/predicate"
@@ -28,6 +27,7 @@ import (
 	"github.com/zoom-operator/zoom-operator/controllers/internal/fieldowner"
 	"github.com/zoom-operator/zoom-operator/controllers/internal/index"
 	"github.com/zoom-operator/zoom-operator/controllers/internal/jitter"
+	"github.com/zoom-operator/zoom-operator/controllers/internal/predicates"
 	"github.com/zoom-operator/zoom-operator/controllers/internal/queue"
 	"github.com/zoom-operator/zoom-operator/controllers/internal/zoomcalls"
 	"github.com/zoom-operator/zoom-operator/internal/budget"
@@ -44,7 +44,8 @@ const (
 	// importWithin is how long one may take before it makes room for others.
 	importWithin = 5 * time.Minute
 	// spread is how far apart the attempts of an account's users are at most, when its budget is
-	// spent: a thousand of them must not all come at one instant, and look for their tokens in vain.
+	// spent: a thousand of them must not all come at one instant, and look for their tokens in
+	// vain.
 	spread = time.Minute
 )
 
@@ -81,17 +82,9 @@ func (r *Reconciler) SetupWithManager(mgr ctrl.Manager) error {
 }
 
 // refreshed lets through that there is a new token, for which an import may be waiting.
-var refreshed = predicate.Funcs{
-	CreateFunc: func(event.CreateEvent) bool { return false },
-	DeleteFunc: func(event.DeleteEvent) bool { return false },
-	UpdateFunc: func(e event.UpdateEvent) bool {
-		before, ok := e.ObjectOld.(*v1alpha1.ZoomInstallation)
-		after, ok2 := e.ObjectNew.(*v1alpha1.ZoomInstallation)
-		return ok && ok2 && after.Status.Token != nil &&
-			(before.Status.Token == nil || !before.Status.Token.RefreshedAt.Equal(after.Status.Token.RefreshedAt))
-	},
-	GenericFunc: func(event.GenericEvent) bool { return false },
-}
+var refreshed = predicates.Updated(func(before, after *v1alpha1.ZoomInstallation) bool {
+	return after.Status.Token != nil && (before.Status.Token == nil || !before.Status.Token.RefreshedAt.Equal(after.Status.Token.RefreshedAt))
+})
 
 func (r *Reconciler) installationsOf(ctx context.Context, app client.Object) []reconcile.Request {
 	return index.Requests(ctx, r.Client, &v1alpha1.ZoomInstallationList{}, index.App, app)

@@ -103,8 +103,8 @@ func distinct(list []zoom.PlannedMeeting) []zoom.PlannedMeeting {
 }
 
 // one imports a meeting. The list says of a series only when it is held next, which changes from
-// one import to the next, so that its plan is read; of one whose dates are known there is no more to
-// learn.
+// one import to the next, so that its plan is read; of one whose dates are known there is no more
+// to learn.
 func (r *run) one(ctx context.Context, m zoom.PlannedMeeting) error {
 	if err := r.stands(ctx); err != nil {
 		return err

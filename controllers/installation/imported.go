@@ -6,24 +6,14 @@ import (
 
 	"k8s.io/apimachinery/pkg/api/meta"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
-	"sigs.k8s.io/controller-runtime/pkg/event"
-	"sigs.k8s.io/controller-runtime/pkg/predicate"
 
 	"github.com/zoom-operator/zoom-operator/api/v1alpha1"
+	"github.com/zoom-operator/zoom-operator/controllers/internal/predicates"
 	"github.com/zoom-operator/zoom-operator/internal/installation"
 )
 
 // imported lets through that an import has been recorded.
-var imported = predicate.Funcs{
-	CreateFunc: func(event.CreateEvent) bool { return false },
-	DeleteFunc: func(event.DeleteEvent) bool { return false },
-	UpdateFunc: func(e event.UpdateEvent) bool {
-		before, ok := e.ObjectOld.(*v1alpha1.ZoomInstallation)
-		after, ok2 := e.ObjectNew.(*v1alpha1.ZoomInstallation)
-		return ok && ok2 && installation.ImportChanged(before, after)
-	},
-	GenericFunc: func(event.GenericEvent) bool { return false },
-}
+var imported = predicates.Updated(installation.ImportChanged)
 
 // setImported says what became of the import, if there was one.
 func setImported(conditions *[]metav1.Condition, now time.Time, in *v1alpha1.ZoomInstallation, f *facts) {

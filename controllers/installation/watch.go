@@ -21,17 +21,10 @@ import (
 
 // spokeAgain lets through an event's arrival only where it may change what is said of the flow of
 // events.
-var spokeAgain = predicate.Funcs{
-	CreateFunc: func(event.CreateEvent) bool { return false },
-	DeleteFunc: func(event.DeleteEvent) bool { return false },
-	UpdateFunc: func(e event.UpdateEvent) bool {
-		before, ok := e.ObjectOld.(*v1alpha1.ZoomInstallation)
-		after, ok2 := e.ObjectNew.(*v1alpha1.ZoomInstallation)
-		return ok && ok2 && !before.Status.LastEventAt.Equal(after.Status.LastEventAt) &&
-			!meta.IsStatusConditionTrue(after.Status.Conditions, v1alpha1.ConditionEventsFlowing)
-	},
-	GenericFunc: func(event.GenericEvent) bool { return false },
-}
+var spokeAgain = predicates.Updated(func(before, after *v1alpha1.ZoomInstallation) bool {
+	return !before.Status.LastEventAt.Equal(after.Status.LastEventAt) &&
+		!meta.IsStatusConditionTrue(after.Status.Conditions, v1alpha1.ConditionEventsFlowing)
+})
 
 // retryAsked lets through that what is to be done again is to be done at once: an admin asks for
 // it, or the app may have been removed.
@@ -47,17 +40,10 @@ var retryAsked = predicate.Funcs{
 
 // AppChanged lets through what a user changed and what the app's conditions say, and not that
 // events arrive.
-var AppChanged = predicate.Or(predicate.GenerationChangedPredicate{}, predicate.Funcs{
-	CreateFunc: func(event.CreateEvent) bool { return false },
-	DeleteFunc: func(event.DeleteEvent) bool { return false },
-	UpdateFunc: func(e event.UpdateEvent) bool {
-		before, ok := e.ObjectOld.(*v1alpha1.ZoomApp)
-		after, ok2 := e.ObjectNew.(*v1alpha1.ZoomApp)
-		return ok && ok2 && (!equality.Semantic.DeepEqual(before.Status.Conditions, after.Status.Conditions) ||
-			!equality.Semantic.DeepEqual(before.Status.Refusal, after.Status.Refusal))
-	},
-	GenericFunc: func(event.GenericEvent) bool { return false },
-})
+var AppChanged = predicate.Or(predicate.GenerationChangedPredicate{}, predicates.Updated(func(before, after *v1alpha1.ZoomApp) bool {
+	return !equality.Semantic.DeepEqual(before.Status.Conditions, after.Status.Conditions) ||
+		!equality.Semantic.DeepEqual(before.Status.Refusal, after.Status.Refusal)
+}))
 
 // meetingAppeared lets through meetings that came to an installation.
 var meetingAppeared = predicate.Funcs{

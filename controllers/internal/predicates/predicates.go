@@ -27,3 +27,17 @@ var RetryAsked = predicate.Funcs{
 	UpdateFunc:  func(e event.UpdateEvent) bool { return RetryRequested(e.ObjectNew) && !RetryRequested(e.ObjectOld) },
 	GenericFunc: func(event.GenericEvent) bool { return false },
 }
+
+// Updated lets through updates alone, those that changed says changed something.
+func Updated[T client.Object](changed func(before, after T) bool) predicate.Funcs {
+	return predicate.Funcs{
+		CreateFunc: func(event.CreateEvent) bool { return false },
+		DeleteFunc: func(event.DeleteEvent) bool { return false },
+		UpdateFunc: func(e event.UpdateEvent) bool {
+			before, ok := e.ObjectOld.(T)
+			after, ok2 := e.ObjectNew.(T)
+			return ok && ok2 && changed(before, after)
+		},
+		GenericFunc: func(event.GenericEvent) bool { return false },
+	}
+}
