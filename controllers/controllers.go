@@ -2,8 +2,8 @@
 // recorded into status, record Events about changes, and remove what is no longer kept.
 //
 // Each has a package of its own, app, installation, imports, meeting and endcheck, and none knows
-// another. Every one observes, decides, acts and reports; what it decides is a pure function of what
-// was observed and of the time. What two of them share is below internal.
+// another. Every one observes, decides, acts and reports; what it decides is a pure function of
+// what was observed and of the time. What two of them share is below internal.
 package controllers
 
 import (

@@ -207,8 +207,8 @@ func TestNothingIsImported(t *testing.T) {
 	}
 }
 
-// An import waits for a token that is good, as after an upgrade of an app that only keeps its tokens
-// alive, and begins when there is one.
+// An import waits for a token that is good, as after an upgrade of an app that only keeps its
+// tokens alive, and begins when there is one.
 func TestAnImportWaitsForAToken(t *testing.T) {
 	z, planned := newListedWorld(t, nil)
 	in := z.installed(t)

@@ -75,9 +75,9 @@ func Known(name string) bool {
 // Fields that Zoom left out, set to null or to an empty string are absent; fields unknown to this
 // package are ignored. A field that cannot be parsed is absent too, and named in Ignored: Zoom
 // gives an event up that is refused, and the event is worth more than the field. A known event is
-// refused, with an error that wraps ErrMalformed, only when its account, its meeting number, its user
-// or the token of a challenge is missing. Of an unknown event only the name, the time and the account are
-// returned, the latter two as far as they can be parsed.
+// refused, with an error that wraps ErrMalformed, only when its account, its meeting number, its
+// user or the token of a challenge is missing. Of an unknown event only the name, the time and the
+// account are returned, the latter two as far as they can be parsed.
 func ParseEvent(body []byte) (*Event, error) {
 	fields, ok := parseObject(body)
 	if !ok {

@@ -30,7 +30,8 @@ type ScheduledMeeting struct {
 	// Status is whether it is being held: StatusStarted or StatusWaiting.
 	Status string
 
-	// AnsweredAt is when Zoom said so, by its own clock and to the second; zero when it did not say.
+	// AnsweredAt is when Zoom said so, by its own clock and to the second; zero when it did not
+	// say.
 	AnsweredAt time.Time
 }
 
@@ -75,8 +76,8 @@ func (o *OAuth) ScheduledMeeting(ctx context.Context, accessToken, apiURL, numbe
 	return &ScheduledMeeting{UUID: answer.scalar("uuid"), Status: status, AnsweredAt: answer.date}, nil
 }
 
-// escapeUUID is a uuid as a segment of a path. Zoom's rule is to escape one twice that begins with a
-// slash or has two in a row.
+// escapeUUID is a uuid as a segment of a path. Zoom's rule is to escape one twice that begins with
+// a slash or has two in a row.
 func escapeUUID(uuid string) string {
 	escaped := url.QueryEscape(uuid)
 	if strings.HasPrefix(uuid, "/") || strings.Contains(uuid, "//") {

@@ -113,8 +113,8 @@ const (
 	ReasonCloudUnknown = "CloudUnknown"
 	// ReasonClientIDInUse means that another ZoomApp has the same client ID and the better claim to
 	// it, see spec.clientID. No customer can install this one, and its tokens are neither refreshed
-	// nor revoked, since that would end the consents of the other's customers. When the other goes, or
-	// gives up the client ID, this one takes over within seconds.
+	// nor revoked, since that would end the consents of the other's customers. When the other goes,
+	// or gives up the client ID, this one takes over within seconds.
 	ReasonClientIDInUse = "ClientIDInUse"
 	// ReasonClientIDContested means that another ZoomApp has the same client ID, that this one has
 	// customers, and that Zoom has not answered when it was asked about the credentials. Until it
@@ -254,17 +254,17 @@ const (
 	ReasonRemovalUnclear = "RemovalUnclear"
 	// ReasonTokenRevoked means that Zoom no longer accepts the refresh token, although it was never
 	// used: the user who consented is gone, an admin withdrew the approval, or it was revoked or
-	// consented to elsewhere. The customer has to install the app again at status.installURL. In case
-	// Zoom was mistaken, the token is tried once more an hour later, at the time in the message;
-	// until then other programs have no access token.
+	// consented to elsewhere. The customer has to install the app again at status.installURL. In
+	// case Zoom was mistaken, the token is tried once more an hour later, at the time in the
+	// message; until then other programs have no access token.
 	ReasonTokenRevoked = "TokenRevoked"
 	// ReasonRefreshLost means that Zoom probably gave out a new token that was never stored,
 	// because the operator or the connection broke in between: it no longer takes the old one. Or
-	// the token comes from a backup that is older than its last refresh. The customer has to install
-	// the app again at status.installURL.
+	// the token comes from a backup that is older than its last refresh. The customer has to
+	// install the app again at status.installURL.
 	ReasonRefreshLost = "RefreshLost"
-	// ReasonTokenMissing means that the consent stands but its token is not here: the Secret
-	// was deleted, or the app's tokenPolicy was None at the time. The customer has to install the app
+	// ReasonTokenMissing means that the consent stands but its token is not here: the Secret was
+	// deleted, or the app's tokenPolicy was None at the time. The customer has to install the app
 	// again at status.installURL.
 	ReasonTokenMissing = "TokenMissing"
 	// ReasonSecretConflict means that a Secret of another type has the name of the one that the
@@ -320,8 +320,8 @@ const (
 	// itself, at most five minutes later; when Zoom accepts the app, all follow.
 	ReasonClientRejected = "ClientRejected"
 	// ReasonAppNotReady means that the ZoomApp, or the client secret in its Secret, is not there,
-	// so that no event is taken, no customer can consent and no token is refreshed. Nothing is lost by
-	// that: an app that is created again, under its name and with its clientID, finds its
+	// so that no event is taken, no customer can consent and no token is refreshed. Nothing is lost
+	// by that: an app that is created again, under its name and with its clientID, finds its
 	// installations in order.
 	ReasonAppNotReady = "AppNotReady"
 	// ReasonEventsArriving means that an event of this installation has arrived, and not too long
@@ -349,8 +349,8 @@ const (
 	ConditionWaitingForHost = "WaitingForHost"
 
 	// ConditionEndOverdue says whether the meeting has been live for so long without any event that
-	// the event of its end was probably lost, and why Zoom, which is asked then, could not say more.
-	// It is absent until that has been so.
+	// the event of its end was probably lost, and why Zoom, which is asked then, could not say
+	// more. It is absent until that has been so.
 	//
 	// True: NoEventForLong, ReadScopeMissing, NotInPlan, NoAccessToken, BudgetSpent, HostUnknown,
 	// MeetingUnknown, ZoomUnavailable. False: ConfirmedLive, AsExpected.
@@ -373,34 +373,34 @@ const (
 	ReasonEnded = "Ended"
 	// ReasonDeleted means that the meeting was deleted at Zoom.
 	ReasonDeleted = "Deleted"
-	// ReasonPeopleWaiting means that a participant came to the meeting, has not left, and the host has
-	// not started it.
+	// ReasonPeopleWaiting means that a participant came to the meeting, has not left, and the host
+	// has not started it.
 	ReasonPeopleWaiting = "PeopleWaiting"
 	// ReasonNobodyWaiting means that no participant is known to wait.
 	ReasonNobodyWaiting = "NobodyWaiting"
 	// ReasonNoEventForLong means that no event has arrived for a day from a meeting that is
 	// supposed to be live.
 	ReasonNoEventForLong = "NoEventForLong"
-	// ReasonReadScopeMissing means that the consent has neither the scope to read past meetings nor the
-	// one to read meetings. Add meeting:read:past_meeting to the app at Zoom, where it may be
+	// ReasonReadScopeMissing means that the consent has neither the scope to read past meetings nor
+	// the one to read meetings. Add meeting:read:past_meeting to the app at Zoom, where it may be
 	// optional, and have the customer install the app again.
 	ReasonReadScopeMissing = "ReadScopeMissing"
-	// ReasonNotInPlan means that the account's plan, or the role of the user who consented, does not
-	// let the app ask.
+	// ReasonNotInPlan means that the account's plan, or the role of the user who consented, does
+	// not let the app ask.
 	ReasonNotInPlan = "NotInPlan"
 	// ReasonNoAccessToken means that there is no access token to ask with: the app's tokenPolicy is
-	// KeepAlive, the installation has none, or Zoom does not take it. Under tokenPolicy None Zoom is
-	// asked on demand alone.
+	// KeepAlive, the installation has none, or Zoom does not take it. Under tokenPolicy None Zoom
+	// is asked on demand alone.
 	ReasonNoAccessToken = "NoAccessToken"
-	// ReasonBudgetSpent means that Zoom may not be asked for now: the account's calls of the day are
-	// spent, of those in the app's apiCalls or of Zoom's own limit, or too many of the app's calls
-	// failed.
+	// ReasonBudgetSpent means that Zoom may not be asked for now: the account's calls of the day
+	// are spent, of those in the app's apiCalls or of Zoom's own limit, or too many of the app's
+	// calls failed.
 	ReasonBudgetSpent = "BudgetSpent"
 	// ReasonHostUnknown means that Zoom does not show the host to the app any more, so that it is
 	// asked no more until an event arrives.
 	ReasonHostUnknown = "HostUnknown"
-	// ReasonMeetingUnknown means that Zoom, asked twice, does not know the meeting any more. Whether
-	// it is over is not known.
+	// ReasonMeetingUnknown means that Zoom, asked twice, does not know the meeting any more.
+	// Whether it is over is not known.
 	ReasonMeetingUnknown = "MeetingUnknown"
 	// ReasonZoomUnavailable means that Zoom gave no answer that can be understood.
 	ReasonZoomUnavailable = "ZoomUnavailable"

@@ -9,10 +9,10 @@ const RetryAnnotation = "zoom-operator.io/retry"
 // RetryNow is the value of RetryAnnotation; what has another one is left alone.
 const RetryNow = "now"
 
-// CheckAnnotation on a ZoomMeeting, with the value CheckNow, has Zoom asked at once whether the live
-// meeting is over, which the controller does by itself only when nothing was heard of it for long.
-// `kubectl annotate zm/study-groups-81234567890 zoom-operator.io/check=now` sets it; the controller
-// takes it off when it has acted.
+// CheckAnnotation on a ZoomMeeting, with the value CheckNow, has Zoom asked at once whether the
+// live meeting is over, which the controller does by itself only when nothing was heard of it for
+// long. `kubectl annotate zm/study-groups-81234567890 zoom-operator.io/check=now` sets it; the
+// controller takes it off when it has acted.
 const CheckAnnotation = "zoom-operator.io/check"
 
 // CheckNow is the value of CheckAnnotation; what has another one is left alone.

@@ -68,9 +68,9 @@ type ZoomAppSpec struct {
 	// another, and a revocation both. It is the one whose credentials Zoom has accepted, before one
 	// of which that is not known, before one whose credentials Zoom refuses or that has none; the
 	// operator asks Zoom while that is open. Of equals it is one with customers, then the older.
-	// The others say ClientIDInUse and ask Zoom for nothing. So no tenant who knows a client ID, which
-	// is public, can take it from who knows the client secret. Events that are signed are recorded
-	// by any of them.
+	// The others say ClientIDInUse and ask Zoom for nothing. So no tenant who knows a client ID,
+	// which is public, can take it from who knows the client secret. Events that are signed are
+	// recorded by any of them.
 	//
 	// +required
 	// +kubebuilder:validation:MinLength=1
@@ -295,9 +295,9 @@ type Publisher struct {
 	TermsURL PublicURL `json:"termsURL,omitempty"`
 
 	// logo is the key of a picture in the ConfigMap `zoom-logos` of the app's namespace, which the
-	// consent pages show: a PNG or JPEG of at most 64 KiB and 1024 pixels a side. The operator reads
-	// no ConfigMap of another name. Without a picture that it can show the pages have none, and the
-	// logs of the receivers say why.
+	// consent pages show: a PNG or JPEG of at most 64 KiB and 1024 pixels a side. The operator
+	// reads no ConfigMap of another name. Without a picture that it can show the pages have none,
+	// and the logs of the receivers say why.
 	//
 	// +optional
 	// +kubebuilder:validation:MinLength=1

@@ -176,7 +176,7 @@ type DeauthorizationReason string
 const (
 	// DeauthorizationNotified means that Zoom told of the removal, by app_deauthorized.
 	DeauthorizationNotified DeauthorizationReason = "Notified"
-	// DeauthorizationUserLeft means that Zoom told that the user was deleted or has left the
+	// DeauthorizationUserLeft means that Zoom reported that the user was deleted or has left the
 	// account, and no token is kept that could be tried.
 	DeauthorizationUserLeft DeauthorizationReason = "UserLeft"
 	// DeauthorizationNoticeConfirmed means that Zoom told of a removal in the account without

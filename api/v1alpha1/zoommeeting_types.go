@@ -315,14 +315,14 @@ type MeetingInstance struct {
 	EndedAt *metav1.Time `json:"endedAt,omitempty"`
 
 	// endSource is `REST` when the event of the end was lost and Zoom said endedAt when it was
-	// asked. It is absent when an event told it; one that arrives later wins.
+	// asked. It is absent when an event said it; one that arrives later wins.
 	//
 	// +optional
 	EndSource EndSource `json:"endSource,omitempty"`
 
 	// endedBefore is a time by which it was over: Zoom, when it was asked, said that the meeting is
-	// not being held, and not since when. Something that happened in it later takes that back. It is
-	// absent when endedAt is known.
+	// not being held, and not since when. Something that happened in it later takes that back. It
+	// is absent when endedAt is known.
 	//
 	// +optional
 	EndedBefore *metav1.Time `json:"endedBefore,omitempty"`

@@ -13,8 +13,8 @@ import (
 // not happened.
 const maxSkew = 5 * time.Minute
 
-// answer is what follows from Zoom's answers: a fact, or an outcome that leaves the meeting live. The
-// zero value is that nothing was asked.
+// answer is what follows from Zoom's answers: a fact, or an outcome that leaves the meeting live.
+// The zero value is that nothing was asked.
 type answer struct {
 	found   *meeting.Found
 	outcome meeting.Outcome

@@ -27,8 +27,8 @@ const (
 )
 
 // ask asks Zoom about an instance: whether it is among those that are over, and if that is not the
-// answer, whether the meeting is being held. The error is a *budget.SpentError while Zoom must not be
-// asked.
+// answer, whether the meeting is being held. The error is a *budget.SpentError while Zoom must not
+// be asked.
 func (r *Reconciler) ask(ctx context.Context, app *v1alpha1.ZoomApp, m *v1alpha1.ZoomMeeting, uuid string) (answer, error) {
 	token, err := r.token(ctx, app, m)
 	if err != nil || token == nil {
@@ -59,8 +59,8 @@ func (r *Reconciler) ask(ctx context.Context, app *v1alpha1.ZoomApp, m *v1alpha1
 	return ofMeeting(r.Now(), uuid, pastErr, current, err), nil
 }
 
-// token is the access token that a meeting is asked about with; nil when there is none that Zoom can
-// be expected to take. It is never refreshed here.
+// token is the access token that a meeting is asked about with; nil when there is none that Zoom
+// can be expected to take. It is never refreshed here.
 func (r *Reconciler) token(ctx context.Context, app *v1alpha1.ZoomApp, m *v1alpha1.ZoomMeeting) (*tokens.Stored, error) {
 	var in v1alpha1.ZoomInstallation
 	err := r.Client.Get(ctx, client.ObjectKey{Namespace: m.Namespace, Name: m.Spec.InstallationRef.Name}, &in)

@@ -2,10 +2,10 @@
 // was heard for long: the event of its end may have been lost.
 //
 // When Zoom is asked is decided in internal/meeting, from the ZoomMeeting alone. The controller
-// (controller.go) asks (ask.go) with the access token of the installation, which it never refreshes,
-// and within a budget that refreshes have no part in; what follows from the answers is pure
-// (answer.go). It records that in the ZoomMeeting, as a fact that is merged with those of events, or
-// as what came of the check, from which the controller of meetings makes the status.
+// (controller.go) asks (ask.go) with the access token of the installation, which it never
+// refreshes, and within a budget that refreshes have no part in; what follows from the answers is
+// pure (answer.go). It records that in the ZoomMeeting, as a fact that is merged with those of
+// events, or as what came of the check, from which the controller of meetings makes the status.
 package endcheck
 
 import (
@@ -137,8 +137,8 @@ func (r *Reconciler) app(ctx context.Context, m *v1alpha1.ZoomMeeting) (*v1alpha
 	return &app, nil
 }
 
-// record writes what came of a check into a meeting, and takes CheckAnnotation off. It is merged, so
-// that what events have written meanwhile stays.
+// record writes what came of a check into a meeting, and takes CheckAnnotation off. It is merged,
+// so that what events have written meanwhile stays.
 func (r *Reconciler) record(ctx context.Context, m *v1alpha1.ZoomMeeting, a answer) (ctrl.Result, error) {
 	key, uid, now := client.ObjectKeyFromObject(m), m.UID, r.Now()
 	err := retry.RetryOnConflict(retry.DefaultBackoff, func() error {

@@ -77,8 +77,8 @@ func (r *Reconciler) SetupWithManager(mgr ctrl.Manager) error {
 		Complete(reconcile.AsReconciler(mgr.GetClient(), r))
 }
 
-// recordChanged lets through what changes the record of a meeting, or what came of asking Zoom about
-// it. That, and part of the record, are annotations, and annotations are in no generation.
+// recordChanged lets through what changes the record of a meeting, or what came of asking Zoom
+// about it. That, and part of the record, are annotations, and annotations are in no generation.
 var recordChanged = predicate.Funcs{
 	UpdateFunc: func(e event.UpdateEvent) bool {
 		before, ok := e.ObjectOld.(*v1alpha1.ZoomMeeting)

@@ -3,8 +3,8 @@
 // which too many calls fail. Refreshes and revocations of tokens have no part in it: nothing here
 // can delay them.
 //
-// What was spent is kept in memory, for only the leader asks, and a restart forgets it. Nothing here
-// reads a clock.
+// What was spent is kept in memory, for only the leader asks, and a restart forgets it. Nothing
+// here reads a clock.
 package budget
 
 import (

@@ -8,8 +8,8 @@ import (
 )
 
 // importAnnotation is what became of the import of a consent: when the consent was given, the
-// reason, how many meetings there were, and how many might be kept. It is not in the status, from which nothing is read
-// back, and outlives every process.
+// reason, how many meetings there were, and how many might be kept. It is not in the status, from
+// which nothing is read back, and outlives every process.
 const importAnnotation = "internal.zoom-operator.io/import"
 
 // Import is what became of an import.

@@ -84,7 +84,8 @@ func inferred(spec *v1alpha1.ZoomInstallationSpec) bool {
 }
 
 // MergeRemovalNotice merges into an installation that an unknown user of its account removed the
-// app at that time, or that its own user left then. The latest notice holds; one from before the consent is dropped.
+// app at that time, or that its own user left then. The latest notice holds; one from before the
+// consent is dropped.
 func MergeRemovalNotice(in *v1alpha1.ZoomInstallation, at time.Time) {
 	at = at.UTC().Truncate(time.Second)
 	if c := in.Spec.Consent; c != nil && !at.After(c.At.Time) || !at.After(removalNotice(in)) {

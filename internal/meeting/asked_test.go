@@ -38,9 +38,9 @@ func drawFound(t *rapid.T, history []delivery) []Found {
 	return list
 }
 
-// What Zoom said when it was asked and what it sends by itself give one truth, in whatever order and
-// however often they come, also when the meeting is written and read in between. In that truth no
-// end is invented, and that of an event wins.
+// What Zoom said when it was asked and what it sends by itself give one truth, in whatever order
+// and however often they come, also when the meeting is written and read in between. In that truth
+// no end is invented, and that of an event wins.
 func TestWhatZoomSaidAndWhatItSendsGiveOneTruth(t *testing.T) {
 	t.Parallel()
 	for range 10 {

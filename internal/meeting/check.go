@@ -14,16 +14,16 @@ import (
 )
 
 const (
-	// checkAnnotation is when Zoom was last asked whether the live instance is over, how often since
-	// the latest event, and what came of it.
+	// checkAnnotation is when Zoom was last asked whether the live instance is over, how often
+	// since the latest event, and what came of it.
 	checkAnnotation = "internal.zoom-operator.io/end-check"
 	// shortestPatience is how long a live meeting goes without an event, at least, before Zoom is
 	// asked whether it is over.
 	shortestPatience = 2 * time.Hour
 	// instantPatience is the same of one whose length is not planned.
 	instantPatience = 6 * time.Hour
-	// checksApart is how far apart the two checks are, at least, after which a meeting that Zoom does
-	// not know counts as unknown.
+	// checksApart is how far apart the two checks are, at least, after which a meeting that Zoom
+	// does not know counts as unknown.
 	checksApart = 10 * time.Minute
 )
 
@@ -92,8 +92,8 @@ func checkOf(m *v1alpha1.ZoomMeeting) check {
 	return check{At: at, Times: times, Outcome: Outcome(parts[2]), UUID: parts[3]}
 }
 
-// RecordCheck keeps in a meeting that Zoom was asked about its live instance, and what came of it. A
-// meeting that is not live any more has nothing to keep.
+// RecordCheck keeps in a meeting that Zoom was asked about its live instance, and what came of it.
+// A meeting that is not live any more has nothing to keep.
 func RecordCheck(now time.Time, m *v1alpha1.ZoomMeeting, outcome Outcome) {
 	f := factsOf(load(m))
 	if f.live == nil {
@@ -113,8 +113,8 @@ func RecordCheck(now time.Time, m *v1alpha1.ZoomMeeting, outcome Outcome) {
 	}, " "))
 }
 
-// NextCheck is when Zoom is to be asked whether the live instance of a meeting is over, and the uuid
-// of that instance; not ok when it is not to be asked.
+// NextCheck is when Zoom is to be asked whether the live instance of a meeting is over, and the
+// uuid of that instance; not ok when it is not to be asked.
 func NextCheck(m *v1alpha1.ZoomMeeting) (at time.Time, uuid string, ok bool) {
 	r := load(m)
 	f := factsOf(r)
@@ -127,9 +127,10 @@ func NextCheck(m *v1alpha1.ZoomMeeting) (at time.Time, uuid string, ok bool) {
 	return f.heard.Add(patience(r)), f.live.UUID, true
 }
 
-// InstancesChanged reports whether instances came or ended between two versions of a meeting, so that
-// another one may be live: without reading the merge state, for it is asked with every event. Of an
-// instance that Zoom, when it was asked, said to be over, every event may make a live one again.
+// InstancesChanged reports whether instances came or ended between two versions of a meeting, so
+// that another one may be live: without reading the merge state, for it is asked with every event.
+// Of an instance that Zoom, when it was asked, said to be over, every event may make a live one
+// again.
 func InstancesChanged(before, after *v1alpha1.ZoomMeeting) bool {
 	if !equality.Semantic.DeepEqual(before.Spec.Removal, after.Spec.Removal) {
 		return true

@@ -235,8 +235,8 @@ func trim(r *record, n int, settled func(*instance) bool) bool {
 	return trimmed
 }
 
-// endAt takes in an end. One of an event wins over what Zoom said when it was asked, and of the same
-// source the later one does.
+// endAt takes in an end. One of an event wins over what Zoom said when it was asked, and of the
+// same source the later one does.
 func (in *instance) endAt(end *metav1.Time, source v1alpha1.EndSource) {
 	if end == nil {
 		return
@@ -256,9 +256,9 @@ func (in *instance) overBy(at *metav1.Time) {
 }
 
 // over reports whether the instance is over: its end is known, or Zoom said later than anything
-// happened in it that the meeting is not being held. Which uuid Zoom names for a number that is used
-// more than once, and whether its answer is right about a personal room, is not documented: what
-// happens in the instance afterwards counts for more.
+// happened in it that the meeting is not being held. Which uuid Zoom names for a number that is
+// used more than once, and whether its answer is right about a personal room, is not documented:
+// what happens in the instance afterwards counts for more.
 func (in *instance) over() bool {
 	return in.EndedAt != nil || in.EndedBefore != nil && compareTimes(in.latest(), in.EndedBefore) <= 0
 }

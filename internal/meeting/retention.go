@@ -167,8 +167,8 @@ func finalAt(held []instance, in *instance) (time.Time, bool) {
 }
 
 // Compact drops what the retention no longer keeps of a meeting: instances beyond the newest, the
-// single stays of an instance whose counts are final, and when Zoom was asked about one that is over.
-// It reports whether there was any.
+// single stays of an instance whose counts are final, and when Zoom was asked about one that is
+// over. It reports whether there was any.
 func Compact(now time.Time, m *v1alpha1.ZoomMeeting, p Retention) bool {
 	r := load(m)
 	dropped := dropCheck(m, factsOf(r))

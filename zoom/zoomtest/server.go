@@ -99,8 +99,8 @@ const (
 // Server is Zoom's web site and REST API, as far as consents, tokens and the reads of meetings go:
 // an http.Handler with the consent page at GET /oauth/authorize, POST /oauth/token, POST
 // /oauth/revoke, GET /v2/users/me, GET /v2/users/me/meetings, GET /v2/past_meetings/{uuid} and GET
-// /v2/meetings/{number}. A request is answered by what is registered, consented, planned and held at
-// the time, or by a Fault. Its methods may be used concurrently.
+// /v2/meetings/{number}. A request is answered by what is registered, consented, planned and held
+// at the time, or by a Fault. Its methods may be used concurrently.
 type Server struct {
 	config ServerConfig
 	mux    *http.ServeMux

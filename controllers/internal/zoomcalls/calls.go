@@ -25,8 +25,8 @@ type Calls struct {
 	budget budget.Calls
 }
 
-// Make makes a call in the name of an app for one of its accounts. While it must not be made, by the
-// budget or because Zoom has just said so, the error is a *budget.SpentError.
+// Make makes a call in the name of an app for one of its accounts. While it must not be made, by
+// the budget or because Zoom has just said so, the error is a *budget.SpentError.
 func Make[T any](ctx context.Context, c *Calls, app *v1alpha1.ZoomApp, account, name string, call func() (T, error)) (T, error) {
 	var none T
 	key := client.ObjectKeyFromObject(app)
