@@ -21,10 +21,12 @@ func TestMeetingsOfASuspendedAppStayAsTheyAre(t *testing.T) {
 		if err := w.get(t, app); err != nil {
 			return err
 		}
-		if got := app.Status.Conditions[0].ObservedGeneration; got != app.Generation {
-			return fmt.Errorf("generation %d is observed of %d", got, app.Generation)
+		for _, c := range app.Status.Conditions {
+			if c.ObservedGeneration == app.Generation {
+				return nil
+			}
 		}
-		return nil
+		return fmt.Errorf("generation %d is not observed: %v", app.Generation, app.Status.Conditions)
 	})
 	change(t, w, m, func(m *v1alpha1.ZoomMeeting) { m.Spec.Instances[0].EndedAt = at("-1m") })
 	// A meeting of another app comes into the queue after it.

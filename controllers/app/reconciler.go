@@ -11,9 +11,9 @@ import (
 
 	"github.com/zoom-operator/zoom-operator/api/v1alpha1"
 	"github.com/zoom-operator/zoom-operator/controllers/internal/events"
-	"github.com/zoom-operator/zoom-operator/controllers/internal/fieldowner"
 	"github.com/zoom-operator/zoom-operator/controllers/internal/gate"
 	"github.com/zoom-operator/zoom-operator/controllers/internal/proof"
+	"github.com/zoom-operator/zoom-operator/controllers/internal/report"
 	"github.com/zoom-operator/zoom-operator/internal/clouds"
 	"github.com/zoom-operator/zoom-operator/internal/selected"
 )
@@ -48,7 +48,7 @@ func (r *Reconciler) report(ctx context.Context, app *v1alpha1.ZoomApp, status v
 	}
 	after := app.DeepCopy()
 	after.Status = status
-	if err := r.Client.Status().Update(ctx, after, fieldowner.Controller); err != nil {
+	if err := report.Status(ctx, r.Client, after); err != nil {
 		return client.IgnoreNotFound(fmt.Errorf("writing the status of ZoomApp %s/%s: %w", app.Namespace, app.Name, err))
 	}
 	events.Record(r.Events, app, eventsOf(app, status)...)

@@ -10,7 +10,7 @@ import (
 
 	"github.com/zoom-operator/zoom-operator/api/v1alpha1"
 	"github.com/zoom-operator/zoom-operator/controllers/internal/events"
-	"github.com/zoom-operator/zoom-operator/controllers/internal/fieldowner"
+	"github.com/zoom-operator/zoom-operator/controllers/internal/report"
 )
 
 // report writes a status if it differs from the present one, and records Events of what changed.
@@ -22,7 +22,7 @@ func (r *Reconciler) report(ctx context.Context, in *v1alpha1.ZoomInstallation, 
 	}
 	after := in.DeepCopy()
 	after.Status = status
-	if err := r.Client.Status().Update(ctx, after, fieldowner.Controller); err != nil {
+	if err := report.Status(ctx, r.Client, after); err != nil {
 		return client.IgnoreNotFound(fmt.Errorf("writing the status of ZoomInstallation %s/%s: %w", in.Namespace, in.Name, err))
 	}
 	events.Record(r.Events, in, eventsOf(in, status)...)

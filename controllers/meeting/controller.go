@@ -34,6 +34,7 @@ import (
 	"github.com/zoom-operator/zoom-operator/controllers/internal/index"
 	"github.com/zoom-operator/zoom-operator/controllers/internal/predicates"
 	"github.com/zoom-operator/zoom-operator/controllers/internal/queue"
+	"github.com/zoom-operator/zoom-operator/controllers/internal/report"
 	"github.com/zoom-operator/zoom-operator/internal/meeting"
 	"github.com/zoom-operator/zoom-operator/internal/tracing"
 )
@@ -223,7 +224,7 @@ func (r *Reconciler) report(ctx context.Context, now time.Time, m *v1alpha1.Zoom
 	after := m.DeepCopy()
 	after.Status = status
 	ctx, written := r.Tracing.Status(ctx, now, m)
-	err := r.Client.Status().Update(ctx, after, fieldowner.Controller)
+	err := report.Status(ctx, r.Client, after)
 	written(err)
 	if err != nil {
 		return 0, client.IgnoreNotFound(fmt.Errorf("writing the status of ZoomMeeting %s/%s: %w", m.Namespace, m.Name, err))
