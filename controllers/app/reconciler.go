@@ -37,6 +37,8 @@ type Reconciler struct {
 	Gates *gate.Gates
 	// Served are the namespaces whose apps are served.
 	Served *selected.Namespaces
+
+	statuses report.Statuses
 }
 
 // report writes a status if it differs from the present one, and records Events of what changed.
@@ -44,11 +46,11 @@ type Reconciler struct {
 // the webhook server reports in the status stays as it was read.
 func (r *Reconciler) report(ctx context.Context, app *v1alpha1.ZoomApp, status v1alpha1.ZoomAppStatus) error {
 	if equality.Semantic.DeepEqual(app.Status, status) {
-		return nil
+		return r.statuses.Unchanged(app)
 	}
 	after := app.DeepCopy()
 	after.Status = status
-	if err := report.Status(ctx, r.Client, after); err != nil {
+	if err := r.statuses.Update(ctx, r.Client, r.Now(), after); err != nil {
 		return client.IgnoreNotFound(fmt.Errorf("writing the status of ZoomApp %s/%s: %w", app.Namespace, app.Name, err))
 	}
 	events.Record(r.Events, app, eventsOf(app, status)...)

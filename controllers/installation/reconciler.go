@@ -10,6 +10,7 @@ import (
 
 	"github.com/zoom-operator/zoom-operator/controllers/internal/gate"
 	"github.com/zoom-operator/zoom-operator/controllers/internal/proof"
+	"github.com/zoom-operator/zoom-operator/controllers/internal/report"
 	"github.com/zoom-operator/zoom-operator/internal/clouds"
 	"github.com/zoom-operator/zoom-operator/internal/quota"
 	"github.com/zoom-operator/zoom-operator/internal/tombstones"
@@ -45,4 +46,6 @@ type Reconciler struct {
 	Proofs *proof.Proofs
 	// Kept counts the meetings of each installation.
 	Kept *quota.Meetings
+
+	statuses report.Statuses
 }

@@ -10,7 +10,6 @@ import (
 
 	"github.com/zoom-operator/zoom-operator/api/v1alpha1"
 	"github.com/zoom-operator/zoom-operator/controllers/internal/events"
-	"github.com/zoom-operator/zoom-operator/controllers/internal/report"
 )
 
 // report writes a status if it differs from the present one, and records Events of what changed.
@@ -18,11 +17,11 @@ import (
 // time of the last event, which is the webhook server's, stays as it was read.
 func (r *Reconciler) report(ctx context.Context, in *v1alpha1.ZoomInstallation, status v1alpha1.ZoomInstallationStatus) error {
 	if equality.Semantic.DeepEqual(in.Status, status) {
-		return nil
+		return r.statuses.Unchanged(in)
 	}
 	after := in.DeepCopy()
 	after.Status = status
-	if err := report.Status(ctx, r.Client, after); err != nil {
+	if err := r.statuses.Update(ctx, r.Client, r.Now(), after); err != nil {
 		return client.IgnoreNotFound(fmt.Errorf("writing the status of ZoomInstallation %s/%s: %w", in.Namespace, in.Name, err))
 	}
 	events.Record(r.Events, in, eventsOf(in, status)...)

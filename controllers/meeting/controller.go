@@ -54,7 +54,7 @@ type Reconciler struct {
 	// Tracing goes on with the traces of webhooks; nil for none.
 	Tracing *tracing.Tracer
 
-	statuses statusWrites
+	statuses report.Statuses
 }
 
 // +kubebuilder:rbac:groups=zoom-operator.io,resources=zoommeetings,verbs=list;watch;update;delete
@@ -214,22 +214,20 @@ func (r *Reconciler) follow(ctx context.Context, now time.Time, m, seen *v1alpha
 // between. The write carries the resourceVersion that was read: otherwise, with a cache that is
 // behind, an Event would be recorded twice. One that would only repeat itself may wait.
 func (r *Reconciler) report(ctx context.Context, now time.Time, m *v1alpha1.ZoomMeeting, status v1alpha1.ZoomMeetingStatus) (time.Duration, error) {
-	key := client.ObjectKeyFromObject(m)
 	if equality.Semantic.DeepEqual(m.Status, status) {
-		return 0, nil
+		return 0, r.statuses.Unchanged(m)
 	}
-	if wait := r.statuses.wait(key, now); wait > 0 && repeats(&m.Status, &status) {
-		return wait, nil
+	if last := r.statuses.Written(now, m); !last.IsZero() && repeats(&m.Status, &status) {
+		return last.Add(repeatEvery).Sub(now), nil
 	}
 	after := m.DeepCopy()
 	after.Status = status
 	ctx, written := r.Tracing.Status(ctx, now, m)
-	err := report.Status(ctx, r.Client, after)
+	err := r.statuses.Update(ctx, r.Client, now, after)
 	written(err)
 	if err != nil {
 		return 0, client.IgnoreNotFound(fmt.Errorf("writing the status of ZoomMeeting %s/%s: %w", m.Namespace, m.Name, err))
 	}
-	r.statuses.wrote(key, now)
 	events.Record(r.Events, m, transitions(&m.Status, &status, m.Spec.Removal)...)
 	observeLag(now, &m.Status, &status, m.Spec.Removal)
 	return 0, nil

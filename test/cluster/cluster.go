@@ -64,6 +64,11 @@ type Cluster struct {
 	// AuditLog.
 	Audited bool
 
+	// Uncached makes the API server answer from etcd alone. With its cache a list of what does not
+	// change takes 100 ms, until etcd has said that there was no change, and tests of a reconciler
+	// list all the time. What the cache does differently is for the tests of the whole.
+	Uncached bool
+
 	// Namespace is where Kubeconfig leads.
 	Namespace string
 	// Kubeconfig, Config and Client are the admin's, once the cluster runs.
@@ -121,6 +126,9 @@ func (c *Cluster) Start(ctx context.Context) error {
 		"--service-account-issuer=" + api,
 		"--service-account-signing-key-file=" + c.Folder.File("service-accounts.key"),
 		"--service-account-key-file=" + c.Folder.File("service-accounts.key"),
+	}
+	if c.Uncached {
+		c.apiServerFlags = append(c.apiServerFlags, "--watch-cache=false")
 	}
 	if c.Audited {
 		if err := c.audit(); err != nil {

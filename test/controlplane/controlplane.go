@@ -225,7 +225,7 @@ func start(ctx context.Context, binaries string) (*ControlPlane, error) {
 		return nil, err
 	}
 	plane := &ControlPlane{&cluster.Cluster{
-		Root: root(), Binaries: binaries, Folder: folder, Namespace: corev1.NamespaceDefault,
+		Root: root(), Binaries: binaries, Folder: folder, Namespace: corev1.NamespaceDefault, Uncached: true,
 		Children: &cluster.Processes{Folder: path, Failed: func(err error) { fmt.Fprintln(os.Stderr, err) }},
 	}}
 	running.Lock()
