@@ -90,7 +90,7 @@ test: build kubernetes $(GOTESTSUM) $(KUSTOMIZE) $(CHART) $(HELM) ## Run the tes
 	@mkdir -p "$(BIN)/dashboard"
 	@cd test/prometheus && KUBEBUILDER_ASSETS="$(ASSETS)" $(PROGRESS) "go test" go test -count=1 -vet=off -artifacts -outputdir "$(BIN)/dashboard" ./...
 	@echo "==> end to end"
-	@$(GO_TEST) ./test/e2e
+	@KUBEBUILDER_ASSETS="$(ASSETS)" $(PROGRESS) "end to end" hack/test-e2e.sh $(RACE)
 	@if [ -n "$(CI)" ]; then hack/verify-no-skips.sh; fi
 
 .PHONY: test-browser

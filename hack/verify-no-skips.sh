@@ -4,7 +4,7 @@ set -eu
 cd "$(dirname "$0")/.."
 
 # A package without tests reports "skip" too, but names no test.
-skipped=$(sed -n 's/.*"Action":"skip","Package":"\([^"]*\)","Test":"\([^"]*\)".*/  \1 \2/p' bin/test.json)
+skipped=$(sed -n 's/.*"Action":"skip","Package":"\([^"]*\)","Test":"\([^"]*\)".*/  \1 \2/p' bin/test*.json)
 if [ -n "$skipped" ]; then
 	echo "These tests were skipped:" >&2
 	echo "$skipped" >&2

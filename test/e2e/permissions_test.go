@@ -3,12 +3,14 @@ package e2e
 import (
 	"bufio"
 	"context"
+	"crypto/rand"
 	"encoding/json"
 	"errors"
 	"flag"
 	"fmt"
 	"maps"
 	"os"
+	"path/filepath"
 	"slices"
 	"strings"
 	"testing"
@@ -27,17 +29,29 @@ import (
 )
 
 // permission is something that an account may do.
-type permission struct{ group, resource, verb string }
+type permission struct{ Group, Resource, Verb string }
 
-func (p permission) String() string {
-	return p.verb + " " + p.resource + " of group " + fmt.Sprintf("%q", p.group)
+// permissionOf is something that this account may do.
+type permissionOf struct {
+	Account    string
+	Permission permission
 }
 
-// everyTestRan says whether the run was of all tests: only then has everything been asked for that
-// ever is.
+func (p permission) String() string {
+	return p.Verb + " " + p.Resource + " of group " + fmt.Sprintf("%q", p.Group)
+}
+
+// The tests can be run in parts at once, each with a cluster of its own.
+var (
+	parts     = flag.Int("parts", 1, "how many parts the tests are run in, of which this is one")
+	usedInAll = flag.String("used", "", "folder where each part leaves which permissions it made use of")
+)
+
+// everyTestRan says whether the run was of all tests, or is a part of such a run: only then is
+// everything asked for that ever is.
 func everyTestRan() bool {
 	for _, name := range []string{"test.run", "test.skip"} {
-		if flag.Lookup(name).Value.String() != "" {
+		if *parts == 1 && flag.Lookup(name).Value.String() != "" {
 			return false
 		}
 	}
@@ -45,32 +59,64 @@ func everyTestRan() bool {
 }
 
 // everyPermissionIsUsed is an error for each permission that a role of the operator gives and that
-// nothing has made use of. What a process that is both halves does counts for either.
+// nothing has made use of. What a process that is both halves does counts for either. Of several
+// parts, the one that ends last looks at what was used in all of them.
 func everyPermissionIsUsed(ctx context.Context) error {
 	var errs []error
-	for _, kind := range []cluster.Kind{cluster.Receiver, cluster.Controller} {
-		used, err := usedBy(kind.Account, cluster.Single.Account)
-		if err != nil {
-			return err
-		}
-		granted, err := grantedBy(ctx, kind.Account)
+	used := map[permissionOf]bool{}
+	for _, account := range []string{cluster.Receiver.Account, cluster.Controller.Account} {
+		errs = append(errs, usedBy(used, account, cluster.Single.Account))
+	}
+	ended, err := usedInParts(used)
+	if err := errors.Join(append(errs, err)...); err != nil || ended < *parts {
+		return err
+	}
+	for _, account := range []string{cluster.Receiver.Account, cluster.Controller.Account} {
+		granted, err := grantedBy(ctx, account)
 		if err != nil {
 			return err
 		}
 		for _, p := range granted {
-			if !used[p] && !rarely(p, used) {
-				errs = append(errs, fmt.Errorf("the role of %s lets it %s, which it never does", kind.Account, p))
+			if !used[permissionOf{account, p}] && !rarely(account, p, used) {
+				errs = append(errs, fmt.Errorf("the role of %s lets it %s, which it never does", account, p))
 			}
 		}
 	}
 	return errors.Join(errs...)
 }
 
+// usedInParts leaves what was used in this part for the others, adds what was used in those that
+// have ended, and returns how many have, with this one.
+func usedInParts(used map[permissionOf]bool) (ended int, err error) {
+	if *parts == 1 {
+		return 1, nil
+	}
+	text, err := json.Marshal(slices.Collect(maps.Keys(used)))
+	if err != nil {
+		return 0, err
+	}
+	// Whole at once, since another part may be looking.
+	name := filepath.Join(*usedInAll, rand.Text())
+	if err := errors.Join(os.WriteFile(name, text, 0o600), os.Rename(name, name+".json")); err != nil {
+		return 0, err
+	}
+	files, err := filepath.Glob(filepath.Join(*usedInAll, "*.json"))
+	for _, file := range files {
+		text, err2 := os.ReadFile(file)
+		var there []permissionOf
+		err = errors.Join(err, err2, json.Unmarshal(text, &there))
+		for _, p := range there {
+			used[p] = true
+		}
+	}
+	return len(files), err
+}
+
 // rarely says whether a permission is only needed in what these tests do not bring about: a cache
 // lists where an API server does not stream the list to its watch, and an Event that repeats within
 // minutes is counted up.
-func rarely(p permission, used map[permission]bool) bool {
-	return p.verb == "list" && used[permission{p.group, p.resource, "watch"}] ||
+func rarely(account string, p permission, used map[permissionOf]bool) bool {
+	return p.Verb == "list" && used[permissionOf{account, permission{p.Group, p.Resource, "watch"}}] ||
 		p == permission{"events.k8s.io", "events", "patch"}
 }
 
@@ -93,17 +139,16 @@ func grantedBy(ctx context.Context, name string) ([]permission, error) {
 	return all, nil
 }
 
-// usedBy is what the operator has done under these accounts, by the API server's audit log.
-func usedBy(accounts ...string) (map[permission]bool, error) {
-	used := map[permission]bool{}
-	err := eachRequest(accounts, func(r request) {
+// usedBy adds what the operator has done under these accounts, by the API server's audit log, as
+// the first one's.
+func usedBy(used map[permissionOf]bool, account string, others ...string) error {
+	return eachRequest(append(others, account), func(r request) {
 		resource := r.ObjectRef.Resource
 		if r.ObjectRef.Subresource != "" {
 			resource += "/" + r.ObjectRef.Subresource
 		}
-		used[permission{r.ObjectRef.APIGroup, resource, r.Verb}] = true
+		used[permissionOf{account, permission{r.ObjectRef.APIGroup, resource, r.Verb}}] = true
 	})
-	return used, err
 }
 
 // noWorkWasDenied is an error for what the operator asked for and its own admission policies
