@@ -5,6 +5,7 @@
 //   - decode: parsing the body of a webhook into an Event (event.go)
 //   - challenge: the answer by which Zoom validates an endpoint
 //   - oauth: obtaining, refreshing and revoking the tokens of an OAuth app
+//   - grants: tokens that no customer consents to, of the app itself and of an account
 //   - api: the REST API, for the user whom a token belongs to
 //   - ids: the form of account and user ids
 //

@@ -82,6 +82,14 @@ var calls = map[string]func(context.Context, *zoom.OAuth) error{
 		return err
 	},
 	"Revoke": func(ctx context.Context, o *zoom.OAuth) error { return o.Revoke(ctx, accessToken) },
+	"ClientToken": func(ctx context.Context, o *zoom.OAuth) error {
+		_, err := o.ClientToken(ctx)
+		return err
+	},
+	"AccountToken": func(ctx context.Context, o *zoom.OAuth) error {
+		_, err := o.AccountToken(ctx, "AccT_1")
+		return err
+	},
 	"Me": func(ctx context.Context, o *zoom.OAuth) error {
 		_, err := o.Me(ctx, accessToken, "")
 		return err
@@ -204,6 +212,14 @@ func TestTokenRequests(t *testing.T) {
 		"a refresh": {
 			func() error { _, err := o.Refresh(t.Context(), refreshToken); return err },
 			url.Values{"path": {"/oauth/token"}, "grant_type": {"refresh_token"}, "refresh_token": {refreshToken}},
+		},
+		"a token of the app": {
+			func() error { _, err := o.ClientToken(t.Context()); return err },
+			url.Values{"path": {"/oauth/token"}, "grant_type": {"client_credentials"}},
+		},
+		"a token of an account": {
+			func() error { _, err := o.AccountToken(t.Context(), "AccT_1"); return err },
+			url.Values{"path": {"/oauth/token"}, "grant_type": {"account_credentials"}, "account_id": {"AccT_1"}},
 		},
 		"a revocation": {
 			func() error { return o.Revoke(t.Context(), accessToken) },

@@ -129,7 +129,8 @@ func uuidOf(segment string) string {
 
 // sees reports whether a consent lets its app see a meeting, and otherwise answers. s.mu is held.
 func (s *Server) sees(w http.ResponseWriter, r *http.Request, g *grant, m Meeting) bool {
-	if m.Account.ID != g.accountID || !s.apps[g.clientID].AdminManaged && m.Host.ID != g.userID {
+	app := s.apps[g.clientID]
+	if m.Account.ID != g.accountID || !app.AdminManaged && app.AccountID == "" && m.Host.ID != g.userID {
 		restError(http.StatusBadRequest, 1010, "User does not belong to this account: "+Mark+".")(w, r)
 		return false
 	}
@@ -204,6 +205,10 @@ func (s *Server) list(w http.ResponseWriter, r *http.Request) {
 	defer s.mu.Unlock()
 	g := s.permitted(w, r, listScopes)
 	if g == nil {
+		return
+	}
+	if g.userID == "" {
+		noSuchUser(w, r)
 		return
 	}
 	query, now := r.URL.Query(), s.config.Clock.Now()

@@ -50,8 +50,13 @@ type App struct {
 	// ClientSecrets are accepted, each: there are two while one is being rotated.
 	ClientSecrets []string
 
-	// RedirectURLs are where consents may return to, compared letter by letter.
+	// RedirectURLs are where consents may return to, compared letter by letter. A Server-to-Server
+	// app needs none.
 	RedirectURLs []string
+
+	// AccountID makes it a Server-to-Server app of this account: it has no customers, and its token
+	// is one of the account, with the Scopes.
+	AccountID string
 
 	// Scopes are what a consent grants from now on. Tokens of earlier consents keep theirs.
 	Scopes []string
@@ -122,8 +127,9 @@ type Server struct {
 // Register adds an app, or changes the one with the same client ID: other scopes, another secret.
 // Consents stay.
 func (s *Server) Register(app App) error {
-	if app.ClientID == "" || len(app.ClientSecrets) == 0 || slices.Contains(app.ClientSecrets, "") || len(app.RedirectURLs) == 0 {
-		return errors.New("zoomtest: an app needs a client ID, client secrets and redirect URLs")
+	if app.ClientID == "" || len(app.ClientSecrets) == 0 || slices.Contains(app.ClientSecrets, "") ||
+		(len(app.RedirectURLs) == 0) != (app.AccountID != "") {
+		return errors.New("zoomtest: an app needs a client ID, client secrets, and either redirect URLs or an account")
 	}
 	app.ClientSecrets = slices.Clone(app.ClientSecrets)
 	app.RedirectURLs = slices.Clone(app.RedirectURLs)

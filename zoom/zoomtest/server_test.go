@@ -979,6 +979,7 @@ func TestServerRefuses(t *testing.T) {
 		"no client secret": func(a *zoomtest.App) { a.ClientSecrets = nil },
 		"an empty secret":  func(a *zoomtest.App) { a.ClientSecrets = []string{"s", ""} },
 		"no redirect URL":  func(a *zoomtest.App) { a.RedirectURLs = nil },
+		"an account too":   func(a *zoomtest.App) { a.AccountID = "AccT_1" },
 	} {
 		t.Run(name, func(t *testing.T) {
 			app := good

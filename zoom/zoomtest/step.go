@@ -24,6 +24,12 @@ const (
 	// StepRefresh spends a refresh token.
 	StepRefresh Step = "refresh"
 
+	// StepClientToken asks for a token of the app itself.
+	StepClientToken Step = "client token"
+
+	// StepAccountToken asks for a token of a Server-to-Server app.
+	StepAccountToken Step = "account token"
+
 	// StepMe asks for the user of an access token.
 	StepMe Step = "me"
 

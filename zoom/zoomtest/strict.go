@@ -9,11 +9,13 @@ import (
 )
 
 // formParameters are what each request to the authorization server may have in its body, by RFC
-// 6749 (4.1.3 and 6), RFC 7636 and RFC 7009.
+// 6749 (4.1.3, 4.4.2 and 6), RFC 7636, RFC 7009 and, of a Server-to-Server app, Zoom's documentation.
 var formParameters = map[string][]string{
-	"authorization_code": {"grant_type", "code", "redirect_uri", "code_verifier"},
-	"refresh_token":      {"grant_type", "refresh_token"},
-	"revoke":             {"token"},
+	"authorization_code":  {"grant_type", "code", "redirect_uri", "code_verifier"},
+	"refresh_token":       {"grant_type", "refresh_token"},
+	"client_credentials":  {"grant_type"},
+	"account_credentials": {"grant_type", "account_id"},
+	"revoke":              {"token"},
 }
 
 // unnamed reports whether the User-Agent of a request is missing, or Go's default.

@@ -30,10 +30,14 @@ func (s *Server) token(w http.ResponseWriter, r *http.Request) {
 	case "refresh_token":
 		defer s.flight(r.FormValue("refresh_token"))()
 		s.step(StepRefresh, s.strictly("refresh_token", s.rotate))(w, r)
+	case "client_credentials":
+		s.step(StepClientToken, s.strictly("client_credentials", s.clientToken))(w, r)
+	case "account_credentials":
+		s.step(StepAccountToken, s.strictly("account_credentials", s.accountToken))(w, r)
 	case "":
 		s.strictly("token", (&refusal{http.StatusBadRequest, "invalid_request", "missing grant type", 4706}).answer)(w, r)
 	default:
-		(&refusal{http.StatusBadRequest, "unsupported_grant_type", "unsupported grant type", 4705}).write(w)
+		unsupportedGrant.write(w)
 	}
 }
 
@@ -191,24 +195,31 @@ func (s *Server) issue(g *grant) object {
 	if s.apps[g.clientID].OneAccessToken {
 		maps.DeleteFunc(s.access, func(_ string, t *accessToken) bool { return t.grant == g })
 	}
-	scaled := func(d time.Duration) time.Duration { return time.Duration(float64(d) / s.config.Scale) }
-	// Zoom's answers say 3599 as a rule.
-	expiresIn := max(1, int64(scaled(accessTokenLifetime-time.Second)/time.Second))
-	access, refresh := newToken("access"), newToken("refresh")
-	now := s.config.Clock.Now()
-	s.access[access] = &accessToken{
-		grant: g, expires: now.Add(max(scaled(accessTokenLifetime), time.Duration(expiresIn)*time.Second)),
-	}
+	answer, refresh := s.issueAccess(g), newToken("refresh")
 	s.issued++
-	s.refresh[refresh] = &refreshToken{grant: g, number: s.issued, expires: now.Add(scaled(refreshTokenLifetime))}
-	answer := object{
-		"access_token": access, "token_type": "bearer", "refresh_token": refresh,
-		"expires_in": expiresIn, "scope": strings.Join(g.scopes, " "),
+	s.refresh[refresh] = &refreshToken{grant: g, number: s.issued, expires: s.config.Clock.Now().Add(s.scaled(refreshTokenLifetime))}
+	answer["refresh_token"] = refresh
+	return answer
+}
+
+// issueAccess makes an access token. s.mu is held.
+func (s *Server) issueAccess(g *grant) object {
+	// Zoom's answers say 3599 as a rule.
+	expiresIn := max(1, int64(s.scaled(accessTokenLifetime-time.Second)/time.Second))
+	access := newToken("access")
+	s.access[access] = &accessToken{
+		grant:   g,
+		expires: s.config.Clock.Now().Add(max(s.scaled(accessTokenLifetime), time.Duration(expiresIn)*time.Second)),
 	}
+	answer := object{"access_token": access, "token_type": "bearer", "expires_in": expiresIn, "scope": strings.Join(g.scopes, " ")}
 	if s.config.APIURL != "" {
 		answer["api_url"] = s.config.APIURL
 	}
 	return answer
+}
+
+func (s *Server) scaled(d time.Duration) time.Duration {
+	return time.Duration(float64(d) / s.config.Scale)
 }
 
 // live finds an access token that is still good. s.mu is held.
@@ -234,8 +245,8 @@ func (s *Server) revoke(w http.ResponseWriter, r *http.Request) {
 		(&refusal{http.StatusBadRequest, "invalid_grant", "Invalid Token!", 0}).write(w)
 		return
 	}
-	if !dead {
-		s.uninstall(r.Context(), g.installation)
+	if !dead && !s.uninstall(r.Context(), g.installation) {
+		s.end(g, 0) // of a token that no consent is behind
 	}
 	writeJSON(w, object{"status": "success"})
 }
@@ -257,6 +268,8 @@ func (s *Server) me(w http.ResponseWriter, r *http.Request) {
 	case !slices.ContainsFunc(profileScopes, func(scope string) bool { return slices.Contains(g.scopes, scope) }):
 		restError(http.StatusBadRequest, 4711,
 			"Invalid access token, does not contain scopes:[user:read:user, user:read:user:admin].")(w, r)
+	case g.userID == "":
+		noSuchUser(w, r)
 	default:
 		first, last, _ := strings.Cut(g.login.User.Name, " ")
 		writeJSON(w, object{
