@@ -1,14 +1,17 @@
 package zoom
 
 import (
+	"bytes"
 	"cmp"
 	"context"
+	"encoding/json"
 	"errors"
 	"fmt"
 	"net/http"
 	"net/url"
 	"regexp"
 	"strings"
+	"time"
 )
 
 // User is the user who consented. The names and e-mails in Zoom's answer are not decoded.
@@ -49,24 +52,61 @@ func (o *OAuth) me(ctx context.Context, accessToken, apiURL string) (*User, erro
 // get reads a resource of the REST API, whose codes are restCodes and these. A body that is no
 // object, as one that was cut off, is an error.
 func (o *OAuth) get(ctx context.Context, path, accessToken, apiURL string, codes ...map[string]error) (answer, error) {
-	ctx, cancel := context.WithTimeout(ctx, answerTimeout)
+	return o.rest(ctx, restRequest{method: http.MethodGet, path: path, timeout: answerTimeout}, &Token{AccessToken: accessToken, APIURL: apiURL}, codes...)
+}
+
+// restRequest is a request to the REST API.
+type restRequest struct {
+	method  string
+	path    string         // with the query
+	body    map[string]any // sent as JSON, if there is any
+	timeout time.Duration
+	words   []string // those that a refusal may name
+}
+
+// rest makes a request to the REST API, the codes of which are restCodes and these. An answer
+// without a body is one to a request that changes something.
+func (o *OAuth) rest(ctx context.Context, r restRequest, token *Token, codes ...map[string]error) (answer, error) {
+	ctx, cancel := context.WithTimeout(ctx, r.timeout)
 	defer cancel()
-	req, err := http.NewRequestWithContext(ctx, http.MethodGet, o.apiBase(apiURL)+path, http.NoBody)
+	var body []byte
+	if r.body != nil {
+		var err error
+		if body, err = json.Marshal(r.body); err != nil {
+			return answer{}, fmt.Errorf("%w: %w", ErrNotSent, err)
+		}
+	}
+	req, err := http.NewRequestWithContext(ctx, r.method, o.apiBase(token.APIURL)+r.path, bytes.NewReader(body))
 	if err != nil {
 		return answer{}, fmt.Errorf("%w: %w", ErrNotSent, err)
 	}
-	req.Header.Set("Authorization", "Bearer "+accessToken)
+	if body != nil {
+		req.Header.Set("Content-Type", "application/json")
+	}
+	req.Header.Set("Authorization", "Bearer "+token.AccessToken)
 	status, header, body, err := o.do(req)
 	if err != nil {
 		return answer{}, err
 	}
-	classes := append([]map[string]error{restCodes, accessCodes}, codes...)
-	if status != http.StatusOK {
+	a, err := readREST(r.method, status, header, body, append([]map[string]error{restCodes, accessCodes}, codes...))
+	if errors.Is(err, ErrEventName) || errors.Is(err, ErrEventScope) {
+		err = &EventsError{Events: quoted(body, r.words), refusal: err}
+	}
+	return a, err
+}
+
+func readREST(method string, status int, header http.Header, body []byte, classes []map[string]error) (answer, error) {
+	success := status == http.StatusOK || method != http.MethodGet && 200 <= status && status <= 299
+	if !success {
 		err := refusal(status, header, body, classes...)
 		if e, ok := errors.AsType[*StatusError](err); ok && e.Status == http.StatusUnauthorized {
 			err = ErrToken
 		}
 		return answer{}, err
+	}
+	date, _ := http.ParseTime(header.Get("Date")) // the zero time, if it is none
+	if method != http.MethodGet && len(body) == 0 {
+		return answer{date: date.UTC()}, nil
 	}
 	fields, ok := parseObject(body)
 	if class := classOf(errorCodes(body), classes...); class != nil && fields["id"] == nil {
@@ -75,7 +115,6 @@ func (o *OAuth) get(ctx context.Context, path, accessToken, apiURL string, codes
 	if !ok {
 		return answer{}, errUnusable
 	}
-	date, _ := http.ParseTime(header.Get("Date")) // the zero time, if it is none
 	return answer{object: object{fields: fields}, date: date.UTC()}, nil
 }
 

@@ -1,5 +1,5 @@
-// Package zoom speaks Zoom's wire protocol: webhooks, OAuth, and the one request to the REST API
-// that this project makes.
+// Package zoom speaks Zoom's wire protocol: webhooks, OAuth, and the requests to the REST API that
+// this project makes.
 //
 //   - signature: verifying that Zoom sent a webhook
 //   - decode: parsing the body of a webhook into an Event (event.go)
@@ -7,6 +7,8 @@
 //   - oauth: obtaining, refreshing and revoking the tokens of an OAuth app
 //   - grants: tokens that no customer consents to, of the app itself and of an account
 //   - api: the REST API, for the user whom a token belongs to
+//   - read, planned: the REST API, for what it knows of meetings
+//   - subscriptions: the REST API, for the subscriptions by which Zoom sends events
 //   - ids: the form of account and user ids
 //
 // The package makes no decisions: it does not import Kubernetes, keeps no state and reads no clock.

@@ -38,6 +38,11 @@ func NewServer(config ServerConfig) (*Server, error) {
 	s.mux.HandleFunc("POST /oauth/token", s.token)
 	s.mux.HandleFunc("POST /oauth/revoke", s.step(StepRevoke, s.strictly("revoke", s.revoke)))
 	s.mux.HandleFunc("GET /v2/users/me", s.step(StepMe, s.named("me", s.me)))
+	s.mux.HandleFunc("POST "+subscriptions, s.step(StepCreateSubscription, s.accepting("subscription", s.createSubscription)))
+	s.mux.HandleFunc("GET "+subscriptions, s.step(StepListSubscriptions, s.accepting("subscription", s.listSubscriptions)))
+	s.mux.HandleFunc("DELETE "+subscriptions, s.step(StepUnsubscribe, s.accepting("subscription", s.unsubscribe)))
+	s.mux.HandleFunc("PATCH "+subscriptions+"/{id}", s.step(StepSubscribe, s.accepting("subscription", s.subscribe)))
+	s.mux.HandleFunc("DELETE "+subscriptions+"/{id}", s.step(StepDeleteSubscription, s.accepting("subscription", s.deleteSubscription)))
 	return s, nil
 }
 

@@ -86,10 +86,19 @@ type App struct {
 	// 9207, or an unknown parameter.
 	Callback map[string]string
 
+	// NamesEvents has a refusal of events say which it is about. Zoom does not document whether it
+	// does.
+	NamesEvents bool
+
+	// KeepsSubscribers leaves customers who remove the app in its event subscriptions. Zoom does not
+	// document whether it takes them out.
+	KeepsSubscribers bool
+
 	// DeauthorizationForm is that of app_deauthorized.
 	DeauthorizationForm DeauthorizationForm
 
-	// Webhooks sends app_deauthorized when the app is removed; nothing is sent without it.
+	// Webhooks sends app_deauthorized when the app is removed, and validates the URLs of event
+	// subscriptions that are created; without it nothing is sent, and no URL is valid.
 	Webhooks *Zoom
 }
 
@@ -103,8 +112,8 @@ const (
 
 // Server is Zoom's web site and REST API, as far as consents, tokens and the reads of meetings go:
 // an http.Handler with the consent page at GET /oauth/authorize, POST /oauth/token, POST
-// /oauth/revoke, GET /v2/users/me, GET /v2/users/me/meetings, GET /v2/past_meetings/{uuid} and GET
-// /v2/meetings/{number}. A request is answered by what is registered, consented, planned and held
+// /oauth/revoke, GET /v2/users/me, GET /v2/users/me/meetings, GET /v2/past_meetings/{uuid}, GET
+// /v2/meetings/{number}, and event subscriptions at /v2/marketplace/app. A request is answered by what is registered, consented, planned and held
 // at the time, or by a Fault. Its methods may be used concurrently.
 type Server struct {
 	config ServerConfig
@@ -120,6 +129,7 @@ type Server struct {
 	held    []*held
 	planned []planned
 	pages   map[string]page
+	subs    []*Subscription
 	faults  map[Step][]*injected
 	stats   Stats
 }
@@ -183,6 +193,7 @@ func (s *Server) uninstall(ctx context.Context, removed installation) bool {
 	for at, g := range s.grants {
 		if at == removed || app.AdminManaged && at.clientID == removed.clientID && at.accountID == removed.accountID {
 			s.end(g, 0)
+			s.leaves(at)
 		}
 	}
 	if app.Webhooks != nil {
@@ -194,6 +205,20 @@ func (s *Server) uninstall(ctx context.Context, removed installation) bool {
 		app.Webhooks.background(func() { app.Webhooks.Deliver(ctx, e) })
 	}
 	return true
+}
+
+// leaves takes a customer who removed the app out of its subscriptions. s.mu is held.
+func (s *Server) leaves(removed installation) {
+	if s.apps[removed.clientID].KeepsSubscribers {
+		return
+	}
+	for _, sub := range s.subs {
+		if sub.clientID == removed.clientID {
+			sub.Members = slices.DeleteFunc(sub.Members, func(m string) bool {
+				return m == removed.accountID+"/"+removed.userID || m == removed.accountID && !s.authorized(removed.clientID, m, "")
+			})
+		}
+	}
 }
 
 // end makes a consent's tokens dead, once. s.mu is held.

@@ -42,6 +42,21 @@ const (
 	// StepList lists the meetings of a user.
 	StepList Step = "list"
 
+	// StepCreateSubscription creates an event subscription.
+	StepCreateSubscription Step = "create subscription"
+
+	// StepListSubscriptions lists those of a customer.
+	StepListSubscriptions Step = "list subscriptions"
+
+	// StepSubscribe adds customers to one.
+	StepSubscribe Step = "subscribe"
+
+	// StepUnsubscribe takes customers out of one.
+	StepUnsubscribe Step = "unsubscribe"
+
+	// StepDeleteSubscription deletes one.
+	StepDeleteSubscription Step = "delete subscription"
+
 	// StepRevoke uninstalls the app.
 	StepRevoke Step = "revoke"
 )
