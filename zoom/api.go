@@ -10,6 +10,7 @@ import (
 	"net/http"
 	"net/url"
 	"regexp"
+	"slices"
 	"strings"
 	"time"
 )
@@ -89,10 +90,30 @@ func (o *OAuth) rest(ctx context.Context, r restRequest, token *Token, codes ...
 		return answer{}, err
 	}
 	a, err := readREST(r.method, status, header, body, append([]map[string]error{restCodes, accessCodes}, codes...))
-	if errors.Is(err, ErrEventName) || errors.Is(err, ErrEventScope) {
-		err = &EventsError{Events: quoted(body, r.words), refusal: err}
+	if named := quoted(body, r.words); len(named) > 0 && (errors.Is(err, ErrEventName) || errors.Is(err, ErrEventScope)) {
+		err = fmt.Errorf("%w: %w", err, EventsError(named))
 	}
 	return a, err
+}
+
+// EventsError goes with ErrEventName and ErrEventScope, and has the events that Zoom's answer names
+// of those that were asked for. It is not documented that it names any.
+type EventsError []string
+
+func (e EventsError) Error() string { return strings.Join(e, ", ") }
+
+// quoted are those of the words that an answer names.
+func quoted(body []byte, words []string) (named []string) {
+	text := strings.FieldsFunc(string(body), func(r rune) bool { return (r < 'a' || r > 'z') && (r < '0' || r > '9') && r != '_' && r != '.' })
+	for i := range text {
+		text[i] = strings.Trim(text[i], ".")
+	}
+	for _, word := range words {
+		if slices.Contains(text, word) {
+			named = append(named, word)
+		}
+	}
+	return named
 }
 
 func readREST(method string, status int, header http.Header, body []byte, classes []map[string]error) (answer, error) {

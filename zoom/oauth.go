@@ -60,6 +60,12 @@ var (
 	// not permitted access.
 	ErrHost = errors.New("the host is unknown to Zoom in this account, or access is not permitted")
 
+	// ErrEventName means that Zoom has no event of one of the names.
+	ErrEventName = errors.New("there is no event of such a name at Zoom")
+
+	// ErrEventScope means that the app has not selected the scope that one of the events needs.
+	ErrEventScope = errors.New("the app lacks the scope that an event needs")
+
 	// ErrNotSent means that not a byte of the request reached Zoom, so that no code and no token
 	// was spent: the name did not resolve, the dial was refused or timed out, a proxy refused the
 	// CONNECT, or TLS failed, for instance because the certificate is not trusted.

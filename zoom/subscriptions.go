@@ -19,12 +19,6 @@ var (
 	// creates a subscription.
 	ErrEndpoint = errors.New("the webhook URL could not be validated by Zoom")
 
-	// ErrEventName means that Zoom has no event of one of the names.
-	ErrEventName = errors.New("there is no event of such a name at Zoom")
-
-	// ErrEventScope means that the app has not selected the scope that one of the events needs.
-	ErrEventScope = errors.New("the app lacks the scope that an event needs")
-
 	// ErrEventRole means that one of the users may not receive one of the events.
 	ErrEventRole = errors.New("a user may not receive one of the events")
 
@@ -36,25 +30,6 @@ var (
 	// one that was made in the build flow may not.
 	ErrNoSubscription = errors.New("there is no such event subscription that the API may change")
 )
-
-// EventsError is a refusal that is about some of the events. It wraps ErrEventName or
-// ErrEventScope.
-type EventsError struct {
-	// Events are those that Zoom's answer names, of those that were asked for. It is not documented
-	// that it names any.
-	Events []string
-
-	refusal error
-}
-
-func (e *EventsError) Error() string {
-	if len(e.Events) == 0 {
-		return e.refusal.Error()
-	}
-	return e.refusal.Error() + ": " + strings.Join(e.Events, ", ")
-}
-
-func (e *EventsError) Unwrap() error { return e.refusal }
 
 // The scopes of a subscription: whom its events are of.
 const (
@@ -116,10 +91,11 @@ func (o *OAuth) CreateSubscription(ctx context.Context, token *Token, s Subscrip
 }
 
 // Subscriptions reads the subscriptions of an app that a user of an account, or the account, is
-// subscribed to: of scope ScopeUser or ScopeAccount. Zoom has no list of all.
+// subscribed to: of scope ScopeUser or ScopeAccount. Zoom has no list of all. It is not nil without
+// an error.
 func (o *OAuth) Subscriptions(ctx context.Context, token *Token, scope, accountID, userID string) ([]Subscription, error) {
 	query := url.Values{"user_id": {userID}, "account_id": {accountID}, "subscription_scope": {scope}, "page_size": {strconv.Itoa(pageSize)}}
-	var list []Subscription
+	list := []Subscription{}
 	for range maxSubscriptionPages {
 		answer, err := o.rest(ctx, restRequest{method: http.MethodGet, path: subscriptions + "?" + query.Encode(), timeout: answerTimeout}, token, byIDCodes)
 		items, ok := answer.objects("event_subscriptions")
@@ -185,20 +161,6 @@ func (o *OAuth) DeleteSubscription(ctx context.Context, token *Token, id string)
 		return fmt.Errorf("zoom: deleting an event subscription: %w", err)
 	}
 	return nil
-}
-
-// quoted are those of the words that an answer names.
-func quoted(body []byte, words []string) (named []string) {
-	text := strings.FieldsFunc(string(body), func(r rune) bool { return (r < 'a' || r > 'z') && (r < '0' || r > '9') && r != '_' && r != '.' })
-	for i := range text {
-		text[i] = strings.Trim(text[i], ".")
-	}
-	for _, word := range words {
-		if slices.Contains(text, word) {
-			named = append(named, word)
-		}
-	}
-	return named
 }
 
 // EventScope is the scope that an app has to select for an event, in the form of a user-managed

@@ -123,9 +123,9 @@ func TestRefusalsOfSubscriptions(t *testing.T) {
 			token := &zoom.Token{AccessToken: accessToken}
 			_, create := o.CreateSubscription(t.Context(), token, zoom.Subscription{Events: events}, zoom.Subscribers{AccountID: "a"})
 			by := o.Subscribe(t.Context(), token, "s", zoom.Subscribers{AccountID: "a"})
-			named := &zoom.EventsError{}
-			if errors.As(create, &named); !slices.Equal(named.Events, tt.named) {
-				t.Errorf("the events %q are named, want %q", named.Events, tt.named)
+			named, _ := errors.AsType[zoom.EventsError](create)
+			if !slices.Equal(named, tt.named) {
+				t.Errorf("the events %q are named, want %q", named, tt.named)
 			}
 			for err, want := range map[error]error{create: tt.create, by: tt.by} {
 				silent(t, err)

@@ -9,6 +9,8 @@ import (
 	"slices"
 	"sync"
 	"time"
+
+	"github.com/zoom-operator/zoom-operator/zoom"
 )
 
 // ServerConfig is the users of a Server, and how fast its tokens expire.
@@ -221,6 +223,17 @@ func (s *Server) leaves(removed installation) {
 	}
 }
 
+// authorized says whether the user has the app, or without a user any one of the account. s.mu is
+// held.
+func (s *Server) authorized(clientID, accountID, userID string) bool {
+	for in := range s.grants {
+		if in.clientID == clientID && in.accountID == accountID && (userID == "" || in.userID == userID) {
+			return true
+		}
+	}
+	return false
+}
+
 // end makes a consent's tokens dead, once. s.mu is held.
 func (s *Server) end(g *grant, code int) {
 	if g.dead {
@@ -291,6 +304,17 @@ type held struct {
 	Instance
 
 	end time.Time // zero while it is being held
+}
+
+// Subscription is an event subscription as the Server has it.
+type Subscription struct {
+	zoom.Subscription
+
+	// Members are who is subscribed, each an account, or an account and a user with a slash between
+	// them, sorted.
+	Members []string
+
+	clientID string
 }
 
 // Outcome is how a refresh ended.

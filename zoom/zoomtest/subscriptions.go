@@ -14,17 +14,6 @@ import (
 
 const subscriptions = "/v2/marketplace/app/event_subscription"
 
-// Subscription is an event subscription as the Server has it.
-type Subscription struct {
-	zoom.Subscription
-
-	// Members are who is subscribed, each an account, or an account and a user with a slash between
-	// them, sorted.
-	Members []string
-
-	clientID string
-}
-
 // BuildFlow is what a developer does in an app's build flow: a subscription with these events, for
 // all who have installed the app.
 func (s *Server) BuildFlow(clientID, name, url string, events ...string) {
@@ -80,17 +69,6 @@ func (s *Server) receives(sub *Subscription, of Login) bool {
 		return slices.Contains(sub.Members, of.Account.ID) && s.authorized(sub.clientID, of.Account.ID, "")
 	}
 	return slices.Contains(sub.Members, of.Account.ID+"/"+of.User.ID) && s.authorized(sub.clientID, of.Account.ID, of.User.ID)
-}
-
-// authorized says whether the user has the app, or without a user any one of the account. s.mu is
-// held.
-func (s *Server) authorized(clientID, accountID, userID string) bool {
-	for in := range s.grants {
-		if in.clientID == clientID && in.accountID == accountID && (userID == "" || in.userID == userID) {
-			return true
-		}
-	}
-	return false
 }
 
 // eventScopes are the scopes that allow an event, each; nil when there is no such event.
@@ -368,4 +346,12 @@ func (s *Server) deleteSubscription(w http.ResponseWriter, r *http.Request) {
 	}
 	s.subs = slices.DeleteFunc(s.subs, func(other *Subscription) bool { return other == sub })
 	w.WriteHeader(http.StatusNoContent)
+}
+
+// to is a Zoom of the same app that sends to another endpoint. What it delivers is in the log of
+// this one.
+func (z *Zoom) to(endpoint string) (*Zoom, error) {
+	config := z.config
+	config.Endpoint, config.SecretToken, config.Observe = endpoint, z.secret(), z.log
+	return New(config)
 }

@@ -177,9 +177,9 @@ func TestSubscriptionsAreRefused(t *testing.T) {
 			if err == nil || tt.want != nil && !errors.Is(err, tt.want) {
 				t.Errorf("%v, want %v", err, tt.want)
 			}
-			named := &zoom.EventsError{}
-			if errors.As(err, &named); !slices.Equal(named.Events, tt.events) {
-				t.Errorf("the events %q are named, want %q", named.Events, tt.events)
+			named, _ := errors.AsType[zoom.EventsError](err)
+			if !slices.Equal(named, tt.events) {
+				t.Errorf("the events %q are named, want %q", named, tt.events)
 			}
 			if strings.Contains(fmt.Sprint(err), zoomtest.Mark) || len(s.Subscriptions("cLiEnT")) != 0 {
 				t.Errorf("%v, subscriptions %+v", err, s.Subscriptions("cLiEnT"))

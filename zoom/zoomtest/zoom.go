@@ -33,7 +33,6 @@
 //   - server: a Server, its users, apps and installations, and its Stats
 //   - consent: the consent page
 //   - token: the token endpoint, revocation, and the REST API
-//   - grants: tokens that no customer consents to
 //   - reads, planned: what the REST API knows of meetings
 //   - subscriptions: event subscriptions that are made by the REST API
 //   - step: the kinds of request, and a Fault at each
@@ -151,14 +150,6 @@ func (z *Zoom) secret() string {
 	z.mu.Lock()
 	defer z.mu.Unlock()
 	return z.secretToken
-}
-
-// to is a Zoom of the same app that sends to another endpoint. What it delivers is in the log of
-// this one.
-func (z *Zoom) to(endpoint string) (*Zoom, error) {
-	config := z.config
-	config.Endpoint, config.SecretToken, config.Observe = endpoint, z.secret(), z.log
-	return New(config)
 }
 
 // Clock is a source of time. A test whose endpoint has a fake clock passes the same one here.
