@@ -1,8 +1,8 @@
 // Package controllers runs the reconcilers of apps, installations and meetings. They turn what is
 // recorded into status, record Events about changes, and remove what is no longer kept.
 //
-// Each has a package of its own, app, installation, imports, meeting and endcheck, and none knows
-// another. Every one observes, decides, acts and reports; what it decides is a pure function of
+// Each has a package of its own, app, installation, imports, meeting, endcheck and subscriptions,
+// and none knows another. Every one observes, decides, acts and reports; what it decides is a pure function of
 // what was observed and of the time. What two of them share is below internal.
 package controllers
 
@@ -21,6 +21,7 @@ import (
 	"github.com/zoom-operator/zoom-operator/controllers/internal/proof"
 	"github.com/zoom-operator/zoom-operator/controllers/internal/zoomcalls"
 	"github.com/zoom-operator/zoom-operator/controllers/meeting"
+	"github.com/zoom-operator/zoom-operator/controllers/subscriptions"
 
 	"k8s.io/apimachinery/pkg/labels"
 	ctrl "sigs.k8s.io/controller-runtime"
@@ -104,6 +105,13 @@ func SetupWithManager(mgr ctrl.Manager, o Options) error {
 	checks := &endcheck.Reconciler{Client: mgr.GetClient(), Live: mgr.GetAPIReader(), Zoom: zoom.NewHTTPClient(), Clouds: o.Clouds, Now: o.Now, Calls: calls}
 	if err := checks.SetupWithManager(mgr); err != nil {
 		return fmt.Errorf("the controller that checks live meetings: %w", err)
+	}
+	subscriber := &subscriptions.Reconciler{
+		Client: mgr.GetClient(), Live: mgr.GetAPIReader(), Events: events, Zoom: zoom.NewHTTPClient(), Clouds: o.Clouds, Calls: calls,
+		ExternalURL: o.ExternalURL, Served: served, Now: o.Now,
+	}
+	if err := subscriber.SetupWithManager(mgr); err != nil {
+		return fmt.Errorf("the controller of event subscriptions: %w", err)
 	}
 	return mgr.Add(manager.RunnableFunc(objects.while(mgr.GetCache())))
 }

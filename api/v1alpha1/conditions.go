@@ -71,6 +71,20 @@ const (
 	// True: VerificationTokenAccepted. False: SignatureRequired.
 	ConditionLegacyVerification = "LegacyVerification"
 
+	// ConditionEventsSubscribed says what became of spec.eventSubscription.
+	//
+	// Of a ZoomApp, which has it while there is one, or one is still to be deleted: whether the
+	// subscription is there at Zoom as it is declared.
+	//
+	// True: Subscribed. False: EndpointNotReached, EventUnknown, EventScopeMissing,
+	// SubscriptionRefused, Unsubscribing. Unknown: NoCustomers, Subscribing.
+	//
+	// Of a ZoomInstallation, which has it only while it is False: Zoom does not let the app
+	// subscribe this customer.
+	//
+	// False: EventNotPermitted, NotSubscribed.
+	ConditionEventsSubscribed = "EventsSubscribed"
+
 	// ConditionClientIDHeld says whether the app has the use of its client ID, which only one
 	// ZoomApp has at a time, see spec.clientID. While it is not True, Zoom is asked for nothing in
 	// the app's name, whatever the other conditions say.
@@ -160,6 +174,45 @@ const (
 	// ReasonNeverValidated means that no validation has been seen: the URL is not in Zoom's build
 	// flow yet, or was validated before this ZoomApp existed.
 	ReasonNeverValidated = "NeverValidated"
+)
+
+// Reasons of the condition EventsSubscribed.
+const (
+	// ReasonSubscribed means that the event subscription is there at Zoom, with the declared
+	// events, and sends them to status.webhookURL.
+	ReasonSubscribed = "Subscribed"
+	// ReasonNoCustomers means that no customer has the app yet. The subscription is made with the
+	// first consent, since Zoom shows one only to who is subscribed.
+	ReasonNoCustomers = "NoCustomers"
+	// ReasonSubscribing means that the subscription is not made yet: Zoom has not answered, or
+	// condition Ready says why the operator asks Zoom for nothing.
+	ReasonSubscribing = "Subscribing"
+	// ReasonUnsubscribing means that eventSubscription was taken away, and that Zoom has not
+	// deleted yet what the operator made. It is tried again by itself.
+	ReasonUnsubscribing = "Unsubscribing"
+	// ReasonEndpointNotReached means that Zoom could not validate the webhook URL: it does not reach
+	// it, or the secret token in the app's Secret is another one than Zoom's. It is tried again
+	// after a minute, later every quarter of an hour, and at once with the annotation
+	// zoom-operator.io/retry=now.
+	ReasonEndpointNotReached = "EndpointNotReached"
+	// ReasonEventUnknown means that Zoom has no event of one of the names in
+	// eventSubscription.events; the message names them. Correct it.
+	ReasonEventUnknown = "EventUnknown"
+	// ReasonEventScopeMissing means that the app at Zoom lacks the scope that one of the events
+	// needs; the message names it where it is known. Add the scope under Scopes in Zoom's build
+	// flow, or leave the event out. It is tried again every quarter of an hour, and at once with the
+	// annotation zoom-operator.io/retry=now.
+	ReasonEventScopeMissing = "EventScopeMissing"
+	// ReasonEventNotPermitted means that Zoom does not let the user, or the account, who consented
+	// receive one of the events, by their role or plan. Other customers are not concerned.
+	ReasonEventNotPermitted = "EventNotPermitted"
+	// ReasonSubscriptionRefused means that Zoom does not let the app manage its event subscriptions,
+	// for another cause, which the message names as far as it is known.
+	ReasonSubscriptionRefused = "SubscriptionRefused"
+	// ReasonNotSubscribed means that Zoom says that the customer has not authorized the app, so
+	// that nothing of theirs is sent. If they have removed it, the next refresh of the token shows
+	// it. It is tried again every hour.
+	ReasonNotSubscribed = "NotSubscribed"
 )
 
 // Conditions of a ZoomInstallation; Ready is shared with ZoomApp.

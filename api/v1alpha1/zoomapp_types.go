@@ -224,6 +224,21 @@ type ZoomAppSpec struct {
 	// +optional
 	Import ImportPolicy `json:"import,omitempty"`
 
+	// eventSubscription has the operator make the app's event subscription at Zoom, through Zoom's
+	// API and with the app's client ID and client secret, and keep it as it is declared here: every
+	// customer who consents is subscribed, and who leaves is taken out. An empty one, `{}`, is of
+	// the events that the operator understands. Without it, which is the default, the subscription
+	// is made by hand in Zoom's build flow, and nothing is asked of Zoom. Taken away, what the
+	// operator made is deleted at Zoom.
+	//
+	// Zoom creates a subscription only with the scopes selected that its events need, and once it
+	// has validated the webhook URL. Subscriptions that were made in the build flow are left alone;
+	// an event that two subscriptions have arrives twice, which does no harm. Condition
+	// EventsSubscribed says what became of it.
+	//
+	// +optional
+	EventSubscription *EventSubscription `json:"eventSubscription,omitempty"`
+
 	// suspend holds the app still, as for maintenance of what reacts to its meetings. `PutOff`
 	// answers Zoom's events 503, and nothing of them is written; Zoom sends each again three times
 	// within 85 minutes, and what is put off for longer is lost. `Record` stores them, for any
@@ -454,6 +469,31 @@ const (
 	ImportUpcoming ImportPolicy = "Upcoming"
 )
 
+// EventSubscription is what Zoom is to send.
+type EventSubscription struct {
+	// events are the names of the events, as in Zoom's documentation, for example
+	// `meeting.started`. The default is those of meetings, and those of their participants unless
+	// participants is `None`, or spec.scopes is given and has no meeting:read:participant in it.
+	//
+	// +optional
+	// +listType=atomic
+	// +kubebuilder:validation:MinItems=1
+	// +kubebuilder:validation:MaxItems=64
+	// +kubebuilder:validation:XValidation:rule="self.map(e, e.size()).sum() <= 2000",message="the events have at most 2000 characters together"
+	Events []EventName `json:"events,omitempty"`
+}
+
+// EventName is Zoom's name of an event.
+//
+// +kubebuilder:validation:MinLength=1
+// +kubebuilder:validation:MaxLength=64
+// +kubebuilder:validation:XValidation:rule="self.matches('^[a-z0-9_]+([.][a-z0-9_]+)+$')",message="an event has parts with dots between them, as Zoom's documentation has it, for example meeting.started"
+type EventName string
+
+// SubscriptionFinalizer keeps a ZoomApp that is deleted until the event subscription that the
+// operator made for it is deleted at Zoom.
+const SubscriptionFinalizer = "zoom-operator.io/delete-subscription"
+
 // Suspension is what happens to events of an app that is suspended.
 //
 // +kubebuilder:validation:Enum=PutOff;Record
@@ -538,7 +578,7 @@ type Retention struct {
 // ZoomAppStatus is what the operator found.
 type ZoomAppStatus struct {
 	// conditions are Ready, Stalled, CredentialsAvailable, EndpointValidated, EventsVerified,
-	// LegacyVerification and ClientIDHeld.
+	// LegacyVerification, ClientIDHeld and, with an eventSubscription, EventsSubscribed.
 	//
 	// +optional
 	// +listType=map

@@ -191,7 +191,7 @@ const (
 // ZoomInstallationStatus is what follows from a consent.
 type ZoomInstallationStatus struct {
 	// conditions are Ready, Authorized, TokenFresh and EventsFlowing, and, while there is cause,
-	// Stalled, MeetingsStored and MeetingsImported.
+	// Stalled, MeetingsStored, MeetingsImported and EventsSubscribed.
 	//
 	// +optional
 	// +listType=map

@@ -50,7 +50,7 @@ const concurrentInstallations = 8
 // SetupWithManager adds the controller to a manager. It needs the indexes of the package.
 func (r *Reconciler) SetupWithManager(mgr ctrl.Manager) error {
 	return ctrl.NewControllerManagedBy(mgr).
-		For(&v1alpha1.ZoomInstallation{}, builder.WithPredicates(predicate.Or(predicate.GenerationChangedPredicate{}, spokeAgain, retryAsked, imported))).
+		For(&v1alpha1.ZoomInstallation{}, builder.WithPredicates(predicate.Or(predicate.GenerationChangedPredicate{}, spokeAgain, retryAsked, imported, subscribed))).
 		// One that comes or is consented to makes others of the same customer duplicates, and one
 		// that goes does not any more.
 		Watches(&v1alpha1.ZoomInstallation{}, handler.EnqueueRequestsFromMapFunc(r.sameCustomer), builder.WithPredicates(predicate.GenerationChangedPredicate{})).

@@ -50,6 +50,7 @@ func statusOf(now time.Time, in *v1alpha1.ZoomInstallation, f *facts) v1alpha1.Z
 		meta.RemoveStatusCondition(&status.Conditions, v1alpha1.ConditionMeetingsStored)
 	}
 	setImported(&status.Conditions, now, in, f)
+	setSubscribed(&status.Conditions, now, in, f)
 	return status
 }
 

@@ -165,6 +165,10 @@ func TestZoomAppValidation(t *testing.T) {
 	imports := func(managedBy v1alpha1.ManagedBy, policy v1alpha1.ImportPolicy) func(app) {
 		return func(a app) { a.Spec.ManagedBy, a.Spec.Import = managedBy, policy }
 	}
+	const anEvent = "an event has parts with dots between them, as Zoom's documentation has it, for example meeting.started"
+	subscribes := func(events ...v1alpha1.EventName) func(app) {
+		return func(a app) { a.Spec.EventSubscription = &v1alpha1.EventSubscription{Events: events} }
+	}
 	ofAccount := func(a app) { a.Spec.Distribution, a.Spec.AccountID = v1alpha1.DistributionAccount, "account" }
 	check(t, validApp, map[string]write[app]{
 		"the least that an app needs": {change: nothing[app]},
@@ -210,26 +214,32 @@ func TestZoomAppValidation(t *testing.T) {
 			},
 			want: "logo is a key of the ConfigMap zoom-logos: letters, digits, -, _ and .",
 		},
-		"a verification with markup":                   {change: func(a app) { a.Spec.DomainVerification = "<b>a</b>" }, want: aDomainVerification},
-		"no client ID":                                 {change: func(a app) { a.Spec.ClientID = "" }, want: "spec.clientID: Required value"},
-		"a client ID that Zoom would not give":         {change: func(a app) { a.Spec.ClientID = "a b" }, want: "clientID is one word of letters, digits, - and _, as App Credentials in Zoom's build flow shows it"},
-		"a client ID that is too long":                 {change: func(a app) { a.Spec.ClientID = strings.Repeat("a", 65) }, want: "spec.clientID: Too long"},
-		"no Secret":                                    {change: func(a app) { a.Spec.CredentialsSecretRef.Name = "" }, want: "spec.credentialsSecretRef"},
-		"no distribution":                              {change: func(a app) { a.Spec.Distribution = "" }, want: "spec.distribution: Required value"},
-		"a distribution that does not exist":           {change: func(a app) { a.Spec.Distribution = "Public" }, want: `supported values: "Marketplace", "Private", "Account"`},
-		"a manager that does not exist":                {change: func(a app) { a.Spec.ManagedBy = "Nobody" }, want: `supported values: "User", "Admin"`},
-		"a token policy that does not exist":           {change: func(a app) { a.Spec.TokenPolicy = "Never" }, want: `supported values: "Continuous", "KeepAlive", "None"`},
-		"a verification that does not exist":           {change: func(a app) { a.Spec.Verification = "None" }, want: `supported values: "SecretToken", "VerificationToken"`},
-		"a use of tokens that does not exist":          {change: func(a app) { a.Spec.AccessTokens = "Public" }, want: `supported values: "Internal", "Shared"`},
-		"participants by name":                         {change: func(a app) { a.Spec.Participants = "Names" }, want: `supported values: "Count", "None"`},
-		"unknown accounts treated otherwise":           {change: func(a app) { a.Spec.UnknownAccounts = "Refuse" }, want: `supported values: "Record", "Ignore"`},
-		"as many scopes as there may be":               {change: func(a app) { a.Spec.Scopes = scopes(64) }},
-		"more scopes than there may be":                {change: func(a app) { a.Spec.Scopes = scopes(65) }, want: "spec.scopes: Too many"},
-		"scopes that are too long together":            {change: func(a app) { a.Spec.Scopes = scopesOf(26, 77) }, want: "the scopes have at most 2000 characters together"},
-		"a scope without a colon":                      {change: needs(v1alpha1.ManagedByUser, "meeting:read:meeting", "hello"), want: colons},
-		"a scope that ends in a colon":                 {change: needs(v1alpha1.ManagedByUser, "meeting:"), want: colons},
-		"scopes of every form that Zoom has":           {change: needs(v1alpha1.ManagedByUser, "meeting:read", "meeting:read:list_meetings", "imchat:bot", "zoomapp:inmeeting", "marketplace:read:app")},
-		"a user's scope in an admin-managed app":       {change: needs(v1alpha1.ManagedByAdmin, "user:read:user:admin", "meeting:read:meeting"), want: adminsForm},
+		"a verification with markup":                  {change: func(a app) { a.Spec.DomainVerification = "<b>a</b>" }, want: aDomainVerification},
+		"no client ID":                                {change: func(a app) { a.Spec.ClientID = "" }, want: "spec.clientID: Required value"},
+		"a client ID that Zoom would not give":        {change: func(a app) { a.Spec.ClientID = "a b" }, want: "clientID is one word of letters, digits, - and _, as App Credentials in Zoom's build flow shows it"},
+		"a client ID that is too long":                {change: func(a app) { a.Spec.ClientID = strings.Repeat("a", 65) }, want: "spec.clientID: Too long"},
+		"no Secret":                                   {change: func(a app) { a.Spec.CredentialsSecretRef.Name = "" }, want: "spec.credentialsSecretRef"},
+		"no distribution":                             {change: func(a app) { a.Spec.Distribution = "" }, want: "spec.distribution: Required value"},
+		"a distribution that does not exist":          {change: func(a app) { a.Spec.Distribution = "Public" }, want: `supported values: "Marketplace", "Private", "Account"`},
+		"a manager that does not exist":               {change: func(a app) { a.Spec.ManagedBy = "Nobody" }, want: `supported values: "User", "Admin"`},
+		"a token policy that does not exist":          {change: func(a app) { a.Spec.TokenPolicy = "Never" }, want: `supported values: "Continuous", "KeepAlive", "None"`},
+		"a verification that does not exist":          {change: func(a app) { a.Spec.Verification = "None" }, want: `supported values: "SecretToken", "VerificationToken"`},
+		"a use of tokens that does not exist":         {change: func(a app) { a.Spec.AccessTokens = "Public" }, want: `supported values: "Internal", "Shared"`},
+		"participants by name":                        {change: func(a app) { a.Spec.Participants = "Names" }, want: `supported values: "Count", "None"`},
+		"unknown accounts treated otherwise":          {change: func(a app) { a.Spec.UnknownAccounts = "Refuse" }, want: `supported values: "Record", "Ignore"`},
+		"as many scopes as there may be":              {change: func(a app) { a.Spec.Scopes = scopes(64) }},
+		"more scopes than there may be":               {change: func(a app) { a.Spec.Scopes = scopes(65) }, want: "spec.scopes: Too many"},
+		"scopes that are too long together":           {change: func(a app) { a.Spec.Scopes = scopesOf(26, 77) }, want: "the scopes have at most 2000 characters together"},
+		"a scope without a colon":                     {change: needs(v1alpha1.ManagedByUser, "meeting:read:meeting", "hello"), want: colons},
+		"a scope that ends in a colon":                {change: needs(v1alpha1.ManagedByUser, "meeting:"), want: colons},
+		"scopes of every form that Zoom has":          {change: needs(v1alpha1.ManagedByUser, "meeting:read", "meeting:read:list_meetings", "imchat:bot", "zoomapp:inmeeting", "marketplace:read:app")},
+		"a user's scope in an admin-managed app":      {change: needs(v1alpha1.ManagedByAdmin, "user:read:user:admin", "meeting:read:meeting"), want: adminsForm},
+		"an event subscription of the default events": {change: subscribes()},
+		"one of two events":                           {change: subscribes("meeting.started", "meeting.participant_joined")},
+		"one of an event that is none":                {change: subscribes("Meeting started"), want: anEvent},
+		"one of events that are too long together": {
+			change: subscribes(eventsOf(63, 33)...), want: "the events have at most 2000 characters together",
+		},
 		"an import in an admin-managed app":            {change: imports(v1alpha1.ManagedByAdmin, v1alpha1.ImportUpcoming), want: importsNothing},
 		"none in an admin-managed app":                 {change: imports(v1alpha1.ManagedByAdmin, v1alpha1.ImportNone)},
 		"an import in a user-managed app":              {change: imports(v1alpha1.ManagedByUser, v1alpha1.ImportUpcoming)},
@@ -393,6 +403,15 @@ func TestZoomInstallationValidation(t *testing.T) {
 		"no removal any more, which was concluded and did not be": {stored: removed(v1alpha1.DeauthorizationTokenRefused), change: back},
 		"a removal that Zoom tells of after all":                  {stored: removed(v1alpha1.DeauthorizationTokenRefused), change: removed("")},
 	})
+}
+
+// eventsOf are n names of that length.
+func eventsOf(n, length int) []v1alpha1.EventName {
+	var names []v1alpha1.EventName
+	for i := range n {
+		names = append(names, v1alpha1.EventName(fmt.Sprintf("%s.%02d", strings.Repeat("e", length-3), i)))
+	}
+	return names
 }
 
 func validMeeting() *v1alpha1.ZoomMeeting {

@@ -15,6 +15,14 @@ const (
 	Meeting      = "meeting"       // whether a meeting is being held
 	ListMeetings = "list_meetings" // a page of what a user has planned
 	Series       = "series"        // the dates of a series
+
+	ClientToken        = "client_token"        // a token of the app itself
+	CreateSubscription = "create_subscription" // an event subscription is created
+	ListSubscriptions  = "list_subscriptions"  // those that a customer is in
+	Subscribe          = "subscribe"           // customers are added to one
+	Unsubscribe        = "unsubscribe"         // customers are taken out of one
+	DeleteSubscription = "delete_subscription" // one is deleted
+	ConsentingUser     = "consenting_user"     // who consented for an account
 )
 
 // What came of a call, as zoom_operator_zoom_calls_total calls it.
@@ -23,8 +31,11 @@ const (
 	classToken    = "token"        // the access token is not good
 	classScope    = "scope"        // the consent lacks a scope
 	classPlan     = "plan"         // the account's plan does not allow it
-	classNotFound = "not_found"    // Zoom knows no such meeting; of an instance it is the answer while it is being held
+	classNotFound = "not_found"    // Zoom knows no such meeting or subscription; of an instance it is the answer while it is being held
 	classHost     = "host"         // the host is not visible to the app
+	classEndpoint = "endpoint"     // Zoom could not validate the webhook URL
+	classEvents   = "events"       // Zoom does not know an event, or the app or the user may not receive it
+	classCustomer = "customer"     // the customer has not authorized the app
 	classLimited  = "rate_limited" // Zoom is asked too often
 	classFailed   = "failed"       // Zoom could not be reached, or answered something else
 )
@@ -32,13 +43,18 @@ const (
 // What is not asked, because a scope is known to be missing or the budget is spent, does not count.
 var zoomCalls = prometheus.NewCounterVec(prometheus.CounterOpts{
 	Name: "zoom_operator_zoom_calls_total",
-	Help: "Calls to Zoom's REST API about meetings, by call and by what came of it.",
+	Help: "Calls to Zoom's REST API about meetings and event subscriptions, by call and by what came of it.",
 }, []string{"call", "class"})
 
 func init() {
 	metrics.Registry.MustRegister(zoomCalls)
 	for _, call := range []string{PastMeeting, Meeting, ListMeetings, Series} {
 		for _, class := range []string{classOK, classToken, classScope, classPlan, classNotFound, classHost, classLimited, classFailed} {
+			zoomCalls.WithLabelValues(call, class)
+		}
+	}
+	for _, call := range []string{ClientToken, CreateSubscription, ListSubscriptions, Subscribe, Unsubscribe, DeleteSubscription, ConsentingUser} {
+		for _, class := range []string{classOK, classLimited, classFailed} {
 			zoomCalls.WithLabelValues(call, class)
 		}
 	}
@@ -61,6 +77,12 @@ func classOf(err error) string {
 		{zoom.ErrScope, classScope},
 		{zoom.ErrPlan, classPlan},
 		{zoom.ErrNoMeeting, classNotFound},
+		{zoom.ErrNoSubscription, classNotFound},
+		{zoom.ErrEndpoint, classEndpoint},
+		{zoom.ErrEventName, classEvents},
+		{zoom.ErrEventScope, classEvents},
+		{zoom.ErrEventRole, classEvents},
+		{zoom.ErrNotAuthorized, classCustomer},
 		{zoom.ErrHost, classHost},
 	} {
 		if errors.Is(err, known.err) {

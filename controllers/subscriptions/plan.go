@@ -1,0 +1,198 @@
+package subscriptions
+
+import (
+	"cmp"
+	"slices"
+	"time"
+
+	"github.com/zoom-operator/zoom-operator/api/v1alpha1"
+	"github.com/zoom-operator/zoom-operator/controllers/internal/jitter"
+	"github.com/zoom-operator/zoom-operator/internal/installation"
+	"github.com/zoom-operator/zoom-operator/internal/subscription"
+	"github.com/zoom-operator/zoom-operator/zoom"
+)
+
+const (
+	// pendingFor is how long a creation is left alone whose answer was lost: Zoom may still be at
+	// it.
+	pendingFor = time.Minute
+	// retryEndpoint, retryRefused and retryCustomer are after how long what Zoom refused is tried
+	// again: for the URL, at first, and then less and less often; for another cause; and for a
+	// customer.
+	retryEndpoint = time.Minute
+	retryRefused  = 15 * time.Minute
+	retryCustomer = time.Hour
+	// checkEvery is how often a subscription is compared with what Zoom has, and checkJitter by how
+	// much less often that of one app than that of another.
+	checkEvery  = time.Hour
+	checkJitter = 10 * time.Minute
+)
+
+// customer is an account, or a user of it.
+type customer struct {
+	account, user string
+	// in is the installation whose consent stands, or one that had one.
+	in     *v1alpha1.ZoomInstallation
+	stands bool
+	is     subscription.Membership
+}
+
+// customersOf are those of an app of this scope, each once, in the order of their accounts.
+func customersOf(list []v1alpha1.ZoomInstallation, scope string) []customer {
+	var all []customer
+	for i := range list {
+		in := &list[i]
+		if in.Spec.AccountID == "" || (in.Spec.UserID == "") != (scope == zoom.ScopeAccount) {
+			continue
+		}
+		c := customer{
+			account: in.Spec.AccountID, user: in.Spec.UserID, in: in, is: subscription.MembershipOf(in),
+			stands: installation.ConsentStands(in) && !installation.OfAnotherClient(in),
+		}
+		same := slices.IndexFunc(all, func(other customer) bool { return other.account == c.account && other.user == c.user })
+		switch {
+		case same < 0:
+			all = append(all, c)
+		case c.stands && !all[same].stands:
+			all[same] = c
+		}
+	}
+	slices.SortStableFunc(all, func(a, b customer) int {
+		return cmp.Or(cmp.Compare(a.account, b.account), cmp.Compare(a.user, b.user))
+	})
+	return all
+}
+
+// action is what is done next.
+type action int
+
+const (
+	// wait is for the time of the step.
+	wait action = iota
+	// find looks for what came of a creation whose answer was lost.
+	find
+	// create creates the subscription that is wanted, with the customer of the step.
+	create
+	// subscribe adds the customers of the step, who are of one account.
+	subscribe
+	// unsubscribe takes them out.
+	unsubscribe
+	// remove deletes the subscription of the step's ID.
+	remove
+	// check compares with what Zoom has of the customer of the step.
+	check
+	// finish ends it: there is nothing at Zoom, and nothing is wanted there.
+	finish
+)
+
+type step struct {
+	do    action
+	who   []customer
+	id    string
+	until time.Time
+}
+
+// next is what is to be done for an app, of which wanted is to be at Zoom, nil for nothing. checked
+// is when that was compared with what Zoom has; zero when it was not since the start.
+func next(now time.Time, app *v1alpha1.ZoomApp, wanted *zoom.Subscription, r subscription.Record, customers []customer, checked time.Time) step {
+	if r.Pending != nil {
+		if at := r.Pending.Began.Add(pendingFor); now.Before(at) {
+			return step{do: wait, until: at}
+		}
+		return step{do: find}
+	}
+	if wanted == nil {
+		return ending(now, r)
+	}
+	later := step{do: wait, until: now.Add(checkEvery)}
+	if r.Name != wanted.Name {
+		at := retryAt(r, wanted.Name)
+		if i := slices.IndexFunc(customers, func(c customer) bool { return c.stands && !c.refused(now, wanted.Name) }); i >= 0 && !now.Before(at) {
+			return step{do: create, who: customers[i : i+1]}
+		}
+		if at.After(now) {
+			later.until = at
+		}
+	}
+	if r.ID == "" {
+		return later
+	}
+	if who := together(customers, func(c customer) bool {
+		return c.stands && c.is.ID != r.ID || c.stands && c.is.Refused != "" && !c.refused(now, r.ID)
+	}); len(who) > 0 {
+		return step{do: subscribe, who: who}
+	}
+	if who := together(customers, func(c customer) bool { return !c.stands && c.is.ID == r.ID }); len(who) > 0 {
+		return step{do: unsubscribe, who: who}
+	}
+	if r.Name != wanted.Name {
+		return later
+	}
+	if len(r.Old) > 0 {
+		return step{do: remove, id: r.Old[0]}
+	}
+	members := slices.DeleteFunc(slices.Clone(customers), func(c customer) bool { return !c.stands || c.is.Refused != "" })
+	if at := checked.Add(checkEvery + jitter.Of(app.UID, checkJitter)); len(members) > 0 && now.Before(at) {
+		later.until = at
+	} else if len(members) > 0 { // one after the other
+		i := int(now.Unix()/int64(checkEvery/time.Second)) % len(members)
+		return step{do: check, who: members[i : i+1]}
+	}
+	return later
+}
+
+// ending is what is to be done for an app for which nothing is wanted at Zoom.
+func ending(now time.Time, r subscription.Record) step {
+	if at := retryAt(r, ""); now.Before(at) {
+		return step{do: wait, until: at}
+	}
+	switch {
+	case r.ID != "":
+		return step{do: remove, id: r.ID}
+	case len(r.Old) > 0:
+		return step{do: remove, id: r.Old[0]}
+	default:
+		return step{do: finish}
+	}
+}
+
+// retryAt is when what Zoom refused of a subscription is tried again; zero when it refused nothing
+// of that name.
+func retryAt(r subscription.Record, name string) time.Time {
+	switch {
+	case r.Refused == nil || r.Refused.Name != name:
+		return time.Time{}
+	case r.Refused.Reason == v1alpha1.ReasonEndpointNotReached:
+		lasts := r.Refused.At.Sub(r.Refused.Since)
+		return r.Refused.At.Add(min(max(lasts, retryEndpoint), retryRefused))
+	default:
+		return r.Refused.At.Add(retryRefused)
+	}
+}
+
+// refused says whether Zoom has refused a customer for a subscription lately.
+func (c customer) refused(now time.Time, id string) bool {
+	return c.is.ID == id && c.is.Refused != "" && now.Before(c.is.At.Add(retryCustomer))
+}
+
+// together are the first of those that can be in one request: of one account.
+func together(customers []customer, which func(customer) bool) []customer {
+	var who []customer
+	for _, c := range customers {
+		if which(c) && len(who) < zoom.MaxSubscribers && (len(who) == 0 || c.account == who[0].account) {
+			who = append(who, c)
+		}
+	}
+	return who
+}
+
+// subscribers are customers of one account.
+func subscribers(who []customer) zoom.Subscribers {
+	s := zoom.Subscribers{AccountID: who[0].account}
+	for _, c := range who {
+		if c.user != "" {
+			s.UserIDs = append(s.UserIDs, c.user)
+		}
+	}
+	return s
+}

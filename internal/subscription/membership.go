@@ -1,0 +1,59 @@
+package subscription
+
+import (
+	"fmt"
+	"time"
+
+	"github.com/zoom-operator/zoom-operator/api/v1alpha1"
+)
+
+// Membership is what became of subscribing a customer.
+type Membership struct {
+	// ID is of the subscription; before there is one, the name of the one that was to be created.
+	ID string
+	// Refused is the reason of the condition EventsSubscribed; empty of who is subscribed.
+	Refused string
+	// At is when it was refused.
+	At time.Time
+}
+
+// subscribed stands for a membership that was not refused.
+const subscribed = "-"
+
+// MembershipOf is that of the consent that an installation has, and of the subscription that it was
+// recorded for; the zero value when none is recorded of that consent.
+func MembershipOf(in *v1alpha1.ZoomInstallation) Membership {
+	var consent, at string
+	var m Membership
+	if n, err := fmt.Sscanf(in.Annotations[Annotation], "%s %s %s %s", &consent, &m.ID, &m.Refused, &at); n != 4 || err != nil || consent != consentOf(in) {
+		return Membership{}
+	}
+	if m.Refused == subscribed {
+		m.Refused = ""
+	}
+	m.At, _ = time.Parse(time.RFC3339, at) // the zero time, if it is none
+	return m
+}
+
+// Text is the annotation of an installation.
+func (m Membership) Text(in *v1alpha1.ZoomInstallation) string {
+	refused := m.Refused
+	if refused == "" {
+		refused = subscribed
+	}
+	return fmt.Sprintf("%s %s %s %s", consentOf(in), m.ID, refused, m.At.UTC().Format(time.RFC3339))
+}
+
+// MembershipChanged reports whether what is recorded differs between two versions of an
+// installation.
+func MembershipChanged(before, after *v1alpha1.ZoomInstallation) bool {
+	return MembershipOf(before).Refused != MembershipOf(after).Refused
+}
+
+// consentOf is what distinguishes one consent from the next.
+func consentOf(in *v1alpha1.ZoomInstallation) string {
+	if in.Spec.Consent == nil {
+		return ""
+	}
+	return in.Spec.Consent.At.UTC().Format(time.RFC3339)
+}
