@@ -42,7 +42,8 @@ func TestWanted(t *testing.T) {
 			func(a *v1alpha1.ZoomApp) {
 				a.Spec.EventSubscription.Events = []v1alpha1.EventName{"meeting.started", "meeting.ended", "meeting.started"}
 			},
-			[]string{"meeting.ended", "meeting.started"}, zoom.ScopeUser,
+			[]string{"meeting.ended", "meeting.started"},
+			zoom.ScopeUser,
 		},
 		"none":                   {func(a *v1alpha1.ZoomApp) { a.Spec.EventSubscription = nil }, nil, ""},
 		"of an app that is gone": {func(a *v1alpha1.ZoomApp) { a.DeletionTimestamp = new(metav1.Now()) }, nil, ""},
