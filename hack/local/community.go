@@ -49,6 +49,7 @@ func newApp() *v1alpha1.ZoomApp {
 		spec.CredentialsSecretRef.Name = credentials
 		spec.ManagedBy = v1alpha1.ManagedByAdmin
 		spec.Cloud = cloud
+		spec.EventSubscription = &v1alpha1.EventSubscription{}
 	})
 }
 

@@ -51,6 +51,7 @@ func (w *world) checks(ctx context.Context) error {
 		do   func() error
 	}{
 		{"the consents are installations that work", func() error { return w.ready(ctx) }},
+		{"Zoom has the declared event subscription", func() error { return w.subscribed(ctx) }},
 		{"meetings are Scheduled", func() error {
 			return errors.Join(w.playAll(ctx, before), w.seen(ctx, v1alpha1.MeetingScheduled, evening))
 		}},
@@ -146,6 +147,21 @@ func (w *world) neverAuthorized(ctx context.Context) error {
 func (w *world) ready(ctx context.Context) error {
 	_, err := w.Kubectl(ctx, "wait", "zi", "--all", "--for=condition=Ready", "--timeout="+seenWithin.String())
 	return err
+}
+
+// subscribed waits until every customer is in the event subscription.
+func (w *world) subscribed(ctx context.Context) error {
+	if _, err := w.Kubectl(ctx, "wait", "zapp/"+appName, "--for=condition=EventsSubscribed", "--timeout="+seenWithin.String()); err != nil {
+		return err
+	}
+	ctx, cancel := context.WithTimeout(ctx, seenWithin)
+	defer cancel()
+	return cluster.Until(ctx, "the customers are not in the event subscription", func(context.Context) error {
+		if made := w.site.Subscriptions(clientID); len(made) != 1 || len(made[0].Members) != len(accounts())-1 { // all but the one that never consented
+			return fmt.Errorf("there are %+v", made)
+		}
+		return nil
+	})
 }
 
 // farewell lets a customer remove the app at Zoom, and waits until their data is gone, which the
