@@ -367,7 +367,7 @@ func TestSubscriptionsAreComparedWithZoom(t *testing.T) {
 	s.finishes(t, r)
 	wanted := s.zoom.Subscriptions("client")[1].Events
 	calls := s.calls()
-	s.clock.Set(s.clock.Now().Add(59 * time.Minute))
+	s.clock.Set(s.clock.Now().Add(50 * time.Minute)) // what is due within minutes is done too
 	if s.finishes(t, r); s.calls() != calls {
 		t.Errorf("%d calls within the hour", s.calls()-calls)
 	}
