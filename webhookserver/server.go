@@ -25,6 +25,7 @@ import (
 	"github.com/zoom-operator/zoom-operator/internal/commit"
 	"github.com/zoom-operator/zoom-operator/internal/credentials"
 	"github.com/zoom-operator/zoom-operator/internal/quota"
+	"github.com/zoom-operator/zoom-operator/internal/recording"
 	"github.com/zoom-operator/zoom-operator/internal/selected"
 	"github.com/zoom-operator/zoom-operator/internal/tombstones"
 	"github.com/zoom-operator/zoom-operator/internal/tracing"
@@ -82,7 +83,7 @@ func SetupWithManager(mgr ctrl.Manager, options Options) error {
 	if (options.TLSCertFile == "") != (options.TLSKeyFile == "") {
 		return errors.New("a TLS certificate and its key go together: set both files or neither")
 	}
-	if err := events.AddIndexes(context.Background(), mgr.GetFieldIndexer()); err != nil {
+	if err := recording.AddIndexes(context.Background(), mgr.GetFieldIndexer()); err != nil {
 		return err
 	}
 	if err := consent.AddIndexes(context.Background(), mgr.GetFieldIndexer()); err != nil {

@@ -25,6 +25,7 @@ import (
 	"github.com/zoom-operator/zoom-operator/internal/credentials"
 	"github.com/zoom-operator/zoom-operator/internal/installation"
 	"github.com/zoom-operator/zoom-operator/internal/quota"
+	"github.com/zoom-operator/zoom-operator/internal/recording"
 	"github.com/zoom-operator/zoom-operator/internal/tombstones"
 	"github.com/zoom-operator/zoom-operator/internal/urls"
 	"github.com/zoom-operator/zoom-operator/webhookserver/events"
@@ -87,7 +88,7 @@ func (l relation) cluster(t testing.TB, replicas int) *cluster {
 	app := fixture.AppOf("offline")
 	app.Spec.ManagedBy, app.Spec.UnknownAccounts, app.Spec.TokenPolicy = l.managedBy, l.unknown, v1alpha1.TokenPolicyNone
 	c := fixture.Memory(t, func(ctx context.Context, indexer client.FieldIndexer) error {
-		return errors.Join(events.AddIndexes(ctx, indexer), AddIndexes(ctx, indexer))
+		return errors.Join(recording.AddIndexes(ctx, indexer), AddIndexes(ctx, indexer))
 	}, app, fixture.CredentialsOf(app, fixture.SecretToken))
 	w := &cluster{Client: c, app: app}
 	if l.invited {

@@ -11,6 +11,7 @@ import (
 
 	"github.com/zoom-operator/zoom-operator/api/v1alpha1"
 	"github.com/zoom-operator/zoom-operator/internal/credentials"
+	"github.com/zoom-operator/zoom-operator/internal/recording"
 	"github.com/zoom-operator/zoom-operator/webhookserver/telemetry"
 	"github.com/zoom-operator/zoom-operator/zoom"
 )
@@ -48,6 +49,7 @@ func bearer(hdr http.Header) string {
 // authenticator has a request proven to be Zoom's.
 type authenticator struct {
 	credentials *credentials.Source
+	recorder    *recording.Recorder
 	now         func() time.Time
 }
 
@@ -114,10 +116,10 @@ func (a *authenticator) verifySignature(ctx context.Context, app *v1alpha1.ZoomA
 	if len(secrets) == 0 {
 		return proof{}, retryLater(telemetry.ReasonNoCredentials)
 	}
-	verified, err := zoom.Verify(hdr, raw, secrets, a.now(), maxAge(app))
+	verified, err := zoom.Verify(hdr, raw, secrets, a.now(), recording.MaxAge(app))
 	if errors.Is(err, zoom.ErrSignature) {
 		// The token may have been rotated a moment ago.
-		verified, err = zoom.Verify(hdr, raw, a.credentials.Reread(ctx, app).SecretTokens, a.now(), maxAge(app))
+		verified, err = zoom.Verify(hdr, raw, a.credentials.Reread(ctx, app).SecretTokens, a.now(), recording.MaxAge(app))
 	}
 	switch {
 	case errors.Is(err, zoom.ErrUnsigned):
@@ -136,7 +138,7 @@ func (a *authenticator) verifyToken(ctx context.Context, app *v1alpha1.ZoomApp, 
 	tokens := a.credentials.Get(ctx, app, credentials.KeyVerificationToken).VerificationTokens
 	given := bearer(hdr)
 	if given != "" && (constantTimeContains(tokens, given) || constantTimeContains(a.credentials.Reread(ctx, app).VerificationTokens, given)) {
-		p := proof{sentAt: a.now(), oldest: a.now().Add(-maxAge(app))}
+		p := proof{sentAt: a.now(), oldest: a.now().Add(-recording.MaxAge(app))}
 		if len(secrets) > 0 {
 			p.secret = secrets[0]
 		}
@@ -162,10 +164,6 @@ func constantTimeContains(these []string, value string) bool {
 	return found == 1
 }
 
-func maxAge(app *v1alpha1.ZoomApp) time.Duration {
-	return time.Duration(app.Spec.MaxEventAgeSeconds) * time.Second
-}
-
 // unsignedChallenge is the challenge in a body; nil when it is none.
 func unsignedChallenge(raw []byte) *zoom.Event {
 	if len(raw) > maxUnsigned {
@@ -178,31 +176,14 @@ func unsignedChallenge(raw []byte) *zoom.Event {
 	return ev
 }
 
-// decode is the event in an authenticated body. One without a time, or with one that cannot be
-// understood, happened when it was sent. One from the future is put off: the clock here may be
-// behind, and taken now it would block every fact that is dated between.
+// decode is the event in an authenticated body.
 func (a *authenticator) decode(raw []byte, sentAt time.Time) (*zoom.Event, error) {
-	ev, err := zoom.ParseEvent(raw)
-	if err != nil {
+	ev, err := a.recorder.Decode(raw, sentAt)
+	if ev == nil {
 		return nil, &statusError{code: http.StatusBadRequest, reason: telemetry.ReasonMalformed, err: err}
 	}
 	for _, field := range ev.Ignored {
 		ignoredFields.WithLabelValues(ev.Name, field).Inc()
 	}
-	if ev.Time.IsZero() {
-		ev.Time = sentAt
-	}
-	latest := ev.Time
-	if d := ev.Deauthorization; d != nil {
-		if d.At.IsZero() {
-			d.At = ev.Time
-		}
-		if d.At.After(latest) {
-			latest = d.At
-		}
-	}
-	if latest.After(a.now().Add(zoom.MaxClockSkew)) {
-		return nil, retryLater(reasonFuture)
-	}
-	return ev, nil
+	return ev, err
 }

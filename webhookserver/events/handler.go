@@ -17,8 +17,8 @@ import (
 	"github.com/zoom-operator/zoom-operator/internal/commit"
 	"github.com/zoom-operator/zoom-operator/internal/credentials"
 	"github.com/zoom-operator/zoom-operator/internal/logs"
-	"github.com/zoom-operator/zoom-operator/internal/meeting"
 	"github.com/zoom-operator/zoom-operator/internal/quota"
+	"github.com/zoom-operator/zoom-operator/internal/recording"
 	"github.com/zoom-operator/zoom-operator/internal/selected"
 	"github.com/zoom-operator/zoom-operator/internal/tombstones"
 	"github.com/zoom-operator/zoom-operator/internal/tracing"
@@ -34,9 +34,7 @@ type Handler struct {
 	namespaces    *selected.Namespaces
 	bodies        bodies
 	authenticator *authenticator
-	router        *router
-	recorder      *recorder
-	removals      *removals
+	recorder      *recording.Recorder
 	heartbeat     *heartbeat
 	callers       *limits.Callers
 	slots         chan struct{}
@@ -76,22 +74,21 @@ type Config struct {
 
 // New returns the handler of webhooks.
 func New(c Config) *Handler {
-	objects := &objects{cache: c.Client, live: c.Live}
-	installations := installations{c.Installations}
-	meetings := meetings{&commit.Committer[*v1alpha1.ZoomMeeting]{
-		Writer: c.Client, Cache: c.Meetings, Live: c.Live,
-		New:      func() *v1alpha1.ZoomMeeting { return &v1alpha1.ZoomMeeting{} },
-		Observer: telemetry.CommitsOf("meeting"),
-	}}
 	heartbeat := newHeartbeat(c.Client, c.Live, c.Now, c.Logger)
+	recorder := recording.New(recording.Config{
+		Cache: c.Client, Live: c.Live, Installations: c.Installations, Tombstones: c.Tombstones, Quota: c.Quota, Spoke: heartbeat.installationSpoke, Now: c.Now,
+		Meetings: &commit.Committer[*v1alpha1.ZoomMeeting]{
+			Writer: c.Client, Cache: c.Meetings, Live: c.Live,
+			New:      func() *v1alpha1.ZoomMeeting { return &v1alpha1.ZoomMeeting{} },
+			Observer: telemetry.CommitsOf("meeting"),
+		},
+	})
 	return &Handler{
 		cache:         c.Client,
 		namespaces:    c.Namespaces,
 		bodies:        bodies{semaphore.NewWeighted(limits.MaxLarge)},
-		authenticator: &authenticator{credentials: c.Credentials, now: c.Now},
-		router:        &router{objects: objects, meetings: meetings, installations: installations, tombstones: c.Tombstones, now: c.Now},
-		recorder:      &recorder{meetings: meetings, quota: c.Quota, now: c.Now},
-		removals:      &removals{objects: objects, installations: installations, tombstones: c.Tombstones, heartbeat: heartbeat},
+		authenticator: &authenticator{credentials: c.Credentials, recorder: recorder, now: c.Now},
+		recorder:      recorder,
 		heartbeat:     heartbeat,
 		callers:       c.Callers,
 		slots:         make(chan struct{}, limits.MaxRequests),
@@ -192,7 +189,7 @@ func (h *Handler) take(ctx context.Context, app *v1alpha1.ZoomApp, ev authentica
 	if app.Spec.Suspend == v1alpha1.SuspensionPutOff {
 		return responseTo(retryLater(telemetry.ReasonSuspended))
 	}
-	err := h.store(ctx, app, ev.event)
+	err := h.recorder.Record(ctx, app, ev.event)
 	if err == nil {
 		storedLag.Observe(max(0, h.now().Sub(ev.event.Time).Seconds())) // clocks differ
 	}
@@ -237,26 +234,6 @@ func (h *Handler) answerChallenge(app *v1alpha1.ZoomApp, ev authenticatedEvent) 
 		h.logger.Info("Zoom validated the webhook URL", append(logs.Object(app), "count", count)...)
 	}
 	return response{code: http.StatusOK, reason: reasonChallenge, body: ev.event.Challenge.Answer(ev.secret)}
-}
-
-// store records an event. It returns once the API server holds it.
-func (h *Handler) store(ctx context.Context, app *v1alpha1.ZoomApp, ev *zoom.Event) error {
-	switch {
-	case !zoom.Known(ev.Name):
-		return drop(reasonUnknownEvent)
-	case ev.Deauthorization != nil:
-		return h.removals.remove(ctx, app, ev)
-	case ev.UserID != "":
-		return h.removals.userChanged(ctx, app, ev)
-	case !meeting.HasEffect(ev.Name):
-		return drop(reasonNoEffect)
-	}
-	in, err := h.router.route(ctx, app, ev)
-	if err != nil {
-		return err
-	}
-	h.heartbeat.installationSpoke(in)
-	return h.recorder.record(ctx, app, in, ev)
 }
 
 // report counts an answer, and logs those that an admin may have to look into. Requests that are

@@ -2,6 +2,7 @@ package events
 
 import (
 	"bytes"
+	"context"
 	"io"
 	"net/http"
 	"net/http/httptest"
@@ -19,12 +20,12 @@ import (
 	"github.com/zoom-operator/zoom-operator/internal/commit"
 	"github.com/zoom-operator/zoom-operator/internal/credentials"
 	"github.com/zoom-operator/zoom-operator/internal/quota"
+	"github.com/zoom-operator/zoom-operator/internal/recording"
 	"github.com/zoom-operator/zoom-operator/internal/tombstones"
 	"github.com/zoom-operator/zoom-operator/internal/urls"
 	"github.com/zoom-operator/zoom-operator/webhookserver/internal/fixture"
 	"github.com/zoom-operator/zoom-operator/webhookserver/limits"
 	"github.com/zoom-operator/zoom-operator/webhookserver/telemetry"
-	"github.com/zoom-operator/zoom-operator/zoom"
 	"github.com/zoom-operator/zoom-operator/zoom/zoomtest"
 )
 
@@ -87,14 +88,29 @@ func serve(h *Handler) http.Handler {
 // newOffline is that handler for tests that change a part of it.
 func newOffline(t testing.TB, now func() time.Time, app *v1alpha1.ZoomApp, tokens string) (*Handler, client.WithWatch) {
 	t.Helper()
-	c := fixture.Memory(t, AddIndexes, app, fixture.CredentialsOf(app, tokens))
-	return handlerOver(c, now), c
+	c := fixture.Memory(t, recording.AddIndexes, app, fixture.CredentialsOf(app, tokens))
+	return handlerOver(c, c, c, now), c
 }
 
-// handlerOver is a replica's handler, over an API server in memory.
-func handlerOver(c client.Client, now func() time.Time) *Handler {
+// cached is a client that reads from a cache.
+type cached struct {
+	client.Client
+	cache client.Reader
+}
+
+func (c cached) Get(ctx context.Context, key client.ObjectKey, obj client.Object, opts ...client.GetOption) error {
+	return c.cache.Get(ctx, key, obj, opts...)
+}
+
+func (c cached) List(ctx context.Context, list client.ObjectList, opts ...client.ListOption) error {
+	return c.cache.List(ctx, list, opts...)
+}
+
+// handlerOver is a replica's handler, over an API server in memory, what is cached of that, and what
+// it answers.
+func handlerOver(c client.Client, cache, live client.Reader, now func() time.Time) *Handler {
 	return New(Config{
-		Client: c, Live: c, Now: now, Logger: logr.Discard(),
+		Client: cached{c, cache}, Live: live, Now: now, Logger: logr.Discard(),
 		Credentials: credentials.NewSource(c, now, logr.Discard()),
 		Tombstones:  tombstones.New(c, c, now),
 		Quota:       quota.New(now),
@@ -269,31 +285,5 @@ func TestTooManyRequestsAreRefusedAtOnce(t *testing.T) {
 	<-h.slots
 	if status, reason := sendOffline(t, h, app, event); status != http.StatusNoContent {
 		t.Errorf("afterwards got %d, %s", status, reason)
-	}
-}
-
-// What is given up first are the events about participants, and last that a meeting ended or a
-// customer left.
-func TestClass(t *testing.T) {
-	m := fixture.Weekly("AccT", "hOsT", 81000000009)
-	held := m.Instance(fixture.MinutesAgo(9))
-	for name, test := range map[string]struct {
-		event zoomtest.Event
-		want  commit.Priority
-	}{
-		"a join":          {held.ParticipantJoined(fixture.MinutesAgo(8), zoomtest.Participant{}), commit.Low},
-		"a shared screen": {held.SharingEnded(fixture.MinutesAgo(7), zoomtest.Participant{}), commit.Low},
-		"a new meeting":   {m.Created(fixture.MinutesAgo(20)), commit.Normal},
-		"a start":         {held.Started(), commit.Normal},
-		"an end":          {held.Ended(fixture.MinutesAgo(1)), commit.High},
-		"a removal":       {zoomtest.Account{ID: "AccT"}.AppDeauthorized(fixture.MinutesAgo(1), "client", "hOsT", zoomtest.TimeAtTop), commit.High},
-	} {
-		ev, err := zoom.ParseEvent(test.event.Body)
-		if err != nil {
-			t.Fatal(err)
-		}
-		if got := priority(ev); got != test.want {
-			t.Errorf("%s has class %d, want %d", name, got, test.want)
-		}
 	}
 }

@@ -7,6 +7,7 @@ import (
 	"time"
 
 	"github.com/zoom-operator/zoom-operator/api/v1alpha1"
+	"github.com/zoom-operator/zoom-operator/internal/credentials"
 	"github.com/zoom-operator/zoom-operator/internal/names"
 	"github.com/zoom-operator/zoom-operator/webhookserver/internal/fixture"
 	"github.com/zoom-operator/zoom-operator/zoom/zoomtest"
@@ -23,10 +24,11 @@ func TestRequestsThatAnEventCosts(t *testing.T) {
 	held := plan.Instance(ago(5))
 	synctest.Test(t, func(t *testing.T) {
 		app := fixture.AppOf("offline")
-		h, c := newOffline(t, fixture.AtNoon, app, fixture.SecretToken)
+		_, c := newOffline(t, fixture.AtNoon, app, fixture.SecretToken)
 		fixture.Create(t, c, installationOf("beta", consentedAgo(time.Hour)))
 		calls := countCalls(c)
-		h.recorder.meetings.Writer, h.recorder.meetings.Live = calls, calls
+		h := handlerOver(calls, c, calls, fixture.AtNoon)
+		h.authenticator.credentials = credentials.NewSource(c, fixture.AtNoon, h.logger)
 		forgotten := 10 * time.Minute
 		send := func(what string, after time.Duration, event zoomtest.Event, reads, writes int) {
 			t.Helper()

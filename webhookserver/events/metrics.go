@@ -5,26 +5,16 @@ import (
 	"sigs.k8s.io/controller-runtime/pkg/metrics"
 )
 
-// The reasons in zoom_operator_webhooks_total, beside those that it shares with pages: why a
-// request was answered as it was.
+// The reasons in zoom_operator_webhooks_total, beside those that it shares with pages and those
+// of package recording: why a request was answered as it was.
 const (
 	reasonStored            = "stored"                   // it is stored, by this request or by an earlier one
 	reasonChallenge         = "challenge"                // Zoom validated the webhook URL
 	reasonUnsignedChallenge = "unsigned_challenge"       // a validation without a signature, which anybody can send
-	reasonUnknownEvent      = "unknown_event"            // an event that this version does not know
-	reasonNoEffect          = "no_effect"                // an event that changes nothing here
-	reasonIgnored           = "unknown_account_ignored"  // of an account that has not consented, in an app with unknownAccounts: Ignore
-	reasonRemoved           = "installation_removed"     // of a customer who has removed the app
-	reasonNoInstallation    = "no_such_installation"     // a removal of which no consent is known
-	reasonOtherClient       = "other_client"             // a removal of another app
-	reasonHostUnknown       = "host_unknown"             // of a meeting whose host is not known, or not yet
-	reasonTooManyMeetings   = "too_many_meetings"        // a new meeting of a customer who has as many as the app keeps
-	reasonMakingRoom        = "making_room"              // the same, while older ones are being deleted
 	reasonUnsigned          = "unsigned"                 // without a signature
 	reasonSignature         = "wrong_signature"          // signed with another secret token than those of the app
 	reasonVerificationToken = "wrong_verification_token" // with another verification token than those of the app
 	reasonStale             = "stale"                    // older than maxEventAgeSeconds
-	reasonFuture            = "future_event"             // ahead of the clock here
 	reasonSlow              = "body_too_slow"            // the body did not arrive in time
 	reasonCutOff            = "body_cut_off"             // the body ended too early
 )

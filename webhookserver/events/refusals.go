@@ -4,6 +4,7 @@ import (
 	"net/http"
 
 	"github.com/zoom-operator/zoom-operator/api/v1alpha1"
+	"github.com/zoom-operator/zoom-operator/internal/recording"
 	"github.com/zoom-operator/zoom-operator/webhookserver/telemetry"
 )
 
@@ -14,7 +15,7 @@ var refusalReasons = map[string]v1alpha1.RefusalReason{
 	reasonVerificationToken:       v1alpha1.RefusalWrongVerificationToken,
 	telemetry.ReasonNoCredentials: v1alpha1.RefusalNoCredentials,
 	reasonStale:                   v1alpha1.RefusalStale,
-	reasonFuture:                  v1alpha1.RefusalFuture,
+	recording.ReasonFuture:        v1alpha1.RefusalFuture,
 	telemetry.ReasonNoApp:         "",
 }
 

@@ -76,13 +76,12 @@ func TestAttacksCostNothing(t *testing.T) {
 	} {
 		t.Run(name, func(t *testing.T) {
 			app := fixture.AppOf("offline")
-			h, c := newOffline(t, fixture.AtNoon, app, fixture.SecretToken)
+			_, c := newOffline(t, fixture.AtNoon, app, fixture.SecretToken)
+			calls := countCalls(c)
+			h := handlerOver(calls, c, calls, fixture.AtNoon)
 			var log strings.Builder
 			h.logger = funcr.New(func(_, args string) { log.WriteString(args + "\n") }, funcr.Options{})
-			calls := countCalls(c)
 			h.authenticator.credentials = credentials.NewSource(calls, fixture.AtNoon, h.logger)
-			h.router.live, h.heartbeat.live, h.heartbeat.writer = calls, calls, calls
-			h.recorder.meetings.Writer, h.router.installations.committer.Writer = calls, calls
 			if test.path == "" {
 				test.path = urls.Webhook("offline", fixture.AppName)
 			}

@@ -5,17 +5,14 @@ import (
 	"errors"
 	"fmt"
 	"net/http"
-	"slices"
 	"strconv"
-	"strings"
 	"time"
 
-	apierrors "k8s.io/apimachinery/pkg/api/errors"
-	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	"k8s.io/apimachinery/pkg/types"
 
 	"github.com/zoom-operator/zoom-operator/api/v1alpha1"
 	"github.com/zoom-operator/zoom-operator/internal/commit"
+	"github.com/zoom-operator/zoom-operator/internal/recording"
 	"github.com/zoom-operator/zoom-operator/webhookserver/limits"
 	"github.com/zoom-operator/zoom-operator/webhookserver/telemetry"
 )
@@ -38,8 +35,8 @@ type response struct {
 	err    error // for the log; never shown outside
 }
 
-// statusError is an error that a request is answered with: an event is refused, put off until Zoom
-// sends it again, or taken and dropped.
+// statusError is an error that a request is answered with: an event is refused, or put off until
+// Zoom sends it again.
 type statusError struct {
 	code   int
 	reason string
@@ -61,9 +58,6 @@ func retryLater(reason string) error {
 	return &statusError{code: http.StatusServiceUnavailable, reason: reason}
 }
 
-// drop takes an event that is not to be stored.
-func drop(reason string) error { return &statusError{code: http.StatusNoContent, reason: reason} }
-
 // responseTo is the response to an event that was stored, or to the error why not.
 func responseTo(err error) response {
 	if err == nil {
@@ -72,29 +66,22 @@ func responseTo(err error) response {
 	if status, ok := errors.AsType[*statusError](err); ok {
 		return response{code: status.code, reason: status.reason, err: status.err}
 	}
+	if refusal, ok := errors.AsType[*recording.RefusedError](err); ok {
+		code := http.StatusNoContent // taken and dropped
+		if refusal.Later {
+			code = http.StatusServiceUnavailable
+		}
+		return response{code: code, reason: refusal.Reason}
+	}
 	switch {
 	case errors.Is(err, commit.ErrOverloaded):
 		// Counted and not logged: a line for each would be one more load.
 		return response{code: http.StatusServiceUnavailable, reason: telemetry.ReasonOverloaded}
-	case neverValid(err):
+	case recording.NeverValid(err):
 		return response{code: http.StatusBadRequest, reason: telemetry.ReasonMalformed, err: err}
 	default:
 		return response{code: http.StatusServiceUnavailable, reason: telemetry.ReasonNotStored, err: err}
 	}
-}
-
-// neverValid says whether the API server refuses what an event says, so that it will never take it:
-// the schema has no room for a value in the spec. A policy of the cluster's admins answers with the
-// same reason, and so does the API server about what is not the event's; both can change before
-// Zoom's next retry.
-func neverValid(err error) bool {
-	status, ok := errors.AsType[*apierrors.StatusError](err)
-	if !ok || !apierrors.IsInvalid(err) || status.ErrStatus.Details == nil || len(status.ErrStatus.Details.Causes) == 0 {
-		return false
-	}
-	return !slices.ContainsFunc(status.ErrStatus.Details.Causes, func(c metav1.StatusCause) bool {
-		return !strings.HasPrefix(c.Field, "spec.")
-	})
 }
 
 func (r response) write(w http.ResponseWriter) {

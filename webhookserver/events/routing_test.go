@@ -15,6 +15,7 @@ import (
 	"github.com/zoom-operator/zoom-operator/api/v1alpha1"
 	"github.com/zoom-operator/zoom-operator/internal/installation"
 	"github.com/zoom-operator/zoom-operator/internal/names"
+	"github.com/zoom-operator/zoom-operator/internal/recording"
 	"github.com/zoom-operator/zoom-operator/webhookserver/internal/fixture"
 	"github.com/zoom-operator/zoom-operator/zoom/zoomtest"
 )
@@ -133,7 +134,7 @@ func TestRemovalReachesEveryInstallationOfAConsent(t *testing.T) {
 		"a removal of another app ends nothing": {
 			known:  []*v1alpha1.ZoomInstallation{installationOf("beta", consentedAgo(time.Hour))},
 			event:  zoomtest.Account{ID: "AccT"}.AppDeauthorized(fixture.Noon, "anotherClient", "hOsT", zoomtest.TimeAtTop),
-			reason: reasonOtherClient,
+			reason: recording.ReasonOtherClient,
 		},
 		"a removal that does not name the app is of this one": {
 			known: []*v1alpha1.ZoomInstallation{installationOf("beta", consentedAgo(time.Hour))},
@@ -143,10 +144,9 @@ func TestRemovalReachesEveryInstallationOfAConsent(t *testing.T) {
 	} {
 		t.Run(name, func(t *testing.T) {
 			app := fixture.AppOf("offline")
-			h, c := newOffline(t, fixture.AtNoon, app, fixture.SecretToken)
+			_, c := newOffline(t, fixture.AtNoon, app, fixture.SecretToken)
 			fixture.Create(t, c, test.known...)
-			// The cache has not seen any of it yet.
-			h.router.cache = behind{Reader: c}
+			h := handlerOver(c, behind{Reader: c}, c, fixture.AtNoon) // the cache has not seen any of it yet
 			if status, reason := sendOffline(t, h, app, test.event); status != http.StatusNoContent || reason != test.reason {
 				t.Errorf("answered %d because of %s, want 204 because of %s", status, reason, test.reason)
 			}
@@ -207,7 +207,7 @@ func TestNothingIsDroppedOnTheWordOfACache(t *testing.T) {
 		"a consent that the cache does not have yet": {
 			app: ignores, lives: []*v1alpha1.ZoomInstallation{installationOf("beta", consentedAgo(1))}, reason: reasonStored, through: "beta",
 		},
-		"an unknown account stays ignored": {app: ignores, reason: reasonIgnored},
+		"an unknown account stays ignored": {app: ignores, reason: recording.ReasonIgnored},
 		"a new consent of which the cache has only the removal before": {
 			cached: []*v1alpha1.ZoomInstallation{installationOf("beta", consentedAgo(2*time.Hour), removedAgo(time.Hour))},
 			lives:  []*v1alpha1.ZoomInstallation{installationOf("beta", consentedAgo(1), removedAgo(time.Hour))},
@@ -216,12 +216,12 @@ func TestNothingIsDroppedOnTheWordOfACache(t *testing.T) {
 		"a removal stays one": {
 			cached: []*v1alpha1.ZoomInstallation{installationOf("beta", consentedAgo(2*time.Hour), removedAgo(time.Hour))},
 			lives:  []*v1alpha1.ZoomInstallation{installationOf("beta", consentedAgo(2*time.Hour), removedAgo(time.Hour))},
-			ago:    consentUnderWay, reason: reasonRemoved,
+			ago:    2 * time.Minute, reason: recording.ReasonRemoved,
 		},
 		"a new consent may be on its way": {
 			cached: []*v1alpha1.ZoomInstallation{installationOf("beta", consentedAgo(2*time.Hour), removedAgo(time.Hour))},
 			lives:  []*v1alpha1.ZoomInstallation{installationOf("beta", consentedAgo(2*time.Hour), removedAgo(time.Hour))},
-			ago:    consentUnderWay - time.Second, status: http.StatusServiceUnavailable, reason: reasonRemoved,
+			ago:    2*time.Minute - time.Second, status: http.StatusServiceUnavailable, reason: recording.ReasonRemoved,
 		},
 		"a customer who was taken for gone because of a refused token speaks": {
 			cached: []*v1alpha1.ZoomInstallation{installationOf("beta", consentedAgo(9*24*time.Hour), concludedAgo(8*24*time.Hour))},
@@ -230,21 +230,21 @@ func TestNothingIsDroppedOnTheWordOfACache(t *testing.T) {
 		},
 		"which an event from before that does not say": {
 			lives: []*v1alpha1.ZoomInstallation{installationOf("beta", consentedAgo(9*24*time.Hour), concludedAgo(time.Hour))},
-			ago:   time.Hour - 4*time.Minute, reason: reasonRemoved,
+			ago:   time.Hour - 4*time.Minute, reason: recording.ReasonRemoved,
 		},
 		"nor of one whose removal a refused token confirmed": {
 			lives: []*v1alpha1.ZoomInstallation{installationOf("beta", consentedAgo(9*24*time.Hour), concludedAgo(time.Hour), func(in *v1alpha1.ZoomInstallation) {
 				in.Spec.Deauthorization.Reason = v1alpha1.DeauthorizationNoticeConfirmed
 			})},
-			ago: consentUnderWay, reason: reasonRemoved,
+			ago: 2 * time.Minute, reason: recording.ReasonRemoved,
 		},
 		"what is older than a removal does not come back with the next consent": {
 			lives: []*v1alpha1.ZoomInstallation{installationOf("beta", consentedAgo(time.Hour), removedAgo(2*time.Hour))},
-			ago:   3 * time.Hour, reason: reasonRemoved,
+			ago:   3 * time.Hour, reason: recording.ReasonRemoved,
 		},
 		"one that was being deleted and is gone does not come back": {
 			cached: []*v1alpha1.ZoomInstallation{installationOf("beta", consentedAgo(2*time.Hour), beingDeleted)},
-			reason: reasonRemoved,
+			reason: recording.ReasonRemoved,
 		},
 		"one that was deleted and consented to anew": {
 			cached: []*v1alpha1.ZoomInstallation{installationOf("beta", consentedAgo(2*time.Hour), beingDeleted)},
@@ -260,17 +260,15 @@ func TestNothingIsDroppedOnTheWordOfACache(t *testing.T) {
 			if test.app != nil {
 				test.app(app)
 			}
-			h, c := newOffline(t, fixture.AtNoon, app, fixture.SecretToken)
+			_, c := newOffline(t, fixture.AtNoon, app, fixture.SecretToken)
 			fixture.Create(t, c, test.lives...)
-			h.router.cache = behind{Reader: c, has: test.cached}
+			cache := behind{Reader: c, has: test.cached}
 			event := fixture.Weekly("AccT", "hOsT", 81).Created(fixture.Noon.Add(-test.ago))
-			h.router.live = away{}
-			if status, _ := sendOffline(t, h, app, event); status != http.StatusServiceUnavailable {
+			if status, _ := sendOffline(t, handlerOver(c, cache, away{}, fixture.AtNoon), app, event); status != http.StatusServiceUnavailable {
 				t.Errorf("while the API server is away the answer is %d, want 503", status)
 			}
-			h.router.live = c
 			want := cmp.Or(test.status, http.StatusNoContent)
-			if status, reason := sendOffline(t, h, app, event); status != want || reason != test.reason {
+			if status, reason := sendOffline(t, handlerOver(c, cache, c, fixture.AtNoon), app, event); status != want || reason != test.reason {
 				t.Errorf("answered %d because of %s, want %d because of %s", status, reason, want, test.reason)
 			}
 			through := ""
@@ -287,12 +285,12 @@ func TestNothingIsDroppedOnTheWordOfACache(t *testing.T) {
 // A removal of what the API server no longer has is not made into an object.
 func TestRemovalOfOneThatHasJustGone(t *testing.T) {
 	app := fixture.AppOf("offline")
-	h, c := newOffline(t, fixture.AtNoon, app, fixture.SecretToken)
+	_, c := newOffline(t, fixture.AtNoon, app, fixture.SecretToken)
 	gone := installationOf("beta", consentedAgo(time.Hour))
 	gone.UID, gone.ResourceVersion = "uid-of-beta", "7"
-	h.router.live = behind{Reader: c, has: []*v1alpha1.ZoomInstallation{gone}}
+	h := handlerOver(c, c, behind{Reader: c, has: []*v1alpha1.ZoomInstallation{gone}}, fixture.AtNoon)
 	removal := zoomtest.Account{ID: "AccT"}.AppDeauthorized(fixture.Noon, "client", "hOsT", zoomtest.TimeAtTop)
-	if status, reason := sendOffline(t, h, app, removal); status != http.StatusNoContent || reason != reasonRemoved {
+	if status, reason := sendOffline(t, h, app, removal); status != http.StatusNoContent || reason != recording.ReasonRemoved {
 		t.Errorf("answered %d because of %s", status, reason)
 	}
 	if list := fixture.Installations(t, c, "offline"); len(list) != 0 {
@@ -301,7 +299,7 @@ func TestRemovalOfOneThatHasJustGone(t *testing.T) {
 	// Nor is one of that name that came after it removed.
 	fixture.Create(t, c, installationOf("beta", func(in *v1alpha1.ZoomInstallation) { in.Spec.UserID = "other" }))
 	gone.UID = "uid-before"
-	if status, reason := sendOffline(t, h, app, removal); status != http.StatusNoContent || reason != reasonRemoved {
+	if status, reason := sendOffline(t, h, app, removal); status != http.StatusNoContent || reason != recording.ReasonRemoved {
 		t.Errorf("answered %d because of %s", status, reason)
 	}
 	if installation.Removed(&fixture.Installations(t, c, "offline")[0]) {
@@ -329,20 +327,20 @@ func TestChangesOfMeetingsWhoseHostIsNotKnown(t *testing.T) {
 	}{
 		"the meeting may be on its way": {
 			known: []*v1alpha1.ZoomInstallation{installationOf("beta", consentedAgo(time.Hour))}, ago: time.Minute,
-			status: http.StatusServiceUnavailable, reason: reasonHostUnknown,
+			status: http.StatusServiceUnavailable, reason: recording.ReasonHostUnknown,
 		},
 		"with the last of Zoom's retries, perhaps": {
 			known: []*v1alpha1.ZoomInstallation{installationOf("beta", consentedAgo(2*time.Hour))}, ago: 86 * time.Minute,
-			status: http.StatusServiceUnavailable, reason: reasonHostUnknown,
+			status: http.StatusServiceUnavailable, reason: recording.ReasonHostUnknown,
 		},
 		"it was planned before the app was installed": {
-			known: []*v1alpha1.ZoomInstallation{installationOf("beta", consentedAgo(time.Hour))}, ago: hostWithin,
-			status: http.StatusNoContent, reason: reasonHostUnknown,
+			known: []*v1alpha1.ZoomInstallation{installationOf("beta", consentedAgo(time.Hour))}, ago: 90 * time.Minute,
+			status: http.StatusNoContent, reason: recording.ReasonHostUnknown,
 		},
 		"nor does ignoring unknown accounts drop what may be a customer's": {
 			app:   func(app *v1alpha1.ZoomApp) { app.Spec.UnknownAccounts = v1alpha1.UnknownAccountsIgnore },
 			known: []*v1alpha1.ZoomInstallation{installationOf("beta", consentedAgo(time.Hour))}, ago: time.Minute,
-			status: http.StatusServiceUnavailable, reason: reasonHostUnknown,
+			status: http.StatusServiceUnavailable, reason: recording.ReasonHostUnknown,
 		},
 		"the API server knows the host": {
 			known: []*v1alpha1.ZoomInstallation{installationOf("beta", consentedAgo(time.Hour))}, hostOf: "hOsT", ago: time.Minute,
@@ -354,11 +352,11 @@ func TestChangesOfMeetingsWhoseHostIsNotKnown(t *testing.T) {
 		},
 		"whoever changed it has removed the app": {
 			known: []*v1alpha1.ZoomInstallation{installationOf("theirs", user("aSsIsTaNt"), consentedAgo(2*time.Hour), removedAgo(time.Hour))}, ago: time.Minute,
-			status: http.StatusServiceUnavailable, reason: reasonHostUnknown,
+			status: http.StatusServiceUnavailable, reason: recording.ReasonHostUnknown,
 		},
 		"of whoever changed it there are only events": {
 			known: []*v1alpha1.ZoomInstallation{installationOf("theirs", user("aSsIsTaNt"))}, ago: time.Minute,
-			status: http.StatusServiceUnavailable, reason: reasonHostUnknown,
+			status: http.StatusServiceUnavailable, reason: recording.ReasonHostUnknown,
 		},
 		"in an admin's app the account has consented": {
 			app:    func(app *v1alpha1.ZoomApp) { app.Spec.ManagedBy = v1alpha1.ManagedByAdmin },

@@ -7,6 +7,7 @@ import (
 
 	"github.com/zoom-operator/zoom-operator/api/v1alpha1"
 	"github.com/zoom-operator/zoom-operator/internal/installation"
+	"github.com/zoom-operator/zoom-operator/internal/recording"
 	"github.com/zoom-operator/zoom-operator/webhookserver/internal/fixture"
 	"github.com/zoom-operator/zoom-operator/zoom"
 	"github.com/zoom-operator/zoom-operator/zoom/zoomtest"
@@ -35,13 +36,13 @@ func TestUsersThatChangeAtZoom(t *testing.T) {
 		"deactivated":                 {event: deactivated, in: []change{consentedAgo(time.Hour)}, becomes: tried, reason: reasonStored},
 		"back":                        {event: activated, in: []change{consentedAgo(time.Hour)}, becomes: tried, reason: reasonStored},
 		"deleted, and no token":       {event: deleted, app: keepsNoToken, in: []change{consentedAgo(time.Hour)}, becomes: ended, reason: reasonStored},
-		"deactivated, and no token":   {event: deactivated, app: keepsNoToken, in: []change{consentedAgo(time.Hour)}, reason: reasonNoInstallation},
+		"deactivated, and no token":   {event: deactivated, app: keepsNoToken, in: []change{consentedAgo(time.Hour)}, reason: recording.ReasonNoInstallation},
 		"deleted, without a consent":  {event: deleted, in: []change{}, becomes: ended, reason: reasonStored},
-		"deleted before they consent": {event: deleted, in: []change{consentedAgo(time.Second)}, reason: reasonNoInstallation},
-		"deleted after they left":     {event: deleted, in: []change{consentedAgo(2 * time.Hour), removedAgo(time.Hour)}, reason: reasonNoInstallation},
-		"another user":                {event: deleted, in: []change{consentedAgo(time.Hour), ofAnother}, reason: reasonNoInstallation},
-		"a user of an account":        {event: deleted, app: byAdmin, in: []change{consentedAgo(time.Hour), ofAccount}, reason: reasonNoEffect},
-		"who is not known":            {event: disassociated, in: []change{ofAnother}, reason: reasonNoInstallation},
+		"deleted before they consent": {event: deleted, in: []change{consentedAgo(time.Second)}, reason: recording.ReasonNoInstallation},
+		"deleted after they left":     {event: deleted, in: []change{consentedAgo(2 * time.Hour), removedAgo(time.Hour)}, reason: recording.ReasonNoInstallation},
+		"another user":                {event: deleted, in: []change{consentedAgo(time.Hour), ofAnother}, reason: recording.ReasonNoInstallation},
+		"a user of an account":        {event: deleted, app: byAdmin, in: []change{consentedAgo(time.Hour), ofAccount}, reason: recording.ReasonNoEffect},
+		"who is not known":            {event: disassociated, in: []change{ofAnother}, reason: recording.ReasonNoInstallation},
 	} {
 		t.Run(name, func(t *testing.T) {
 			app := fixture.AppOf("offline")

@@ -1,4 +1,4 @@
-package events
+package recording
 
 import (
 	"context"
@@ -70,9 +70,9 @@ func (r *router) route(ctx context.Context, app *v1alpha1.ZoomApp, ev *zoom.Even
 	case err != nil:
 		return nil, err
 	case !ok && r.now().Sub(ev.Time) < hostWithin:
-		return nil, retryLater(reasonHostUnknown)
+		return nil, later(ReasonHostUnknown)
 	case !ok:
-		return nil, drop(reasonHostUnknown)
+		return nil, drop(ReasonHostUnknown)
 	}
 	cached, err := r.cached(ctx, app, ev.AccountID, user)
 	if err != nil {
@@ -93,7 +93,7 @@ func (r *router) route(ctx context.Context, app *v1alpha1.ZoomApp, ev *zoom.Even
 	case in != nil:
 		return nil, r.removed(in, ev)
 	case len(cached) > 0: // it has just been deleted
-		return nil, drop(reasonRemoved)
+		return nil, drop(ReasonRemoved)
 	}
 	return r.firstEvent(ctx, app, user, ev)
 }
@@ -101,14 +101,14 @@ func (r *router) route(ctx context.Context, app *v1alpha1.ZoomApp, ev *zoom.Even
 // firstEvent records the installation of a customer of whom nothing is known.
 func (r *router) firstEvent(ctx context.Context, app *v1alpha1.ZoomApp, user string, ev *zoom.Event) (*v1alpha1.ZoomInstallation, error) {
 	if app.Spec.UnknownAccounts == v1alpha1.UnknownAccountsIgnore {
-		return nil, drop(reasonIgnored)
+		return nil, drop(ReasonIgnored)
 	}
 	// Later events show that Zoom still sends.
 	switch ends, err := r.tombstones.Find(ctx, tombstones.ConsentOf(app, ev.AccountID, user)); {
 	case err != nil:
 		return nil, err
 	case !ev.Time.After(ends.Latest()):
-		return nil, drop(reasonRemoved)
+		return nil, drop(ReasonRemoved)
 	}
 	in, err := r.installations.create(ctx, app, ev.AccountID, user, func(*v1alpha1.ZoomInstallation) {})
 	switch {
@@ -124,7 +124,7 @@ func (r *router) firstEvent(ctx context.Context, app *v1alpha1.ZoomApp, user str
 // was deleted with the consent that it came through, and stays so.
 func late(in *v1alpha1.ZoomInstallation, ev *zoom.Event) error {
 	if d := in.Spec.Deauthorization; d != nil && ev.Time.Before(d.At.Time) {
-		return drop(reasonRemoved)
+		return drop(ReasonRemoved)
 	}
 	return nil
 }
@@ -139,7 +139,7 @@ func (r *router) comeBack(ctx context.Context, in *v1alpha1.ZoomInstallation, ev
 	back, err := r.installations.update(ctx, in, func(now *v1alpha1.ZoomInstallation) { installation.MergeActivity(&now.Spec, ev.Time) })
 	switch {
 	case errors.Is(err, errGone):
-		return nil, retryLater(reasonRemoved) // when Zoom sends it again, there is none
+		return nil, later(ReasonRemoved) // when Zoom sends it again, there is none
 	case err != nil:
 		return nil, err
 	case !installation.TakesEvents(back):
@@ -153,7 +153,7 @@ func (r *router) comeBack(ctx context.Context, in *v1alpha1.ZoomInstallation, ev
 // Zoom sends it again.
 func (r *router) removed(in *v1alpha1.ZoomInstallation, ev *zoom.Event) error {
 	if installation.Removed(in) && ev.Time.After(in.Spec.Deauthorization.At.Time) && r.now().Sub(ev.Time) < consentUnderWay {
-		return retryLater(reasonRemoved)
+		return later(ReasonRemoved)
 	}
-	return drop(reasonRemoved)
+	return drop(ReasonRemoved)
 }

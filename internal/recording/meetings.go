@@ -1,4 +1,4 @@
-package events
+package recording
 
 import (
 	"context"
@@ -17,8 +17,8 @@ import (
 	"github.com/zoom-operator/zoom-operator/zoom"
 )
 
-// recorder merges events into the objects of their meetings.
-type recorder struct {
+// merger merges events into the objects of their meetings.
+type merger struct {
 	meetings meetings
 	quota    quota.Bound
 	now      func() time.Time
@@ -28,7 +28,7 @@ type recorder struct {
 var errNotThere = errors.New("the meeting is not there")
 
 // record stores the event of a meeting that came through an installation.
-func (r *recorder) record(ctx context.Context, app *v1alpha1.ZoomApp, in *v1alpha1.ZoomInstallation, ev *zoom.Event) (err error) {
+func (r *merger) merge(ctx context.Context, app *v1alpha1.ZoomApp, in *v1alpha1.ZoomInstallation, ev *zoom.Event) (err error) {
 	ctx, stored := tracing.Step(ctx, "store")
 	defer func() { stored(err) }()
 	change := tracing.Carry(ctx, r.now, meeting.Change(ev, in, app.Spec.Participants))
@@ -66,7 +66,7 @@ func (r *recorder) record(ctx context.Context, app *v1alpha1.ZoomApp, in *v1alph
 // reserve refuses a meeting that is not there yet when its installation has as many as its app
 // keeps. While some of those are over, the controller makes room, and Zoom sends the event again;
 // otherwise it is not stored, and will not be.
-func (r *recorder) reserve(ctx context.Context, app *v1alpha1.ZoomApp, in *v1alpha1.ZoomInstallation, ev *zoom.Event, created types.NamespacedName) error {
+func (r *merger) reserve(ctx context.Context, app *v1alpha1.ZoomApp, in *v1alpha1.ZoomInstallation, ev *zoom.Event, created types.NamespacedName) error {
 	limit := int(app.Spec.Retention.Meetings)
 	if limit == 0 { // an app that was stored before there was a bound
 		return nil
@@ -82,15 +82,15 @@ func (r *recorder) reserve(ctx context.Context, app *v1alpha1.ZoomApp, in *v1alp
 	case m != nil:
 		return nil
 	case count.Over > 0:
-		return retryLater(reasonMakingRoom)
+		return later(ReasonMakingRoom)
 	default:
-		return drop(reasonTooManyMeetings)
+		return drop(ReasonTooManyMeetings)
 	}
 }
 
 // commit makes a change to the first of several objects that is not another account's, nor found
 // not to be there by the change.
-func (r *recorder) commit(ctx context.Context, app *v1alpha1.ZoomApp, ev *zoom.Event, change func(*v1alpha1.ZoomMeeting) error, keys ...types.NamespacedName) error {
+func (r *merger) commit(ctx context.Context, app *v1alpha1.ZoomApp, ev *zoom.Event, change func(*v1alpha1.ZoomMeeting) error, keys ...types.NamespacedName) error {
 	customer := installation.Customer(client.ObjectKeyFromObject(app), ev.AccountID)
 	var err error
 	for _, key := range keys {

@@ -1,4 +1,4 @@
-package events
+package recording
 
 import (
 	"context"
@@ -14,13 +14,13 @@ import (
 // accounts install, the consent is not the user's.
 func (r *removals) userChanged(ctx context.Context, app *v1alpha1.ZoomApp, ev *zoom.Event) error {
 	if app.Spec.ManagedBy == v1alpha1.ManagedByAdmin {
-		return drop(reasonNoEffect)
+		return drop(ReasonNoEffect)
 	}
 	list, err := r.current(ctx, app, ev.AccountID, ev.UserID)
 	if err != nil {
 		return err
 	}
-	reason := reasonNoInstallation
+	reason := ReasonNoInstallation
 	for i := range list {
 		in := &list[i]
 		change := userChange(app, in, ev)

@@ -1,4 +1,4 @@
-package events
+package recording
 
 import (
 	"context"
@@ -22,7 +22,7 @@ type removals struct {
 
 	installations installations
 	tombstones    *tombstones.Store
-	heartbeat     *heartbeat
+	spoke         func(*v1alpha1.ZoomInstallation)
 }
 
 // remove records a removal in every installation of the customer's: each may have meetings. One
@@ -30,13 +30,13 @@ type removals struct {
 // what it ends arrives first.
 func (r *removals) remove(ctx context.Context, app *v1alpha1.ZoomApp, ev *zoom.Event) error {
 	if id := ev.Deauthorization.ClientID; id != "" && id != app.Spec.ClientID {
-		return drop(reasonOtherClient)
+		return drop(ReasonOtherClient)
 	}
 	removal := *ev.Deauthorization
 	if !zoom.IsUserID(removal.UserID) {
 		removal.UserID = "" // no user's ID; the removal counts all the same
 	}
-	reason := reasonNoInstallation
+	reason := ReasonNoInstallation
 	if user, ok := remover(app, &removal); ok {
 		var consented bool
 		var err error
@@ -54,6 +54,11 @@ func (r *removals) remove(ctx context.Context, app *v1alpha1.ZoomApp, ev *zoom.E
 		return nil
 	}
 	return recorded(reason)
+}
+
+// MaxAge is how old an event of an app may be when it is sent.
+func MaxAge(app *v1alpha1.ZoomApp) time.Duration {
+	return time.Duration(app.Spec.MaxEventAgeSeconds) * time.Second
 }
 
 // remover is who removed the app: the account, or a user of it, where that is known.
@@ -75,7 +80,7 @@ func recorded(reason string) error {
 // removeConsent records the removal of one consent. It says what came of it, and whether that
 // consent is known here.
 func (r *removals) removeConsent(ctx context.Context, app *v1alpha1.ZoomApp, account, user string, removal *zoom.Deauthorization) (reason string, consented bool, err error) {
-	reason = reasonNoInstallation
+	reason = ReasonNoInstallation
 	done := map[string]bool{}
 	// A consent at this moment looks for removals after its installation is there, so it is looked
 	// for once more after the removal is.
@@ -108,11 +113,11 @@ func (r *removals) removeConsent(ctx context.Context, app *v1alpha1.ZoomApp, acc
 			_, err := r.installations.update(ctx, in, func(now *v1alpha1.ZoomInstallation) { installation.MergeDeauthorization(&now.Spec, removal) })
 			switch {
 			case errors.Is(err, errGone):
-				reason = reasonRemoved
+				reason = ReasonRemoved
 			case err != nil:
 				return "", false, err
 			default:
-				r.heartbeat.installationSpoke(in)
+				r.spoke(in)
 				reason = reasonStored
 			}
 		}
@@ -138,7 +143,7 @@ func (r *removals) removeUnknown(ctx context.Context, app *v1alpha1.ZoomApp, acc
 		return false, nil
 	}
 	if app.Spec.UnknownAccounts == v1alpha1.UnknownAccountsIgnore {
-		return true, r.tombstones.Remove(ctx, consent, removal.At, tombstones.Lifetime(maxAge(app)))
+		return true, r.tombstones.Remove(ctx, consent, removal.At, tombstones.Lifetime(MaxAge(app)))
 	}
 	_, err = r.installations.create(ctx, app, account, user, func(in *v1alpha1.ZoomInstallation) {
 		installation.MergeDeauthorization(&in.Spec, removal)
