@@ -1,10 +1,9 @@
 package recording
 
 import (
+	"errors"
 	"slices"
 	"strings"
-
-	"errors"
 
 	apierrors "k8s.io/apimachinery/pkg/api/errors"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
