@@ -43,6 +43,7 @@ func NewServer(config ServerConfig) (*Server, error) {
 	s.mux.HandleFunc("DELETE "+subscriptions, s.step(StepUnsubscribe, s.accepting("subscription", s.unsubscribe)))
 	s.mux.HandleFunc("PATCH "+subscriptions+"/{id}", s.step(StepSubscribe, s.accepting("subscription", s.subscribe)))
 	s.mux.HandleFunc("DELETE "+subscriptions+"/{id}", s.step(StepDeleteSubscription, s.accepting("subscription", s.deleteSubscription)))
+	s.mux.HandleFunc("GET "+webhookLogs, s.step(StepWebhookLog, s.accepting("webhook log", s.webhookLog)))
 	return s, nil
 }
 

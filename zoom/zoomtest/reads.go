@@ -56,7 +56,7 @@ const (
 const (
 	// pageLifetime is how long a page of a list can be asked for.
 	pageLifetime = 15 * time.Minute
-	// maxPage and defaultPage are how many meetings a page has.
+	// maxPage and defaultPage are how many items a page has.
 	maxPage, defaultPage = 300, 30
 )
 
@@ -211,6 +211,16 @@ func (s *Server) list(w http.ResponseWriter, r *http.Request) {
 		noSuchUser(w, r)
 		return
 	}
+	if r.URL.Query().Get("type") != "upcoming" {
+		restError(http.StatusBadRequest, 300, "Validation Failed.")(w, r)
+		return
+	}
+	s.paged(w, r, "meetings", func() []object { return s.upcomingOf(g, s.config.Clock.Now()) })
+}
+
+// paged answers with a page of a list, of which the rest is kept for as long as its page can be
+// asked for. s.mu is held.
+func (s *Server) paged(w http.ResponseWriter, r *http.Request, key string, all func() []object) {
 	query, now := r.URL.Query(), s.config.Clock.Now()
 	token := query.Get("next_page_token")
 	query.Del("next_page_token")
@@ -218,13 +228,13 @@ func (s *Server) list(w http.ResponseWriter, r *http.Request) {
 	if text := query.Get("page_size"); text != "" {
 		size, _ = strconv.Atoi(text)
 	}
-	if kind := query.Get("type"); size < 1 || size > maxPage || kind != "upcoming" {
+	if size < 1 || size > maxPage {
 		restError(http.StatusBadRequest, 300, "Validation Failed.")(w, r)
 		return
 	}
 	var items []object
 	if token == "" {
-		items = s.upcomingOf(g, now)
+		items = all()
 	} else {
 		p, ok := s.pages[token]
 		if !ok || now.After(p.expires) || p.query != query.Encode() {
@@ -239,7 +249,7 @@ func (s *Server) list(w http.ResponseWriter, r *http.Request) {
 		s.pages[next] = page{query: query.Encode(), rest: items[size:], expires: now.Add(pageLifetime)}
 		items = items[:size]
 	}
-	writeJSON(w, object{"page_size": size, "total_records": len(items), "next_page_token": next, "meetings": items})
+	writeJSON(w, object{"page_size": size, "total_records": len(items), "next_page_token": next, key: items})
 }
 
 func (s *Server) upcomingOf(g *grant, now time.Time) []object {

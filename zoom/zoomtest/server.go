@@ -49,6 +49,10 @@ type Login struct {
 type App struct {
 	ClientID string
 
+	// ID is that of the app in the Marketplace, by which its webhook log is read; without it the
+	// app has none.
+	ID string
+
 	// ClientSecrets are accepted, each: there are two while one is being rotated.
 	ClientSecrets []string
 
@@ -102,6 +106,9 @@ type App struct {
 	// Webhooks sends app_deauthorized when the app is removed, and validates the URLs of event
 	// subscriptions that are created; without it nothing is sent, and no URL is valid.
 	Webhooks *Zoom
+
+	// WebhookLog is how the log of these webhooks shows them.
+	WebhookLog WebhookLog
 }
 
 // CodeLifetime is how long an authorization code can be exchanged.
@@ -115,8 +122,9 @@ const (
 // Server is Zoom's web site and REST API, as far as consents, tokens and the reads of meetings go:
 // an http.Handler with the consent page at GET /oauth/authorize, POST /oauth/token, POST
 // /oauth/revoke, GET /v2/users/me, GET /v2/users/me/meetings, GET /v2/past_meetings/{uuid}, GET
-// /v2/meetings/{number}, and event subscriptions at /v2/marketplace/app. A request is answered by what is registered, consented, planned and held
-// at the time, or by a Fault. Its methods may be used concurrently.
+// /v2/meetings/{number}, event subscriptions at /v2/marketplace/app, and the log of webhooks at GET
+// /v2/marketplace/apps/{id}/webhook_logs. A request is answered by what is registered, consented,
+// planned and held at the time, or by a Fault. Its methods may be used concurrently.
 type Server struct {
 	config ServerConfig
 	mux    *http.ServeMux

@@ -57,6 +57,9 @@ const (
 	// StepDeleteSubscription deletes one.
 	StepDeleteSubscription Step = "delete subscription"
 
+	// StepWebhookLog reads what could not be delivered.
+	StepWebhookLog Step = "webhook log"
+
 	// StepRevoke uninstalls the app.
 	StepRevoke Step = "revoke"
 )

@@ -35,6 +35,7 @@
 //   - token: the token endpoint, revocation, and the REST API
 //   - reads, planned: what the REST API knows of meetings
 //   - subscriptions: event subscriptions that are made by the REST API
+//   - webhooklog: the log of the webhooks of an app
 //   - step: the kinds of request, and a Fault at each
 //   - strict: requests that are refused by the RFCs
 package zoomtest
