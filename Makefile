@@ -84,7 +84,7 @@ test: build kubernetes $(GOTESTSUM) $(KUSTOMIZE) $(CHART) $(HELM) ## Run the tes
 	@echo "==> go vet"
 	@for module in $(MODULES); do (cd "$$module" && $(PROGRESS) "go vet in $$module" go vet ./...) || exit 1; done
 	@echo "==> go test $(RACE)"
-	@$(GO_TEST) $$(go list ./... | grep -v /test/e2e)
+	@$(GO_TEST) -p 3 $$(go list ./... | grep -v /test/e2e)
 	@if [ -n "$(CI)" ]; then hack/verify-no-skips.sh; fi
 	@echo "==> alerts and dashboard"
 	@mkdir -p "$(BIN)/dashboard"

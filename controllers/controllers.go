@@ -1,7 +1,8 @@
 // Package controllers runs the reconcilers of apps, installations and meetings. They turn what is
 // recorded into status, record Events about changes, and remove what is no longer kept.
 //
-// Each has a package of its own, app, installation, imports, meeting, endcheck and subscriptions,
+// Each has a package of its own, app, installation, imports, meeting, endcheck, subscriptions and
+// missedevents,
 // and none knows another. Every one observes, decides, acts and reports; what it decides is a pure function of
 // what was observed and of the time. What two of them share is below internal.
 package controllers
@@ -12,6 +13,7 @@ import (
 	"sync"
 	"time"
 
+	"github.com/zoom-operator/zoom-operator/api/v1alpha1"
 	"github.com/zoom-operator/zoom-operator/controllers/app"
 	"github.com/zoom-operator/zoom-operator/controllers/endcheck"
 	"github.com/zoom-operator/zoom-operator/controllers/imports"
@@ -21,6 +23,7 @@ import (
 	"github.com/zoom-operator/zoom-operator/controllers/internal/proof"
 	"github.com/zoom-operator/zoom-operator/controllers/internal/zoomcalls"
 	"github.com/zoom-operator/zoom-operator/controllers/meeting"
+	"github.com/zoom-operator/zoom-operator/controllers/missedevents"
 	"github.com/zoom-operator/zoom-operator/controllers/subscriptions"
 
 	"k8s.io/apimachinery/pkg/labels"
@@ -29,7 +32,9 @@ import (
 	"sigs.k8s.io/controller-runtime/pkg/manager"
 
 	"github.com/zoom-operator/zoom-operator/internal/clouds"
+	"github.com/zoom-operator/zoom-operator/internal/commit"
 	"github.com/zoom-operator/zoom-operator/internal/quota"
+	"github.com/zoom-operator/zoom-operator/internal/recording"
 	"github.com/zoom-operator/zoom-operator/internal/selected"
 	"github.com/zoom-operator/zoom-operator/internal/tombstones"
 	"github.com/zoom-operator/zoom-operator/internal/tracing"
@@ -72,6 +77,7 @@ func SetupWithManager(mgr ctrl.Manager, o Options) error {
 		return err
 	}
 	gates := &gate.Gates{}
+	stones := tombstones.New(mgr.GetClient(), mgr.GetAPIReader(), o.Now)
 	proofs := proof.New(o.Clouds, zoom.NewHTTPClient(), o.Now)
 	apps := &app.Reconciler{
 		Client: mgr.GetClient(), Live: mgr.GetAPIReader(), Events: events, ExternalURL: o.ExternalURL, Clouds: o.Clouds, Now: o.Now,
@@ -83,7 +89,7 @@ func SetupWithManager(mgr ctrl.Manager, o Options) error {
 	installations := &installation.Reconciler{
 		Client: mgr.GetClient(), Live: mgr.GetAPIReader(), Events: events, Zoom: zoom.NewHTTPClient(), ExternalURL: o.ExternalURL, Clouds: o.Clouds, Now: o.Now,
 		NamespaceDeletionTimeout: o.NamespaceDeletionTimeout, Refreshes: o.Refreshes, Tracing: o.Tracing,
-		Gates: gates, Proofs: proofs, Kept: kept, Tombstones: tombstones.New(mgr.GetClient(), mgr.GetAPIReader(), o.Now),
+		Gates: gates, Proofs: proofs, Kept: kept, Tombstones: stones,
 	}
 	if err := mgr.Add(manager.RunnableFunc(installations.PruneTombstones)); err != nil {
 		return fmt.Errorf("the controller of installations: %w", err)
@@ -113,7 +119,29 @@ func SetupWithManager(mgr ctrl.Manager, o Options) error {
 	if err := subscriber.SetupWithManager(mgr); err != nil {
 		return fmt.Errorf("the controller of event subscriptions: %w", err)
 	}
+	recovery := &missedevents.Reconciler{
+		Client: mgr.GetClient(), Live: mgr.GetAPIReader(), Zoom: zoom.NewHTTPClient(), Clouds: o.Clouds, Calls: calls,
+		ExternalURL: o.ExternalURL, Served: served, Now: o.Now, Recorder: recorder(mgr.GetClient(), mgr.GetAPIReader(), kept, stones, o.Now),
+	}
+	if err := recovery.SetupWithManager(mgr); err != nil {
+		return fmt.Errorf("the controller of missed events: %w", err)
+	}
 	return mgr.Add(manager.RunnableFunc(objects.while(mgr.GetCache())))
+}
+
+// recorder records events that did not arrive as webhooks. It reads what it changes from the API
+// server: that is seldom, and what a cache does not have yet would be lost.
+func recorder(c client.Client, live client.Reader, kept quota.Bound, stones *tombstones.Store, now func() time.Time) *recording.Recorder {
+	return recording.New(recording.Config{
+		Live: live, Tombstones: stones, Quota: kept, Now: now,
+		Spoke: func(*v1alpha1.ZoomInstallation) {}, // when events arrive is the webhook server's to say
+		Meetings: &commit.Committer[*v1alpha1.ZoomMeeting]{
+			Writer: c, Live: live, New: func() *v1alpha1.ZoomMeeting { return &v1alpha1.ZoomMeeting{} },
+		},
+		Installations: &commit.Committer[*v1alpha1.ZoomInstallation]{
+			Writer: c, Live: live, New: func() *v1alpha1.ZoomInstallation { return &v1alpha1.ZoomInstallation{} },
+		},
+	})
 }
 
 // Index adds the field indexes of the controllers to a cache, which takes each only once.

@@ -19,21 +19,27 @@ part() {
 	shift
 	cd test/e2e
 	exec "$bin/gotestsum" --format standard-quiet --jsonfile "$bin/test-e2e-$name.json" --raw-command -- \
-		go tool test2json -t -p test/e2e "$out/tests" -test.v=test2json -test.timeout=40m "$@" -parts=4 -used="$out/used"
+		go tool test2json -t -p test/e2e "$out/tests" -test.v=test2json -test.timeout=40m "$@" -parts=5 -used="$out/used"
 }
 
-crashes='TestInstallationsSurviveCrashes|TestTheOperatorWentFirst|TestUpgradeFromOneDeployment'
-lives='TestInstallations|TestTenants'
-chaos='TestChaos|TestSlips'
-(part crashes -test.run="^($crashes)\$" >"$out/crashes.log" 2>&1) & one=$!
-(part lives -test.run="^($lives)\$" >"$out/lives.log" 2>&1) & two=$!
-(part chaos -test.run="^($chaos)\$" >"$out/chaos.log" 2>&1) & three=$!
-(part others -test.skip="^($crashes|$lives|$chaos)\$" >"$out/others.log" 2>&1) & four=$!
+crashes='TestInstallationsSurviveCrashes'
+lives='TestInstallations'
+chaos='TestChaos|TestTheOperatorWentFirst|TestUpgradeFromOneDeployment'
+slips='TestSlips|TestTenants'
+parts=
+run() {
+	(part "$@" >"$out/$1.log" 2>&1) &
+	parts="$parts $1:$!"
+}
+run crashes -test.run="^($crashes)\$"
+run lives -test.run="^($lives)\$"
+run chaos -test.run="^($chaos)\$"
+run slips -test.run="^($slips)\$"
+run others -test.skip="^($crashes|$lives|$chaos|$slips)\$"
 
 failed=
-wait $one || failed="$failed crashes"
-wait $two || failed="$failed lives"
-wait $three || failed="$failed chaos"
-wait $four || failed="$failed others"
-cat "$out/crashes.log" "$out/lives.log" "$out/chaos.log" "$out/others.log"
+for part in $parts; do
+	wait "${part#*:}" || failed="$failed ${part%:*}"
+	cat "$out/${part%:*}.log"
+done
 [ -z "$failed" ] || { echo "failed:$failed" >&2 && exit 1; }

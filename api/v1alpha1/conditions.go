@@ -71,6 +71,15 @@ const (
 	// True: VerificationTokenAccepted. False: SignatureRequired.
 	ConditionLegacyVerification = "LegacyVerification"
 
+	// ConditionMissedEventsRecovered says whether the events that Zoom could not deliver are read
+	// from its webhook log, which a ZoomApp has with developerCredentialsSecretRef, and from when on
+	// nothing is missing. What Zoom never tried to deliver is not in its log, as while the event
+	// subscription was disabled.
+	//
+	// True: Recovered. False: EventsLost, NotPermitted, DeveloperCredentialsMissing,
+	// DeveloperCredentialsRejected, DeveloperAppUnknown. Unknown: Recovering.
+	ConditionMissedEventsRecovered = "MissedEventsRecovered"
+
 	// ConditionEventsSubscribed says what became of spec.eventSubscription.
 	//
 	// Of a ZoomApp, which has it while there is one, or one is still to be deleted: whether the
@@ -174,6 +183,33 @@ const (
 	// ReasonNeverValidated means that no validation has been seen: the URL is not in Zoom's build
 	// flow yet, or was validated before this ZoomApp existed.
 	ReasonNeverValidated = "NeverValidated"
+)
+
+// Reasons of the condition MissedEventsRecovered.
+const (
+	// ReasonRecovered means that everything is stored that is in Zoom's webhook log; the message
+	// says since when, and how many events were stored from it.
+	ReasonRecovered = "Recovered"
+	// ReasonRecovering means that the log was not read yet, or not for some hours: Zoom does not
+	// answer. It is tried again by itself.
+	ReasonRecovering = "Recovering"
+	// ReasonEventsLost means that the log did not reach back far enough: what Zoom could not deliver
+	// in the time that the message names is lost. Meetings that are planned were imported again
+	// where import allows it. It is said for 7 days.
+	ReasonEventsLost = "EventsLost"
+	// ReasonNotPermitted means that the developer's app lacks the scope marketplace_app:read:admin,
+	// or marketplace_app:read, or its user the right to see the app in the Marketplace. What Zoom
+	// could not deliver stays missing. It is tried again after 6 hours, and at once with the
+	// annotation zoom-operator.io/retry=now.
+	ReasonNotPermitted = "NotPermitted"
+	// ReasonDeveloperCredentialsMissing means that there is no Secret of that name and of the type
+	// zoom-operator.io/developer with the keys appID, clientID and clientSecret.
+	ReasonDeveloperCredentialsMissing = "DeveloperCredentialsMissing"
+	// ReasonDeveloperCredentialsRejected means that Zoom does not accept the developer's client ID,
+	// client secret or account, or gives an app of that type no token.
+	ReasonDeveloperCredentialsRejected = "DeveloperCredentialsRejected"
+	// ReasonDeveloperAppUnknown means that the developer's account has no app of the appID.
+	ReasonDeveloperAppUnknown = "DeveloperAppUnknown"
 )
 
 // Reasons of the condition EventsSubscribed.

@@ -62,6 +62,10 @@ type SecretReference struct {
 // one that belongs to another program. A Secret's type cannot be changed.
 const CredentialsSecretType = "zoom-operator.io/app"
 
+// DeveloperSecretType is the type of the Secret with credentials of a developer's own account, for
+// the same reason.
+const DeveloperSecretType = "zoom-operator.io/developer"
+
 // DisplayName is a name for people to read: one line in any script.
 //
 // +kubebuilder:validation:MinLength=1

@@ -239,6 +239,21 @@ type ZoomAppSpec struct {
 	// +optional
 	EventSubscription *EventSubscription `json:"eventSubscription,omitempty"`
 
+	// developerCredentialsSecretRef has the operator read from Zoom's webhook log the events that
+	// Zoom could not deliver, and record them as if they had arrived. It names a Secret of the type
+	// `zoom-operator.io/developer` with credentials of the developer's own account, never of a
+	// customer's: `appID`, the ID in the URL of the app's page in the Marketplace; `clientID` and
+	// `clientSecret` of a Server-to-Server app with the scope `marketplace_app:read:admin`; and
+	// `accountID`, that app's account. Without `accountID` they are those of a General app. Without
+	// this field, which is the default, Zoom's log is not asked for.
+	//
+	// The log is read when the operator starts and every hour, and at once with the annotation
+	// zoom-operator.io/retry=now. It reaches back 7 days. Condition MissedEventsRecovered says what
+	// came of it.
+	//
+	// +optional
+	DeveloperCredentialsSecretRef *SecretReference `json:"developerCredentialsSecretRef,omitempty"`
+
 	// suspend holds the app still, as for maintenance of what reacts to its meetings. `PutOff`
 	// answers Zoom's events 503, and nothing of them is written; Zoom sends each again three times
 	// within 85 minutes, and what is put off for longer is lost. `Record` stores them, for any
@@ -578,12 +593,13 @@ type Retention struct {
 // ZoomAppStatus is what the operator found.
 type ZoomAppStatus struct {
 	// conditions are Ready, Stalled, CredentialsAvailable, EndpointValidated, EventsVerified,
-	// LegacyVerification, ClientIDHeld and, with an eventSubscription, EventsSubscribed.
+	// LegacyVerification, ClientIDHeld and, with an eventSubscription, EventsSubscribed, and with
+	// developerCredentialsSecretRef, MissedEventsRecovered.
 	//
 	// +optional
 	// +listType=map
 	// +listMapKey=type
-	// +kubebuilder:validation:MaxItems=8
+	// +kubebuilder:validation:MaxItems=16
 	Conditions []metav1.Condition `json:"conditions,omitempty"`
 
 	// observedGeneration is the metadata.generation that the conditions are about.

@@ -553,6 +553,11 @@ func (in *ZoomAppSpec) DeepCopyInto(out *ZoomAppSpec) {
 		*out = new(EventSubscription)
 		(*in).DeepCopyInto(*out)
 	}
+	if in.DeveloperCredentialsSecretRef != nil {
+		in, out := &in.DeveloperCredentialsSecretRef, &out.DeveloperCredentialsSecretRef
+		*out = new(SecretReference)
+		**out = **in
+	}
 	out.APICalls = in.APICalls
 }
 

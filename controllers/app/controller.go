@@ -7,6 +7,7 @@
 //   - status: the conditions, and the Events of their transitions
 //   - verification: the condition about the events that arrive
 //   - subscription: what became of the event subscription that an app declares
+//   - missed: what came of reading Zoom's log of what it could not deliver
 //   - client ID: which of several apps has a client ID
 //   - binding: the account that an app for one account is bound to
 //   - removal: with deletionPolicy Revoke, an app is deleted after its installations
@@ -58,7 +59,7 @@ const (
 // controllers.Index.
 func (r *Reconciler) SetupWithManager(mgr ctrl.Manager) error {
 	return ctrl.NewControllerManagedBy(mgr).
-		For(&v1alpha1.ZoomApp{}, builder.WithPredicates(predicate.Or(predicate.GenerationChangedPredicate{}, Reported, predicates.RetryAsked, subscriptionRecorded))).
+		For(&v1alpha1.ZoomApp{}, builder.WithPredicates(predicate.Or(predicate.GenerationChangedPredicate{}, Reported, predicates.RetryAsked, subscriptionRecorded, missedRecorded))).
 		Watches(&v1alpha1.ZoomApp{}, handler.EnqueueRequestsFromMapFunc(r.sameClientID), builder.WithPredicates(claimChanged)).
 		Watches(&v1alpha1.ZoomInstallation{}, handler.EnqueueRequestsFromMapFunc(appOf), builder.WithPredicates(predicate.Or(predicate.GenerationChangedPredicate{}, anotherClientFound))).
 		WithOptions(queue.Options(1)).

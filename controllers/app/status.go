@@ -45,6 +45,7 @@ func statusOf(now time.Time, app *v1alpha1.ZoomApp, f facts, externalURL string)
 	}
 	stalled.Set(&status.Conditions, *meta.FindStatusCondition(status.Conditions, v1alpha1.ConditionReady))
 	setSubscribed(&status.Conditions, now, app, f, externalURL)
+	setMissed(&status.Conditions, now, app)
 	return status
 }
 
@@ -182,7 +183,7 @@ func eventsOf(app *v1alpha1.ZoomApp, after v1alpha1.ZoomAppStatus) []events.Even
 	var out []events.Event
 	said := map[string]bool{}
 	for _, kind := range []string{
-		v1alpha1.ConditionEventsVerified, v1alpha1.ConditionReady, v1alpha1.ConditionCredentialsAvailable, v1alpha1.ConditionEndpointValidated, v1alpha1.ConditionEventsSubscribed, v1alpha1.ConditionLegacyVerification,
+		v1alpha1.ConditionEventsVerified, v1alpha1.ConditionReady, v1alpha1.ConditionCredentialsAvailable, v1alpha1.ConditionEndpointValidated, v1alpha1.ConditionEventsSubscribed, v1alpha1.ConditionMissedEventsRecovered, v1alpha1.ConditionLegacyVerification,
 	} {
 		old, now := meta.FindStatusCondition(app.Status.Conditions, kind), meta.FindStatusCondition(after.Conditions, kind)
 		bad := metav1.ConditionFalse

@@ -38,12 +38,7 @@ func orDefault(seconds int32, otherwise time.Duration) time.Duration {
 }
 
 // eventsLate is how late an event may come that the app still takes.
-func (f *facts) eventsLate() time.Duration {
-	if f.app == nil {
-		return tombstones.Lifetime(0)
-	}
-	return tombstones.Lifetime(time.Duration(f.app.Spec.MaxEventAgeSeconds) * time.Second)
-}
+func (f *facts) eventsLate() time.Duration { return tombstones.Lifetime(f.app) }
 
 // removedRetention is how long the record of a removed installation is kept.
 func (f *facts) removedRetention() time.Duration {

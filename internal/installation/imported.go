@@ -65,3 +65,10 @@ func importedConsent(in *v1alpha1.ZoomInstallation) string {
 
 // listScope allows an app to list a user's meetings.
 const listScope v1alpha1.Scope = "meeting:read:list_meetings"
+
+// ForgetImport has what a customer had planned imported again, and says whether it had been.
+func ForgetImport(in *v1alpha1.ZoomInstallation) bool {
+	_, imported := in.Annotations[importAnnotation]
+	delete(in.Annotations, importAnnotation)
+	return imported
+}

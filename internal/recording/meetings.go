@@ -82,9 +82,9 @@ func (r *merger) reserve(ctx context.Context, app *v1alpha1.ZoomApp, in *v1alpha
 	case m != nil:
 		return nil
 	case count.Over > 0:
-		return later(ReasonMakingRoom)
+		return later(reasonMakingRoom)
 	default:
-		return drop(ReasonTooManyMeetings)
+		return drop(reasonTooManyMeetings)
 	}
 }
 

@@ -34,12 +34,15 @@ func consenterKey(app, account, user string) string {
 	return app + "/" + account + "/" + user
 }
 
-// objects are those of an app, as cached and as the API server has them now. A cache may be behind,
-// and what is dropped because of it is lost.
+// objects are those of an app, as cached, if there is a cache, and as the API server has them now. A
+// cache may be behind, and what is dropped because of it is lost.
 type objects struct{ cache, live client.Reader }
 
 // cached are the installations of a consenter, as cached.
 func (o *objects) cached(ctx context.Context, app *v1alpha1.ZoomApp, account, user string) ([]v1alpha1.ZoomInstallation, error) {
+	if o.cache == nil {
+		return o.current(ctx, app, account, user)
+	}
 	return list(ctx, o.cache, app, client.MatchingFields{consenterIndex: consenterKey(app.Name, account, user)})
 }
 

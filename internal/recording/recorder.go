@@ -25,7 +25,7 @@ type Recorder struct {
 
 // Config is what a recorder works with.
 type Config struct {
-	// Cache needs the indexes of AddIndexes; Live reads from the API server.
+	// Cache needs the indexes of AddIndexes; nil for none. Live reads from the API server.
 	Cache, Live   client.Reader
 	Meetings      *commit.Committer[*v1alpha1.ZoomMeeting]
 	Installations *commit.Committer[*v1alpha1.ZoomInstallation]
@@ -54,7 +54,7 @@ func New(c Config) *Recorder {
 func (r *Recorder) Record(ctx context.Context, app *v1alpha1.ZoomApp, ev *zoom.Event) error {
 	switch {
 	case !zoom.Known(ev.Name):
-		return drop(ReasonUnknownEvent)
+		return drop(reasonUnknownEvent)
 	case ev.Deauthorization != nil:
 		return r.removals.remove(ctx, app, ev)
 	case ev.UserID != "":

@@ -11,15 +11,15 @@ import (
 
 // The reasons in zoom_operator_webhooks_total why an event is not recorded.
 const (
-	ReasonUnknownEvent    = "unknown_event"           // an event that this version does not know
+	reasonUnknownEvent    = "unknown_event"           // an event that this version does not know
 	ReasonNoEffect        = "no_effect"               // an event that changes nothing here
 	ReasonIgnored         = "unknown_account_ignored" // of an account that has not consented, in an app with unknownAccounts: Ignore
 	ReasonRemoved         = "installation_removed"    // of a customer who has removed the app
 	ReasonNoInstallation  = "no_such_installation"    // a removal of which no consent is known
 	ReasonOtherClient     = "other_client"            // a removal of another app
 	ReasonHostUnknown     = "host_unknown"            // of a meeting whose host is not known, or not yet
-	ReasonTooManyMeetings = "too_many_meetings"       // a new meeting of a customer who has as many as the app keeps
-	ReasonMakingRoom      = "making_room"             // the same, while older ones are being deleted
+	reasonTooManyMeetings = "too_many_meetings"       // a new meeting of a customer who has as many as the app keeps
+	reasonMakingRoom      = "making_room"             // the same, while older ones are being deleted
 	ReasonFuture          = "future_event"            // ahead of the clock here
 )
 

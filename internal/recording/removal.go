@@ -143,7 +143,7 @@ func (r *removals) removeUnknown(ctx context.Context, app *v1alpha1.ZoomApp, acc
 		return false, nil
 	}
 	if app.Spec.UnknownAccounts == v1alpha1.UnknownAccountsIgnore {
-		return true, r.tombstones.Remove(ctx, consent, removal.At, tombstones.Lifetime(MaxAge(app)))
+		return true, r.tombstones.Remove(ctx, consent, removal.At, tombstones.Lifetime(app))
 	}
 	_, err = r.installations.create(ctx, app, account, user, func(in *v1alpha1.ZoomInstallation) {
 		installation.MergeDeauthorization(&in.Spec, removal)

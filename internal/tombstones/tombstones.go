@@ -34,6 +34,7 @@ import (
 	"github.com/zoom-operator/zoom-operator/internal/commit"
 	"github.com/zoom-operator/zoom-operator/internal/installation"
 	"github.com/zoom-operator/zoom-operator/internal/labels"
+	"github.com/zoom-operator/zoom-operator/zoom"
 )
 
 // SecretType is the type of the Secret that holds an app's tombstones.
@@ -87,10 +88,21 @@ func (e Ends) Latest() time.Time {
 	return e.Deleted
 }
 
-// Lifetime is how long a late event of a consent may arrive at an app that takes events of that
-// age. Zoom sends an event again for 85 minutes, and may sign each attempt anew, so the age by the
-// signature does not bound it from below.
-func Lifetime(maxEventAge time.Duration) time.Duration { return max(maxEventAge, 2*time.Hour) }
+// Lifetime is how long a late event of a consent to an app may come; nil for an app that is gone.
+// Zoom sends an event again for 85 minutes, and may sign each attempt anew, so the age by the
+// signature does not bound it from below. What is read from Zoom's webhook log may be as old as that
+// reaches back.
+func Lifetime(app *v1alpha1.ZoomApp) time.Duration {
+	const retries = 2 * time.Hour
+	switch {
+	case app == nil:
+		return retries
+	case app.Spec.DeveloperCredentialsSecretRef != nil:
+		return zoom.LogReach + retries
+	default:
+		return max(time.Duration(app.Spec.MaxEventAgeSeconds)*time.Second, retries)
+	}
+}
 
 // Store keeps the tombstones of all apps.
 type Store struct {

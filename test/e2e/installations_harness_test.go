@@ -150,6 +150,7 @@ type oauthApp struct {
 	webhooks *zoomtest.Zoom
 	key      types.NamespacedName
 	clientID string
+	id       string // in the Marketplace; empty of one without a webhook log
 	scopes   []v1alpha1.Scope
 }
 
@@ -243,7 +244,7 @@ func (a *oauthApp) register(managedBy v1alpha1.ManagedBy) error {
 	registered := fixture.Registration(fixture.App(a.key, a.clientID, func(spec *v1alpha1.ZoomAppSpec) {
 		spec.Scopes, spec.ManagedBy = a.scopes, managedBy
 	}), oauthCredentials, a.crew.door.URL)
-	registered.Webhooks = a.webhooks
+	registered.ID, registered.Webhooks = a.id, a.webhooks
 	return a.zoom.Register(registered)
 }
 

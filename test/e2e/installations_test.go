@@ -59,6 +59,7 @@ func TestInstallations(t *testing.T) {
 		t.Run("a Zoom that answers with anything", c.hostileZoom)
 		t.Run("a lost end is found", c.lostEnd)
 		t.Run("a lost end that may not be asked for", c.lostEndWithoutScope)
+		t.Run("missed events", c.missedEvents)
 	})
 	t.Run("a thousand meetings", c.thousandMeetings)
 	t.Run("a fleet in fast-forward", c.fleet)

@@ -345,6 +345,7 @@ func TestAccountsHaveNobodyElseDelete(t *testing.T) {
 				"free an app":                   {app, free, finalizers, ""},
 				"hold an app":                   {app, held, finalizers, finalizers},
 				"label an app":                  {app, labelled(foreign), labels, labels},
+				"write what it recovered":       {app, annotated("internal.zoom-operator.io/missed-events", "{}"), labels, ""},
 				"write what it subscribed to":   {app, annotated("internal.zoom-operator.io/subscription", "{}"), labels, ""},
 				"keep an app for that":          {app, func(o client.Object) { o.SetFinalizers(append(o.GetFinalizers(), v1alpha1.SubscriptionFinalizer)) }, finalizers, ""},
 				"write who is subscribed":       {in, annotated("internal.zoom-operator.io/subscription", "1"), annotations, ""},

@@ -11,13 +11,14 @@ import (
 	"sigs.k8s.io/controller-runtime/pkg/client"
 
 	"github.com/zoom-operator/zoom-operator/api/v1alpha1"
+	"github.com/zoom-operator/zoom-operator/internal/missed"
 	"github.com/zoom-operator/zoom-operator/internal/subscription"
 	"github.com/zoom-operator/zoom-operator/test/controlplane"
 )
 
 // maxObject is what an object stays under, as the API server keeps it. Of apps, which say what
 // customers read, there are few.
-const maxObject, maxApp = 10 << 10, 16 << 10
+const maxObject, maxApp = 10 << 10, 18 << 10
 
 // conditions are as many as the operator writes, with longer messages than it has.
 func conditions(types ...string) (list []metav1.Condition) {
@@ -87,7 +88,8 @@ func TestStoredSizeOfZoomApp(t *testing.T) {
 		for n := range 64 { // 1984 characters together
 			app.Spec.EventSubscription.Events = append(app.Spec.EventSubscription.Events, v1alpha1.EventName(fmt.Sprintf("meeting.%s_%02d", strings.Repeat("e", 20), n)))
 		}
-		app.Annotations = map[string]string{subscription.Annotation: strings.Repeat("r", 1500)}
+		app.Spec.DeveloperCredentialsSecretRef = &v1alpha1.SecretReference{Name: strings.Repeat("n", 253)}
+		app.Annotations = map[string]string{subscription.Annotation: strings.Repeat("r", 1500), missed.Annotation: strings.Repeat("r", 500)}
 		link := v1alpha1.PublicURL("https://example.org/" + strings.Repeat("u", 180))
 		app.Spec.Publisher = &v1alpha1.Publisher{Name: v1alpha1.DisplayName(strings.Repeat("界", 64)), SupportURL: link, PrivacyURL: link, TermsURL: link, Logo: strings.Repeat("l", 64)}
 	}
@@ -103,7 +105,7 @@ func TestStoredSizeOfZoomApp(t *testing.T) {
 		}
 		held := conditions(v1alpha1.ConditionClientIDHeld) // which leaves it to Ready to say more
 		held[0].Message = strings.Repeat("m", 100)
-		held = append(held, conditions(v1alpha1.ConditionEventsSubscribed)...)
+		held = append(held, conditions(v1alpha1.ConditionEventsSubscribed, v1alpha1.ConditionMissedEventsRecovered)...)
 		app.Status.Conditions = append(app.Status.Conditions, held...)
 		for _, reason := range []v1alpha1.RefusalReason{
 			v1alpha1.RefusalWrongSignature, v1alpha1.RefusalWrongVerificationToken, v1alpha1.RefusalNoCredentials, v1alpha1.RefusalStale, v1alpha1.RefusalFuture,

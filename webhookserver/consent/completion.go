@@ -179,7 +179,7 @@ func (s *service) discard(ctx context.Context, app *v1alpha1.ZoomApp, g grant, r
 	if app.Spec.ManagedBy == v1alpha1.ManagedByUser {
 		consent.User = g.user.ID
 	}
-	if err := s.tombstones.Delete(ctx, consent, tombstones.Lifetime(time.Duration(app.Spec.MaxEventAgeSeconds)*time.Second)); err != nil {
+	if err := s.tombstones.Delete(ctx, consent, tombstones.Lifetime(app)); err != nil {
 		o.err = fmt.Errorf("the removal of a token that is of no use here may leave a record: %w", err)
 	}
 	err := g.oauth.Revoke(ctx, g.token.AccessToken)

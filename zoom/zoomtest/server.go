@@ -111,6 +111,14 @@ type App struct {
 	WebhookLog WebhookLog
 }
 
+// WebhookLog is how Zoom's log of an app's webhooks shows them.
+type WebhookLog struct {
+	// OddTimes has a colon before the milliseconds, as the example in Zoom's documentation.
+	OddTimes bool
+	// CutOff ends the bodies of these events too early.
+	CutOff []string
+}
+
 // CodeLifetime is how long an authorization code can be exchanged.
 const CodeLifetime = 5 * time.Minute
 

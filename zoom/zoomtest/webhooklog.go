@@ -11,14 +11,6 @@ import (
 	"github.com/zoom-operator/zoom-operator/zoom"
 )
 
-// WebhookLog is how Zoom's log of an app's webhooks shows them.
-type WebhookLog struct {
-	// OddTimes has a colon before the milliseconds, as the example in Zoom's documentation.
-	OddTimes bool
-	// CutOff ends the bodies of these events too early.
-	CutOff []string
-}
-
 const (
 	webhookLogs = "/v2/marketplace/apps/{id}/webhook_logs"
 	// logReach is how far back it goes.

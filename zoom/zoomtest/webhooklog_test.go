@@ -55,7 +55,9 @@ func TestWebhookLog(t *testing.T) {
 	if err != nil || next != "" || len(list) != 2 || list[0].Endpoint != "https://zoom.example.org/webhooks" || !list[0].At.Equal(start.Truncate(time.Second)) || len(list[1].Body) == 0 {
 		t.Errorf("%+v, %q, %v; want the two that were not acknowledged", list, next, err)
 	}
-	w.register(func(app *zoomtest.App) { app.WebhookLog = zoomtest.WebhookLog{OddTimes: true, CutOff: []string{"meeting.deleted"}} })
+	w.register(func(app *zoomtest.App) {
+		app.WebhookLog = zoomtest.WebhookLog{OddTimes: true, CutOff: []string{"meeting.deleted"}}
+	})
 	if list, _, err := read(own, "aPp_1", start, w.clock.Now(), ""); err != nil || len(list) != 2 || list[0].At.IsZero() || len(list[0].Body) == 0 || len(list[1].Body) != 0 {
 		t.Errorf("%+v, %v; want odd times, and one body that is cut off", list, err)
 	}

@@ -23,6 +23,9 @@ const (
 	Unsubscribe        = "unsubscribe"         // customers are taken out of one
 	DeleteSubscription = "delete_subscription" // one is deleted
 	ConsentingUser     = "consenting_user"     // who consented for an account
+
+	DeveloperToken = "developer_token" // a token of the developer's own account
+	WebhookLog     = "webhook_log"     // a page of the webhooks that could not be delivered
 )
 
 // What came of a call, as zoom_operator_zoom_calls_total calls it.
@@ -31,7 +34,7 @@ const (
 	classToken    = "token"        // the access token is not good
 	classScope    = "scope"        // the consent lacks a scope
 	classPlan     = "plan"         // the account's plan does not allow it
-	classNotFound = "not_found"    // Zoom knows no such meeting or subscription; of an instance it is the answer while it is being held
+	classNotFound = "not_found"    // Zoom knows no such meeting, subscription or app; of an instance it is the answer while it is being held
 	classHost     = "host"         // the host is not visible to the app
 	classEndpoint = "endpoint"     // Zoom could not validate the webhook URL
 	classEvents   = "events"       // Zoom does not know an event, or the app or the user may not receive it
@@ -43,7 +46,7 @@ const (
 // What is not asked, because a scope is known to be missing or the budget is spent, does not count.
 var zoomCalls = prometheus.NewCounterVec(prometheus.CounterOpts{
 	Name: "zoom_operator_zoom_calls_total",
-	Help: "Calls to Zoom's REST API about meetings and event subscriptions, by call and by what came of it.",
+	Help: "Calls to Zoom's REST API about meetings, event subscriptions and missed events, by call and by what came of it.",
 }, []string{"call", "class"})
 
 func init() {
@@ -53,7 +56,7 @@ func init() {
 			zoomCalls.WithLabelValues(call, class)
 		}
 	}
-	for _, call := range []string{ClientToken, CreateSubscription, ListSubscriptions, Subscribe, Unsubscribe, DeleteSubscription, ConsentingUser} {
+	for _, call := range []string{ClientToken, CreateSubscription, ListSubscriptions, Subscribe, Unsubscribe, DeleteSubscription, ConsentingUser, DeveloperToken, WebhookLog} {
 		for _, class := range []string{classOK, classLimited, classFailed} {
 			zoomCalls.WithLabelValues(call, class)
 		}
@@ -78,6 +81,7 @@ func classOf(err error) string {
 		{zoom.ErrPlan, classPlan},
 		{zoom.ErrNoMeeting, classNotFound},
 		{zoom.ErrNoSubscription, classNotFound},
+		{zoom.ErrNoApp, classNotFound},
 		{zoom.ErrEndpoint, classEndpoint},
 		{zoom.ErrEventName, classEvents},
 		{zoom.ErrEventScope, classEvents},

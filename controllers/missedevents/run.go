@@ -1,0 +1,244 @@
+package missedevents
+
+import (
+	"context"
+	"crypto/sha256"
+	"encoding/hex"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"strings"
+	"time"
+
+	corev1 "k8s.io/api/core/v1"
+	apierrors "k8s.io/apimachinery/pkg/api/errors"
+	"k8s.io/client-go/util/retry"
+	"sigs.k8s.io/controller-runtime/pkg/client"
+	"sigs.k8s.io/controller-runtime/pkg/log"
+
+	"github.com/zoom-operator/zoom-operator/api/v1alpha1"
+	"github.com/zoom-operator/zoom-operator/controllers/internal/fieldowner"
+	"github.com/zoom-operator/zoom-operator/controllers/internal/index"
+	"github.com/zoom-operator/zoom-operator/controllers/internal/zoomcalls"
+	"github.com/zoom-operator/zoom-operator/internal/installation"
+	"github.com/zoom-operator/zoom-operator/internal/missed"
+	"github.com/zoom-operator/zoom-operator/internal/recording"
+	"github.com/zoom-operator/zoom-operator/internal/urls"
+	"github.com/zoom-operator/zoom-operator/zoom"
+)
+
+// The keys of the Secret with the developer's credentials.
+const (
+	keyAppID        = "appID"
+	keyClientID     = "clientID"
+	keyClientSecret = "clientSecret"
+	keyAccountID    = "accountID"
+)
+
+// run is a reading of the log of one app.
+type run struct {
+	*Reconciler
+
+	app    *v1alpha1.ZoomApp
+	record missed.Record
+
+	oauth            *zoom.OAuth
+	appID, accountID string
+	of               string // a digest of the credentials
+	token            *zoom.Token
+
+	seen    map[string]bool // the IDs of the requests whose event is dealt with
+	taken   int
+	invalid int
+	// pending says that there are events that are for later, and hold when the first was tried.
+	pending bool
+	hold    time.Time
+}
+
+// begin reads the developer's credentials. Where there are none that can be used, the reason is that
+// of the condition.
+func (r *run) begin(ctx context.Context) (reason string, err error) {
+	var secret corev1.Secret
+	key := client.ObjectKey{Namespace: r.app.Namespace, Name: r.app.Spec.DeveloperCredentialsSecretRef.Name}
+	switch err := r.Live.Get(ctx, key, &secret); {
+	case apierrors.IsNotFound(err):
+		return v1alpha1.ReasonDeveloperCredentialsMissing, nil
+	case err != nil:
+		return "", fmt.Errorf("reading Secret %s: %w", key, err)
+	case secret.Type != v1alpha1.DeveloperSecretType:
+		return v1alpha1.ReasonDeveloperCredentialsMissing, nil
+	}
+	value := func(key string) string { return strings.TrimSpace(string(secret.Data[key])) }
+	r.appID, r.accountID = value(keyAppID), value(keyAccountID)
+	clientID, clientSecret := value(keyClientID), value(keyClientSecret)
+	if r.appID == "" || clientID == "" || clientSecret == "" {
+		return v1alpha1.ReasonDeveloperCredentialsMissing, nil
+	}
+	cloud, known := r.Clouds.Find(r.app.Spec.Cloud)
+	if !known {
+		return v1alpha1.ReasonDeveloperCredentialsRejected, nil
+	}
+	text, err := json.Marshal([]string{r.appID, r.accountID, clientID, clientSecret})
+	if err != nil {
+		return "", err
+	}
+	sum := sha256.Sum256(text)
+	r.of = hex.EncodeToString(sum[:8])
+	r.oauth = cloud.OAuth(clientID, []string{clientSecret}, r.Zoom)
+	return "", nil
+}
+
+// all reads the log up to the present, and records how far it came.
+func (r *run) all(ctx context.Context) (refusal string, err error) {
+	gap, refused := r.record.Gap, r.record.Refused != nil
+	r.seen, r.record.Refused = map[string]bool{}, nil
+	for ; ; refused = false {
+		window, more := r.record.Next(r.Now().UTC(), r.app.CreationTimestamp.Time, refused)
+		if !more || r.pending {
+			return "", nil
+		}
+		if err := r.window(ctx, window); err != nil {
+			return refusalOf(err), err
+		}
+		if r.record.Gap != gap {
+			gap = r.record.Gap
+			log.FromContext(ctx).Info("Webhook log does not reach back", "from", gap.From, "to", gap.To)
+			if err := r.importAgain(ctx); err != nil {
+				return "", err
+			}
+		}
+		until := window.To
+		if r.pending && r.hold.Before(until) {
+			until = r.hold.Truncate(time.Second)
+		}
+		if until.After(r.record.Until) {
+			r.record.Until = until
+		}
+		if r.taken > 0 {
+			r.record.TakenAt = r.Now().UTC().Truncate(time.Second)
+			log.FromContext(ctx).Info("Missed events recovered", "events", r.taken)
+		}
+		r.record.Taken, r.record.Unusable = r.record.Taken+r.taken, r.record.Unusable+r.invalid
+		r.taken, r.invalid = 0, 0
+		if err := r.save(ctx); err != nil {
+			return "", err
+		}
+	}
+}
+
+// window reads what Zoom could not deliver in that time.
+func (r *run) window(ctx context.Context, w missed.Window) error {
+	for page := ""; ; {
+		list, next, err := r.page(ctx, w, page)
+		if err != nil {
+			return err
+		}
+		for _, logged := range list {
+			if err := r.one(ctx, w, logged); err != nil {
+				return err
+			}
+		}
+		if page = next; page == "" {
+			return nil
+		}
+	}
+}
+
+// page reads a page, with another token if Zoom does not take the one that there is.
+func (r *run) page(ctx context.Context, w missed.Window, page string) (list []zoom.LoggedWebhook, next string, err error) {
+	for retried := false; ; retried = true {
+		if r.token == nil {
+			r.token, err = zoomcalls.MakeOwn(ctx, r.Calls, r.app, zoomcalls.DeveloperToken, func() (*zoom.Token, error) {
+				if r.accountID != "" {
+					return r.oauth.AccountToken(ctx, r.accountID)
+				}
+				return r.oauth.ClientToken(ctx)
+			})
+			if err != nil {
+				return nil, "", err
+			}
+		}
+		list, err = zoomcalls.MakeOwn(ctx, r.Calls, r.app, zoomcalls.WebhookLog, func() (list []zoom.LoggedWebhook, err error) {
+			list, next, err = r.oauth.FailedWebhooks(ctx, r.token, r.appID, w.From, w.To, page)
+			return list, err
+		})
+		if !errors.Is(err, zoom.ErrToken) || retried {
+			return list, next, err
+		}
+		r.token = nil
+	}
+}
+
+// one records an event that could not be delivered. What Zoom sends again all the same, and what was
+// stored before, changes nothing.
+func (r *run) one(ctx context.Context, w missed.Window, logged zoom.LoggedWebhook) error {
+	if r.seen[logged.RequestID] || !r.ours(logged) {
+		return nil
+	}
+	at := logged.At
+	if at.IsZero() {
+		at = w.From
+	}
+	before := !r.record.Until.Before(at) // in the overlap, where it was counted already
+	ev, err := r.Recorder.Decode(logged.Body, at)
+	switch {
+	case ev == nil:
+		r.seen[logged.RequestID] = true
+		if !before {
+			r.invalid++
+		}
+		return nil
+	case ev.Challenge != nil:
+		r.seen[logged.RequestID] = true
+		return nil
+	case err == nil:
+		err = r.Recorder.Record(ctx, r.app, ev)
+	}
+	refused, isRefused := errors.AsType[*recording.RefusedError](err)
+	switch {
+	case isRefused && refused.Later:
+		if !r.pending || at.Before(r.hold) {
+			r.pending, r.hold = true, at
+		}
+		return nil
+	case isRefused:
+	case recording.NeverValid(err) && !before:
+		r.invalid++
+	case recording.NeverValid(err):
+	case err != nil:
+		return err
+	case !before:
+		r.taken++
+	}
+	r.seen[logged.RequestID] = true
+	return nil
+}
+
+// ours says whether an attempt was one to deliver an event to the app's webhook URL: another
+// installation of the operator, as one for development, may have the app too.
+func (r *run) ours(logged zoom.LoggedWebhook) bool {
+	return strings.TrimSuffix(logged.Endpoint, "/") == r.ExternalURL+urls.Webhook(r.app.Namespace, r.app.Name)
+}
+
+// importAgain has what hosts have planned read again: that is where some of what is missing can be
+// found.
+func (r *run) importAgain(ctx context.Context) error {
+	var list v1alpha1.ZoomInstallationList
+	if err := r.Client.List(ctx, &list, client.InNamespace(r.app.Namespace), client.MatchingFields{index.App: r.app.Name}); err != nil {
+		return fmt.Errorf("listing the installations of ZoomApp %s/%s: %w", r.app.Namespace, r.app.Name, err)
+	}
+	for i := range list.Items {
+		key := client.ObjectKeyFromObject(&list.Items[i])
+		err := retry.RetryOnConflict(retry.DefaultBackoff, func() error {
+			var in v1alpha1.ZoomInstallation
+			if err := r.Live.Get(ctx, key, &in); err != nil || !installation.ForgetImport(&in) {
+				return client.IgnoreNotFound(err)
+			}
+			return r.Client.Update(ctx, &in, fieldowner.Controller)
+		})
+		if err != nil {
+			return fmt.Errorf("having the meetings of ZoomInstallation %s imported again: %w", key, err)
+		}
+	}
+	return nil
+}
