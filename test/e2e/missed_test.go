@@ -108,7 +108,7 @@ func (c *crew) missedEvents(t *testing.T) {
 
 	a.developer(t, zoom.LogScopeAdmin)
 	a.recovers(t, v1alpha1.ReasonRecovered, " 5 events that Zoom could not deliver at once were stored from it")
-	a.shows(t, i, "{.status.state} {.status.last.endSource}", "Ended Event")
+	a.shows(t, i, "{.status.state}", "Ended")
 	a.becomes(t, gone.Name, "False Deauthorized")
 	a.becomes(t, a.nameFor(bea), "False NeverAuthorized")
 	a.polite(t)
