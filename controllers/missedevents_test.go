@@ -352,6 +352,25 @@ func TestMissedEventsThatAreNotRecovered(t *testing.T) {
 		t.Errorf("without the scope Zoom was asked %d times", n-before)
 	}
 
+	// One that was made for another program is none, whatever it holds.
+	another := &corev1.Secret{
+		ObjectMeta: metav1.ObjectMeta{Namespace: w.namespace, Name: "another"},
+		StringData: map[string]string{"appID": "aPp_1", "clientID": "developer", "clientSecret": anotherSecret},
+	}
+	if err := w.Create(t.Context(), another); err != nil {
+		t.Fatal(err)
+	}
+	change(t, w.world, w.app, func(app *v1alpha1.ZoomApp) { app.Spec.DeveloperCredentialsSecretRef.Name = "another" })
+	missing, result := w.recovers(t, r)
+	version := w.app.ResourceVersion
+	if missing.Refused.Reason != v1alpha1.ReasonDeveloperCredentialsMissing || result.RequeueAfter > time.Minute {
+		t.Errorf("without credentials: %+v, again after %s", missing, result.RequeueAfter)
+	}
+	if w.recovers(t, r); w.app.ResourceVersion != version {
+		t.Error("that they are missing is written again")
+	}
+	change(t, w.world, w.app, func(app *v1alpha1.ZoomApp) { app.Spec.DeveloperCredentialsSecretRef.Name = "developer" })
+
 	w.developer.Scopes = []string{zoom.LogScopeAdmin}
 	w.app0.WebhookLog = zoomtest.WebhookLog{OddTimes: true, CutOff: []string{"meeting.created"}}
 	w.registers(t)

@@ -49,7 +49,7 @@ func setMissed(conditions *[]metav1.Condition, now time.Time, app *v1alpha1.Zoom
 		c.Message = "Zoom does not accept the credentials in Secret " + ref.Name + ". Compare clientID, clientSecret and accountID with those of the Server-to-Server app." + since + again
 	case r.Refused != nil:
 		c.Reason = r.Refused.Reason
-		c.Message = "There is no Secret " + ref.Name + " of the type " + v1alpha1.DeveloperSecretType + " with the keys appID, clientID and clientSecret." + since + again
+		c.Message = "There is no Secret " + ref.Name + " of the type " + v1alpha1.DeveloperSecretType + " with the keys appID, clientID and clientSecret." + since
 	case r.Until.IsZero():
 		c.Status, c.Reason, c.Message = metav1.ConditionUnknown, v1alpha1.ReasonRecovering, "Zoom's webhook log was not read yet."
 	case now.Sub(r.Until) > logOverdue:

@@ -43,12 +43,15 @@ import (
 const (
 	// concurrentApps is how many apps are reconciled at once.
 	concurrentApps = 2
-	// runWithin is how long one may take before it makes room for others.
-	runWithin = 5 * time.Minute
+	// runWithin is how long one may take before it makes room for others. Zoom forgets the pages of a
+	// list after that time.
+	runWithin = 15 * time.Minute
 	// every is how often the log is read, and spread by how much later it may be.
 	every, spread = time.Hour, 5 * time.Minute
 	// retryRefused is after how long it is tried again where Zoom refuses it.
 	retryRefused = 6 * time.Hour
+	// recheckMissing is after how long it is looked for credentials that are not there.
+	recheckMissing = 30 * time.Second
 	// retryPending is after how long an event is tried again that is for later.
 	retryPending = 5 * time.Minute
 )
@@ -68,8 +71,8 @@ type Reconciler struct {
 	Now    func() time.Time
 
 	mu    sync.Mutex
-	read  map[types.UID]time.Time // when the log of an app was read last in this process
-	asked map[types.UID]bool      // the apps whose log is to be read at once
+	read  map[types.NamespacedName]time.Time // when the log of an app was read last in this process
+	asked map[types.NamespacedName]bool      // the apps whose log is to be read at once
 }
 
 // +kubebuilder:rbac:groups=zoom-operator.io,resources=zoomapps,verbs=get;list;watch;patch
@@ -94,20 +97,20 @@ func (r *Reconciler) retry(_ context.Context, e event.UpdateEvent, q workqueue.T
 	r.mu.Lock()
 	defer r.mu.Unlock()
 	if r.asked == nil {
-		r.asked = map[types.UID]bool{}
+		r.asked = map[types.NamespacedName]bool{}
 	}
-	r.asked[e.ObjectNew.GetUID()] = true
+	r.asked[client.ObjectKeyFromObject(e.ObjectNew)] = true
 	q.Add(reconcile.Request{NamespacedName: client.ObjectKeyFromObject(e.ObjectNew)})
 }
 
 // Reconcile implements reconcile.ObjectReconciler.
 func (r *Reconciler) Reconcile(ctx context.Context, cached *v1alpha1.ZoomApp) (ctrl.Result, error) {
-	app := &v1alpha1.ZoomApp{} // the cache may not have what was recorded last
-	if err := r.Live.Get(ctx, client.ObjectKeyFromObject(cached), app); err != nil {
-		return ctrl.Result{}, client.IgnoreNotFound(err)
+	key, app := client.ObjectKeyFromObject(cached), &v1alpha1.ZoomApp{} // the cache may not have what was recorded last
+	if err := r.Live.Get(ctx, key, app); client.IgnoreNotFound(err) != nil {
+		return ctrl.Result{}, err
 	}
 	if app.Spec.DeveloperCredentialsSecretRef == nil || app.Spec.Suspend != "" || !app.DeletionTimestamp.IsZero() || r.ExternalURL == "" {
-		r.forget(app.UID)
+		r.forget(key)
 		return ctrl.Result{}, nil // when that changes, it is looked at
 	}
 	if served, err := r.Served.Have(ctx, app.Namespace); err != nil || !served {
@@ -126,8 +129,12 @@ func (r *Reconciler) Reconcile(ctx context.Context, cached *v1alpha1.ZoomApp) (c
 	}
 	if refusal != "" {
 		if err = run.refuse(ctx, refusal); err == nil {
-			r.forget(app.UID)
-			return ctrl.Result{RequeueAfter: retryRefused}, nil
+			r.forget(key)
+			after := retryRefused
+			if refusal == v1alpha1.ReasonDeveloperCredentialsMissing {
+				after = recheckMissing
+			}
+			return ctrl.Result{RequeueAfter: after}, nil
 		}
 	}
 	return r.later(run, err)
@@ -146,20 +153,21 @@ func (r *Reconciler) later(run *run, err error) (ctrl.Result, error) {
 	case err != nil:
 		return ctrl.Result{}, fmt.Errorf("the missed events of ZoomApp %s/%s: %w", run.app.Namespace, run.app.Name, err)
 	case run.pending:
-		r.forget(run.app.UID)
+		r.forget(client.ObjectKeyFromObject(run.app))
 		return ctrl.Result{RequeueAfter: retryPending}, nil
 	}
 	r.mu.Lock()
 	defer r.mu.Unlock()
 	if r.read == nil {
-		r.read = map[types.UID]time.Time{}
+		r.read = map[types.NamespacedName]time.Time{}
 	}
-	r.read[run.app.UID] = r.Now()
-	delete(r.asked, run.app.UID)
+	key := client.ObjectKeyFromObject(run.app)
+	r.read[key] = r.Now()
+	delete(r.asked, key)
 	return ctrl.Result{RequeueAfter: every + jitter.Of(run.app.UID, spread)}, nil
 }
 
-func (r *Reconciler) forget(app types.UID) {
+func (r *Reconciler) forget(app types.NamespacedName) {
 	r.mu.Lock()
 	defer r.mu.Unlock()
 	delete(r.read, app)
@@ -173,13 +181,14 @@ func (r *run) waits() time.Duration {
 	r.mu.Lock()
 	defer r.mu.Unlock()
 	now := r.Now()
-	if r.asked[r.app.UID] {
+	key := client.ObjectKeyFromObject(r.app)
+	if r.asked[key] {
 		return 0
 	}
 	if refused := r.record.Refused; refused != nil && refused.Of == r.of {
 		return refused.At.Add(retryRefused).Sub(now)
 	}
-	last, ok := r.read[r.app.UID]
+	last, ok := r.read[key]
 	if !ok {
 		return 0
 	}
@@ -189,8 +198,11 @@ func (r *run) waits() time.Duration {
 // refuse records why the log cannot be read, and nothing else.
 func (r *run) refuse(ctx context.Context, reason string) error {
 	r.record = missed.RecordOf(r.app)
-	if old := r.record.Refused; old == nil || old.Reason != reason {
+	switch old := r.record.Refused; {
+	case old == nil || old.Reason != reason:
 		log.FromContext(ctx).Info("Webhook log not read", "reason", reason)
+	case reason == v1alpha1.ReasonDeveloperCredentialsMissing: // Zoom was not asked
+		return nil
 	}
 	r.record.Refused = &missed.Refusal{Reason: reason, At: r.Now().UTC().Truncate(time.Second), Of: r.of}
 	return r.save(ctx)

@@ -25,7 +25,7 @@ const (
 	// margin keeps the beginning within the reach of the log while the request is on its way.
 	margin = time.Minute
 	// atOnce is how much of the log is read before it is recorded how far it was read.
-	atOnce = 6 * time.Hour
+	atOnce = time.Hour
 )
 
 // Record is what is known of the log of an app.

@@ -27,7 +27,7 @@ func TestWhatIsReadNext(t *testing.T) {
 	}{
 		"of an app of two hours": {
 			created: 2 * time.Hour,
-			want:    missed.Window{From: ago(2*time.Hour + 10*time.Minute), To: ago(2 * time.Minute)}, ok: true,
+			want:    missed.Window{From: ago(2*time.Hour + 10*time.Minute), To: ago(time.Hour)}, ok: true,
 			after: missed.Record{Since: ago(2 * time.Hour), Until: ago(2 * time.Hour)},
 		},
 		"of one that was made now": {
@@ -36,7 +36,7 @@ func TestWhatIsReadNext(t *testing.T) {
 		},
 		"of an old one, as much as is read at once": {
 			created: 30 * day,
-			want:    missed.Window{From: reach, To: reach.Add(6 * time.Hour)}, ok: true,
+			want:    missed.Window{From: reach, To: reach.Add(time.Hour)}, ok: true,
 			after: missed.Record{Since: reach, Until: reach},
 		},
 		"after an hour": {
@@ -52,7 +52,7 @@ func TestWhatIsReadNext(t *testing.T) {
 		},
 		"after nine days": {
 			until: ago(9 * day),
-			want:  missed.Window{From: reach, To: reach.Add(6 * time.Hour)}, ok: true,
+			want:  missed.Window{From: reach, To: reach.Add(time.Hour)}, ok: true,
 			after: missed.Record{Until: reach, Gap: &missed.Gap{From: ago(9 * day), To: reach}},
 		},
 	} {
