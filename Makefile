@@ -86,17 +86,13 @@ test: build kubernetes $(GOTESTSUM) $(KUSTOMIZE) $(CHART) $(HELM) ## Run the tes
 	@echo "==> go test $(RACE)"
 	@$(GO_TEST) -p 3 $$(go list ./... | grep -v /test/e2e)
 	@if [ -n "$(CI)" ]; then hack/verify-no-skips.sh; fi
-	@echo "==> alerts and dashboard"
-	@mkdir -p "$(BIN)/dashboard"
-	@cd test/prometheus && KUBEBUILDER_ASSETS="$(ASSETS)" $(PROGRESS) "go test" go test -count=1 -vet=off -artifacts -outputdir "$(BIN)/dashboard" ./...
-	@echo "==> end to end"
+	@echo "==> end to end, with alerts and dashboard$(if $(CI), and in the browser)"
 	@KUBEBUILDER_ASSETS="$(ASSETS)" $(PROGRESS) "end to end" hack/test-e2e.sh $(RACE)
 	@if [ -n "$(CI)" ]; then hack/verify-no-skips.sh; fi
 
 .PHONY: test-browser
 test-browser: kubernetes $(GOTESTSUM) ## Go through the consent pages in Chromium, which has to be installed; pictures are in bin/browser.
-	@mkdir -p "$(BIN)/browser"
-	@$(GO_TEST) -artifacts -outputdir "$(BIN)/browser" ./test/e2e/browser
+	@KUBEBUILDER_ASSETS="$(ASSETS)" $(PROGRESS) "go test" hack/test-browser.sh $(RACE)
 	@if [ -n "$(CI)" ]; then hack/verify-no-skips.sh; fi
 
 .PHONY: smoke
