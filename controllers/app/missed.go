@@ -33,10 +33,11 @@ func setMissed(conditions *[]metav1.Condition, now time.Time, app *v1alpha1.Zoom
 		Type: v1alpha1.ConditionMissedEventsRecovered, Status: metav1.ConditionFalse, ObservedGeneration: app.Generation, LastTransitionTime: *v1alpha1.Seconds(now),
 	}
 	r := missed.RecordOf(app)
-	since := ""
-	if !r.Until.IsZero() {
-		since = " What Zoom could not deliver since " + utc(r.Until) + " may be missing."
+	unread := r.Until
+	if unread.IsZero() {
+		unread = app.CreationTimestamp.Time
 	}
+	since := " What Zoom could not deliver since " + utc(unread) + " may be missing."
 	switch {
 	case r.Refused != nil && r.Refused.Reason == v1alpha1.ReasonNotPermitted:
 		c.Reason = r.Refused.Reason

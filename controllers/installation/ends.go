@@ -8,6 +8,7 @@ import (
 	"time"
 
 	"k8s.io/apimachinery/pkg/util/wait"
+	"k8s.io/client-go/util/retry"
 
 	apierrors "k8s.io/apimachinery/pkg/api/errors"
 	"k8s.io/apimachinery/pkg/types"
@@ -173,16 +174,31 @@ func (r *Reconciler) conclude(ctx context.Context, in *v1alpha1.ZoomInstallation
 }
 
 // noticeAnswered takes the notice of a removal off, once Zoom has given out another token than the
-// one from before.
+// one from before. While Zoom was asked the installation may have been written: with the notice
+// still on it, Zoom would be asked again.
 func (r *Reconciler) noticeAnswered(ctx context.Context, in *v1alpha1.ZoomInstallation, f *facts, before time.Time) error {
 	if installation.RemovalNotice(in).IsZero() || f.failing != nil || f.token.Refusal != "" || f.token.IssuedAt.Equal(before) {
 		return nil
 	}
-	delete(in.Annotations, v1alpha1.RemovalNoticeAnnotation)
-	if err := r.Client.Update(ctx, in, fieldowner.Controller); err != nil {
-		return client.IgnoreNotFound(fmt.Errorf("taking the annotation %s off ZoomInstallation %s/%s: %w", v1alpha1.RemovalNoticeAnnotation, in.Namespace, in.Name, err))
-	}
-	return nil
+	answered := in.Annotations[v1alpha1.RemovalNoticeAnnotation]
+	return retry.RetryOnConflict(retry.DefaultRetry, func() error {
+		live, err := r.live(ctx, in)
+		switch {
+		case err != nil:
+			return client.IgnoreNotFound(err)
+		case live.UID != in.UID || live.Annotations[v1alpha1.RemovalNoticeAnnotation] != answered:
+			return errChanged // it is about another consent, or there was another notice
+		}
+		delete(live.Annotations, v1alpha1.RemovalNoticeAnnotation)
+		if err := r.Client.Update(ctx, live, fieldowner.Controller); err != nil {
+			return client.IgnoreNotFound(fmt.Errorf("taking the annotation %s off ZoomInstallation %s/%s: %w", v1alpha1.RemovalNoticeAnnotation, in.Namespace, in.Name, err))
+		}
+		if live.Generation != in.Generation {
+			return errChanged
+		}
+		live.DeepCopyInto(in)
+		return nil
+	})
 }
 
 // noticeAppeared says whether an installation got the notice of a removal.

@@ -205,14 +205,16 @@ func (r *run) refuse(ctx context.Context, reason string) error {
 		return nil
 	}
 	r.record.Refused = &missed.Refusal{Reason: reason, At: r.Now().UTC().Truncate(time.Second), Of: r.of}
-	return r.save(ctx)
+	return r.save(ctx, r.record.Until)
 }
 
 // save records what is known. Nothing but the leader writes the annotation, and one that is older, as
 // of a leader that was one before, has something read twice.
-func (r *run) save(ctx context.Context) error {
+func (r *run) save(ctx context.Context, until time.Time) error {
 	after := r.app.DeepCopy()
-	r.record.Set(after)
+	record := r.record
+	record.Until = until
+	record.Set(after)
 	if err := r.Client.Patch(ctx, after, client.MergeFrom(r.app), fieldowner.Controller); err != nil {
 		return fmt.Errorf("recording what was read of the webhook log of ZoomApp %s/%s: %w", r.app.Namespace, r.app.Name, err)
 	}

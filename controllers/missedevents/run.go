@@ -21,6 +21,7 @@ import (
 	"github.com/zoom-operator/zoom-operator/controllers/internal/index"
 	"github.com/zoom-operator/zoom-operator/controllers/internal/zoomcalls"
 	"github.com/zoom-operator/zoom-operator/internal/installation"
+	"github.com/zoom-operator/zoom-operator/internal/meeting"
 	"github.com/zoom-operator/zoom-operator/internal/missed"
 	"github.com/zoom-operator/zoom-operator/internal/recording"
 	"github.com/zoom-operator/zoom-operator/internal/urls"
@@ -34,6 +35,10 @@ const (
 	keyClientSecret = "clientSecret"
 	keyAccountID    = "accountID"
 )
+
+// maxFailures is how many events in a row may not be stored before the API server is taken to be
+// away.
+const maxFailures = 10
 
 // run is a reading of the log of one app.
 type run struct {
@@ -50,9 +55,13 @@ type run struct {
 	seen    map[string]bool // the IDs of the requests whose event is dealt with
 	taken   int
 	invalid int
-	// pending says that there are events that are for later, and hold when the first was tried.
+	// pending says that there are events that have to wait, and hold when the first was tried.
 	pending bool
 	hold    time.Time
+	// failure is why the last one could not be stored, and failures how many could not, one after
+	// the other.
+	failure  error
+	failures int
 }
 
 // begin reads the developer's credentials. Where there are none that can be used, the reason is that
@@ -88,14 +97,15 @@ func (r *run) begin(ctx context.Context) (reason string, err error) {
 	return "", nil
 }
 
-// all reads the log up to the present, and records how far it came.
+// all reads the log up to the present, and records how far everything that was read is stored: not
+// beyond what has to wait.
 func (r *run) all(ctx context.Context) (refusal string, err error) {
-	gap, refused := r.record.Gap, r.record.Refused != nil
+	gap, refused, stored := r.record.Gap, r.record.Refused != nil, r.record.Until
 	r.seen, r.record.Refused = map[string]bool{}, nil
 	for ; ; refused = false {
 		window, more := r.record.Next(r.Now().UTC(), r.app.CreationTimestamp.Time, refused)
-		if !more || r.pending {
-			return "", nil
+		if !more {
+			return "", r.failure
 		}
 		if err := r.window(ctx, window); err != nil {
 			return refusalOf(err), err
@@ -107,23 +117,29 @@ func (r *run) all(ctx context.Context) (refusal string, err error) {
 				return "", err
 			}
 		}
-		until := window.To
-		if r.pending && r.hold.Before(until) {
-			until = r.hold.Truncate(time.Second)
-		}
-		if until.After(r.record.Until) {
-			r.record.Until = until
-		}
+		r.record.Until, r.record.Counted = latest(r.record.Until, window.To), latest(r.record.Counted, window.To)
 		if r.taken > 0 {
 			r.record.TakenAt = r.Now().UTC().Truncate(time.Second)
 			log.FromContext(ctx).Info("Missed events recovered", "events", r.taken)
 		}
 		r.record.Taken, r.record.Unusable = r.record.Taken+r.taken, r.record.Unusable+r.invalid
 		r.taken, r.invalid = 0, 0
-		if err := r.save(ctx); err != nil {
+		if !r.pending {
+			stored = r.record.Until
+		} else if hold := r.hold.UTC().Truncate(time.Second); hold.After(stored) {
+			stored = hold
+		}
+		if err := r.save(ctx, stored); err != nil {
 			return "", err
 		}
 	}
+}
+
+func latest(a, b time.Time) time.Time {
+	if a.After(b) {
+		return a
+	}
+	return b
 }
 
 // window reads what Zoom could not deliver in that time.
@@ -179,16 +195,16 @@ func (r *run) one(ctx context.Context, w missed.Window, logged zoom.LoggedWebhoo
 	if at.IsZero() {
 		at = w.From
 	}
-	before := !r.record.Until.Before(at) // in the overlap, where it was counted already
+	counts := at.After(r.record.Counted) // or else it was counted before
 	ev, err := r.Recorder.Decode(logged.Body, at)
 	switch {
-	case ev == nil:
+	case ev == nil, ev.Time.After(at.Add(zoom.MaxClockSkew)): // which would have to wait for ever
 		r.seen[logged.RequestID] = true
-		if !before {
+		if counts {
 			r.invalid++
 		}
 		return nil
-	case ev.Challenge != nil:
+	case ev.Challenge != nil, r.forgotten(ev):
 		r.seen[logged.RequestID] = true
 		return nil
 	case err == nil:
@@ -197,21 +213,45 @@ func (r *run) one(ctx context.Context, w missed.Window, logged zoom.LoggedWebhoo
 	refused, isRefused := errors.AsType[*recording.RefusedError](err)
 	switch {
 	case isRefused && refused.Later:
-		if !r.pending || at.Before(r.hold) {
-			r.pending, r.hold = true, at
-		}
+		r.wait(at)
 		return nil
 	case isRefused:
-	case recording.NeverValid(err) && !before:
-		r.invalid++
 	case recording.NeverValid(err):
-	case err != nil:
+		if counts {
+			r.invalid++
+		}
+	case err != nil && (ctx.Err() != nil || r.failures >= maxFailures):
 		return err
-	case !before:
+	case err != nil: // others may be taken all the same
+		r.failure, r.failures = err, r.failures+1
+		r.wait(at)
+		return nil //nolint:nilerr // it is kept, and returned in the end
+	case counts:
 		r.taken++
 	}
+	r.failures = 0
 	r.seen[logged.RequestID] = true
 	return nil
+}
+
+// wait has the log read again from an event on that was tried then.
+func (r *run) wait(at time.Time) {
+	if !r.pending || at.Before(r.hold) {
+		r.pending, r.hold = true, at
+	}
+}
+
+// forgotten says whether an event is of an instance that is kept no longer: a meeting that was
+// deleted when it was over must not come back.
+func (r *run) forgotten(ev *zoom.Event) bool {
+	if ev.Meeting == nil {
+		return false
+	}
+	switch ev.Name {
+	case zoom.EventMeetingCreated, zoom.EventMeetingUpdated, zoom.EventMeetingDeleted, zoom.EventMeetingPermanentlyDeleted, zoom.EventMeetingRecovered:
+		return false
+	}
+	return ev.Time.Before(r.Now().Add(-meeting.RetentionOf(r.app).Keep))
 }
 
 // ours says whether an attempt was one to deliver an event to the app's webhook URL: another

@@ -36,6 +36,8 @@ type Record struct {
 	Since time.Time `json:"since,omitzero"`
 	// Until is up to when the log was read, and all that is in it is stored.
 	Until time.Time `json:"until,omitzero"`
+	// Counted is up to when what was read is counted in Taken and Unusable.
+	Counted time.Time `json:"counted,omitzero"`
 	// Taken is how many events were stored from it, and TakenAt when the last of them.
 	Taken   int       `json:"taken,omitempty"`
 	TakenAt time.Time `json:"takenAt,omitzero"`
