@@ -1,7 +1,13 @@
 package controllers
 
 import (
+	"bytes"
 	"encoding/json"
+	"errors"
+	"fmt"
+	"io"
+	"net/http"
+	"slices"
 	"strings"
 	"testing"
 	"time"
@@ -13,6 +19,7 @@ import (
 	"github.com/zoom-operator/zoom-operator/internal/installation"
 	"github.com/zoom-operator/zoom-operator/internal/meeting"
 	"github.com/zoom-operator/zoom-operator/internal/names"
+	"github.com/zoom-operator/zoom-operator/zoom"
 	"github.com/zoom-operator/zoom-operator/zoom/zoomtest"
 )
 
@@ -151,5 +158,120 @@ func TestMissedEventsAreCountedOnce(t *testing.T) {
 	}
 	if taken[len(taken)-1] != 1 {
 		t.Errorf("of one event recovered the condition counts, reading by reading: %v", taken)
+	}
+}
+
+// rewriting changes each attempt, and the order, of the pages of the log, whose answers are bounded.
+func rewriting(t *testing.T, attempt func(map[string]any), reverse bool) roundTripper {
+	t.Helper()
+	next := zoom.NewHTTPClient().Transport
+	return func(req *http.Request) (*http.Response, error) {
+		resp, err := next.RoundTrip(req)
+		if err != nil || !strings.HasSuffix(req.URL.Path, "/webhook_logs") || resp.StatusCode != http.StatusOK {
+			return resp, err
+		}
+		page := struct {
+			Attempts []map[string]any `json:"webhook_logs"`
+			Next     string           `json:"next_page_token"`
+		}{}
+		err = json.NewDecoder(resp.Body).Decode(&page)
+		if err := errors.Join(err, resp.Body.Close()); err != nil {
+			t.Error(err)
+		}
+		for _, a := range page.Attempts {
+			attempt(a)
+		}
+		if reverse {
+			slices.Reverse(page.Attempts)
+		}
+		raw, err := json.Marshal(page)
+		resp.Body = http.MaxBytesReader(nil, io.NopCloser(bytes.NewReader(raw)), 256<<10)
+		return resp, err
+	}
+}
+
+// An attempt that has no ID is an attempt all the same.
+func TestMissedEventsWithoutIDs(t *testing.T) {
+	w := newMissedWorld(t)
+	w.consents(t, "user0")
+	now := w.clock.Now()
+	for n := range int64(3) {
+		w.sends(t, false, planFor("user0", n+1, now).Created(now))
+		w.pass(time.Minute)
+	}
+	w.pass(10 * time.Minute)
+	record, _ := w.recovers(t, w.reads(w, rewriting(t, func(a map[string]any) { delete(a, "request_id") }, false)))
+	if n := len(w.list(t)); n != 3 {
+		t.Errorf("%d of 3 meetings, until %s ago, %+v", n, w.clock.Now().Sub(record.Until), record)
+	}
+}
+
+// A start and an end are taken however old they are, while the meeting is there.
+func TestMissedEventsOfAMeetingThatIsKept(t *testing.T) {
+	for name, lost := range map[string]string{"its start": "meeting.started", "its end": "meeting.ended"} {
+		t.Run(name, func(t *testing.T) {
+			w := newMissedWorld(t)
+			change(t, w.world, w.app, func(a *v1alpha1.ZoomApp) { a.Spec.Retention.EndedSeconds = 60 })
+			w.consents(t, "user0")
+			m := planFor("user0", 81, w.clock.Now())
+			w.sends(t, true, m.Created(w.clock.Now()))
+			w.pass(10 * time.Minute)
+			i := m.Instance(w.clock.Now())
+			w.sends(t, lost != "meeting.started", i.Started())
+			w.pass(30 * time.Minute)
+			w.sends(t, lost != "meeting.ended", i.Ended(w.clock.Now()))
+			w.pass(3 * time.Hour)
+			record, _ := w.recovers(t, w.reads(w, nil))
+			l := w.list(t)
+			if len(l) != 1 || len(l[0].Spec.Instances) != 1 || l[0].Spec.Instances[0].StartedAt == nil || l[0].Spec.Instances[0].EndedAt == nil {
+				t.Errorf("%s is missing: %+v", name, record)
+			}
+		})
+	}
+}
+
+// What Zoom lists newest first: an update that names no host comes before the creation that does.
+func TestMissedEventsThatAreListedNewestFirst(t *testing.T) {
+	for name, reverse := range map[string]bool{"oldest first": false, "newest first": true} {
+		t.Run(name, func(t *testing.T) {
+			w := newMissedWorld(t)
+			w.pass(20 * time.Minute) // both are in one window
+			w.consents(t, "user0")
+			now := w.clock.Now()
+			m := planFor("user0", 81, now)
+			moved := m
+			moved.Topic = "Moved"
+			w.sends(t, false, m.Created(now))
+			w.pass(time.Minute)
+			w.sends(t, false, m.Updated(w.clock.Now(), moved, ""))
+			w.pass(3 * time.Hour)
+			byAdmin := func(a map[string]any) {
+				a["request_body"] = strings.Replace(fmt.Sprint(a["request_body"]), `"operator_id":"user0"`, `"operator_id":"anAdmin"`, 1)
+			}
+			record, _ := w.recovers(t, w.reads(w, rewriting(t, byAdmin, reverse)))
+			l := w.list(t)
+			if len(l) != 1 || l[0].Spec.Schedule == nil || l[0].Spec.Schedule.Topic != "Moved" {
+				t.Errorf("the update is missing; %+v", record)
+			}
+		})
+	}
+}
+
+// What a proxy answers is a page of HTML, which the log has with each attempt: a page of the log is
+// then too long, and a shorter one is asked for.
+func TestMissedEventsWithLongAnswers(t *testing.T) {
+	w := newMissedWorld(t)
+	w.pass(20 * time.Minute) // all are in one window
+	w.consents(t, "user0")
+	now := w.clock.Now()
+	for n := range int64(zoom.MaxLogged) {
+		w.sends(t, false, planFor("user0", n+1, now).Created(now))
+		w.pass(time.Second)
+	}
+	w.pass(10 * time.Minute)
+	long := strings.Repeat("x", 14<<10)
+	w.recovers(t, w.reads(w, rewriting(t, func(a map[string]any) { a["response_body"] = long }, false)))
+	if n := len(w.list(t)); n != zoom.MaxLogged {
+		t.Errorf("%d of %d meetings", n, zoom.MaxLogged)
 	}
 }

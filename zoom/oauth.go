@@ -657,7 +657,11 @@ func (o *OAuth) do(req *http.Request) (status int, header http.Header, body []by
 	body, err = io.ReadAll(resp.Body)
 	_ = resp.Body.Close() // everything that counts has been read
 	if err != nil {
-		return 0, nil, nil, transportError(ctx, err, false)
+		_, long := errors.AsType[*http.MaxBytesError](err)
+		if err = transportError(ctx, err, false); long {
+			err = fmt.Errorf("%w: %w", err, ErrTooLong)
+		}
+		return 0, nil, nil, err
 	}
 	return resp.StatusCode, resp.Header, body, nil
 }

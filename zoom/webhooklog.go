@@ -17,6 +17,10 @@ var (
 	// asks.
 	ErrNoApp = errors.New("the account has no app of that ID at Zoom")
 
+	// ErrTooLong means that an answer is longer than any should be. A list may be asked for with
+	// fewer items.
+	ErrTooLong = errors.New("the answer is too long")
+
 	// ErrOutOfReach means that what was asked for is not in the webhook log any more.
 	ErrOutOfReach = errors.New("the webhook log does not reach back so far")
 )
@@ -31,9 +35,9 @@ const (
 	LogScopeAdmin = "marketplace_app:read:admin"
 )
 
-// logPageSize is how many attempts a page has at most. With each come the body and the headers of
-// the request and of the answer, and answers are bounded.
-const logPageSize = 20
+// MaxLogged is how many attempts a page of the log may have here. With each come the body and the
+// headers of the request and of the answer, and answers are bounded.
+const MaxLogged = 20
 
 // LoggedWebhook is an attempt of Zoom's to deliver an event that failed. The headers of the request
 // and of the answer, which may hold secrets, are not decoded.
@@ -49,17 +53,17 @@ type LoggedWebhook struct {
 	Body []byte
 }
 
-// FailedWebhooks reads a page of what Zoom could not deliver for an app between two times, the first
+// FailedWebhooks reads a page, of so many attempts at most, of what Zoom could not deliver for an app between two times, the first
 // page with an empty one, and says what the next one is called; empty after the last. Both times are
 // within LogReach and not in the future, and are taken to the second. Zoom forgets pages after 15
 // minutes. The app ID is not the client ID: it is the one in the URL of the app's page in the
 // Marketplace. The token is one of the developer's own account, with LogScope or LogScopeAdmin.
 // See "Get webhook logs" in Zoom's documentation of the Marketplace API.
-func (o *OAuth) FailedWebhooks(ctx context.Context, token *Token, appID string, from, to time.Time, page string) (list []LoggedWebhook, next string, err error) {
+func (o *OAuth) FailedWebhooks(ctx context.Context, token *Token, appID string, from, to time.Time, size int, page string) (list []LoggedWebhook, next string, err error) {
 	const format = "2006-01-02T15:04:05Z"
 	query := url.Values{
 		"from": {from.UTC().Format(format)}, "to": {to.UTC().Format(format)},
-		"type": {"2"}, "page_size": {strconv.Itoa(logPageSize)},
+		"type": {"2"}, "page_size": {strconv.Itoa(size)},
 	}
 	if page != "" {
 		query.Set("next_page_token", page)

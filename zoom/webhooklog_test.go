@@ -3,6 +3,7 @@ package zoom_test
 import (
 	"errors"
 	"net/http"
+	"strings"
 	"testing"
 	"time"
 
@@ -27,7 +28,7 @@ func TestFailedWebhooks(t *testing.T) {
 			{"status":-1,"request_id":"three","date_time":"soon","request_body":{"event":"meeting.ended"}},
 			"none"]}`)(w, r)
 	})
-	list, next, err := o.FailedWebhooks(t.Context(), &zoom.Token{AccessToken: accessToken}, "aBc_-1", from, from.Add(time.Hour), "")
+	list, next, err := o.FailedWebhooks(t.Context(), &zoom.Token{AccessToken: accessToken}, "aBc_-1", from, from.Add(time.Hour), zoom.MaxLogged, "")
 	if err != nil || next != "more" {
 		t.Fatalf("%q, %v", next, err)
 	}
@@ -53,12 +54,13 @@ func TestFailedWebhooksThatCannotBeRead(t *testing.T) {
 		"a token that is dead":  {respond(401, `{"code":124,"message":"Access token is expired."}`), zoom.ErrToken},
 		"no such app":           {respond(404, `{"code":1401,"message":"App does not exist."}`), zoom.ErrNoApp},
 		"longer ago than a log": {respond(404, `{"code":1502,"message":"not within 7 days"}`), zoom.ErrOutOfReach},
+		"an answer without end": {respond(200, `{"webhook_logs":["`+strings.Repeat("x", 300<<10)+`"]}`), zoom.ErrTooLong},
 		"cut off":               {respond(200, `{"webhook_logs":[{"request_`), nil},
 		"nothing of a log":      {respond(200, `{}`), nil},
 	} {
 		t.Run(name, func(t *testing.T) {
 			_, o := serve(t, test.answer)
-			_, _, err := o.FailedWebhooks(t.Context(), &zoom.Token{AccessToken: accessToken}, "app", time.Unix(0, 0), time.Unix(1, 0), "")
+			_, _, err := o.FailedWebhooks(t.Context(), &zoom.Token{AccessToken: accessToken}, "app", time.Unix(0, 0), time.Unix(1, 0), zoom.MaxLogged, "")
 			if err == nil || test.want != nil && !errors.Is(err, test.want) {
 				t.Errorf("%v, want %v", err, test.want)
 			}

@@ -23,6 +23,7 @@ import (
 	"github.com/zoom-operator/zoom-operator/internal/installation"
 	"github.com/zoom-operator/zoom-operator/internal/meeting"
 	"github.com/zoom-operator/zoom-operator/internal/missed"
+	"github.com/zoom-operator/zoom-operator/internal/names"
 	"github.com/zoom-operator/zoom-operator/internal/recording"
 	"github.com/zoom-operator/zoom-operator/internal/urls"
 	"github.com/zoom-operator/zoom-operator/zoom"
@@ -35,6 +36,9 @@ const (
 	keyClientSecret = "clientSecret"
 	keyAccountID    = "accountID"
 )
+
+// maxHostless bounds the attempts that are tried once more at the end of a window.
+const maxHostless = 1000
 
 // maxFailures is how many events in a row may not be stored before the API server is taken to be
 // away.
@@ -52,9 +56,12 @@ type run struct {
 	of               string // a digest of the credentials
 	token            *zoom.Token
 
-	seen    map[string]bool // the IDs of the requests whose event is dealt with
-	taken   int
-	invalid int
+	size int             // how many attempts a page has
+	seen map[string]bool // the IDs of the requests whose event is dealt with
+	// hostless are attempts at events whose host is not known, not more than maxHostless.
+	hostless []zoom.LoggedWebhook
+	taken    int
+	invalid  int
 	// pending says that there are events that have to wait, and hold when the first was tried.
 	pending bool
 	hold    time.Time
@@ -142,8 +149,17 @@ func latest(a, b time.Time) time.Time {
 	return b
 }
 
-// window reads what Zoom could not deliver in that time.
+// window reads what Zoom could not deliver in that time, fewer at a time where that is too long.
 func (r *run) window(ctx context.Context, w missed.Window) error {
+	for r.size = zoom.MaxLogged; ; r.size = (r.size + 1) / 4 {
+		err := r.pages(ctx, w)
+		if !errors.Is(err, zoom.ErrTooLong) || r.size == 1 {
+			return err
+		}
+	}
+}
+
+func (r *run) pages(ctx context.Context, w missed.Window) error {
 	for page := ""; ; {
 		list, next, err := r.page(ctx, w, page)
 		if err != nil {
@@ -155,9 +171,18 @@ func (r *run) window(ctx context.Context, w missed.Window) error {
 			}
 		}
 		if page = next; page == "" {
-			return nil
+			break
 		}
 	}
+	// The event that says who the host is may have come after the one that does not.
+	hostless := r.hostless
+	for r.hostless = nil; len(hostless) > 0; hostless = hostless[1:] {
+		if err := r.one(ctx, w, hostless[0]); err != nil {
+			return err
+		}
+	}
+	r.hostless = nil
+	return nil
 }
 
 // page reads a page, with another token if Zoom does not take the one that there is.
@@ -175,7 +200,7 @@ func (r *run) page(ctx context.Context, w missed.Window, page string) (list []zo
 			}
 		}
 		list, err = zoomcalls.MakeOwn(ctx, r.Calls, r.app, zoomcalls.WebhookLog, func() (list []zoom.LoggedWebhook, err error) {
-			list, next, err = r.oauth.FailedWebhooks(ctx, r.token, r.appID, w.From, w.To, page)
+			list, next, err = r.oauth.FailedWebhooks(ctx, r.token, r.appID, w.From, w.To, r.size, page)
 			return list, err
 		})
 		if !errors.Is(err, zoom.ErrToken) || retried {
@@ -188,7 +213,7 @@ func (r *run) page(ctx context.Context, w missed.Window, page string) (list []zo
 // one records an event that could not be delivered. What Zoom sends again all the same, and what was
 // stored before, changes nothing.
 func (r *run) one(ctx context.Context, w missed.Window, logged zoom.LoggedWebhook) error {
-	if r.seen[logged.RequestID] || !r.ours(logged) {
+	if logged.RequestID != "" && r.seen[logged.RequestID] || !r.ours(logged) {
 		return nil
 	}
 	at := logged.At
@@ -204,16 +229,26 @@ func (r *run) one(ctx context.Context, w missed.Window, logged zoom.LoggedWebhoo
 			r.invalid++
 		}
 		return nil
-	case ev.Challenge != nil, r.forgotten(ev):
+	case ev.Challenge != nil:
 		r.seen[logged.RequestID] = true
 		return nil
 	case err == nil:
-		err = r.Recorder.Record(ctx, r.app, ev)
+		var gone bool
+		if gone, err = r.gone(ctx, ev); gone {
+			r.seen[logged.RequestID] = true
+			return nil
+		}
+		if err == nil {
+			err = r.Recorder.Record(ctx, r.app, ev)
+		}
 	}
 	refused, isRefused := errors.AsType[*recording.RefusedError](err)
 	switch {
 	case isRefused && refused.Later:
 		r.wait(at)
+		return nil
+	case isRefused && refused.Reason == recording.ReasonHostUnknown && len(r.hostless) < maxHostless:
+		r.hostless = append(r.hostless, logged)
 		return nil
 	case isRefused:
 	case recording.NeverValid(err):
@@ -241,17 +276,27 @@ func (r *run) wait(at time.Time) {
 	}
 }
 
-// forgotten says whether an event is of an instance that is kept no longer: a meeting that was
-// deleted when it was over must not come back.
-func (r *run) forgotten(ev *zoom.Event) bool {
-	if ev.Meeting == nil {
-		return false
+// gone says whether an event is of a meeting that is not here, and of an instance that would be
+// deleted by now: one that was deleted when it was over must not come back.
+func (r *run) gone(ctx context.Context, ev *zoom.Event) (bool, error) {
+	if ev.Meeting == nil || !ev.Time.Before(r.Now().Add(-meeting.RetentionOf(r.app).Keep)) {
+		return false, nil
 	}
 	switch ev.Name {
 	case zoom.EventMeetingCreated, zoom.EventMeetingUpdated, zoom.EventMeetingDeleted, zoom.EventMeetingPermanentlyDeleted, zoom.EventMeetingRecovered:
-		return false
+		return false, nil
 	}
-	return ev.Time.Before(r.Now().Add(-meeting.RetentionOf(r.app).Keep))
+	for _, name := range []string{names.Meeting(r.app.Name, ev.Meeting.ID), names.ReassignedMeeting(r.app.Name, ev.Meeting.ID, ev.AccountID)} {
+		var m v1alpha1.ZoomMeeting
+		err := r.Live.Get(ctx, client.ObjectKey{Namespace: r.app.Namespace, Name: name}, &m)
+		if err == nil && m.Spec.AccountID == ev.AccountID {
+			return false, nil
+		}
+		if client.IgnoreNotFound(err) != nil {
+			return false, fmt.Errorf("reading ZoomMeeting %s/%s: %w", r.app.Namespace, name, err)
+		}
+	}
+	return true, nil
 }
 
 // ours says whether an attempt was one to deliver an event to the app's webhook URL: another

@@ -49,7 +49,7 @@ func TestWebhookLog(t *testing.T) {
 	status = http.StatusNoContent
 	send(circle.Recovered(start))
 	read := func(token *zoom.Token, app string, from, to time.Time, page string) ([]zoom.LoggedWebhook, string, error) {
-		return client.FailedWebhooks(t.Context(), token, app, from, to, page)
+		return client.FailedWebhooks(t.Context(), token, app, from, to, 20, page)
 	}
 	list, next, err := read(own, "aPp_1", start, w.clock.Now(), "")
 	if err != nil || next != "" || len(list) != 2 || list[0].Endpoint != "https://zoom.example.org/webhooks" || !list[0].At.Equal(start.Truncate(time.Second)) || len(list[1].Body) == 0 {
