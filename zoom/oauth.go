@@ -60,6 +60,10 @@ var (
 	// not permitted access.
 	ErrHost = errors.New("the host is unknown to Zoom in this account, or access is not permitted")
 
+	// ErrTooLong means that an answer is longer than any should be. A list may be asked for with
+	// fewer items.
+	ErrTooLong = errors.New("the answer is too long")
+
 	// ErrEventName means that Zoom has no event of one of the names.
 	ErrEventName = errors.New("there is no event of such a name at Zoom")
 

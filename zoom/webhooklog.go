@@ -17,10 +17,6 @@ var (
 	// asks.
 	ErrNoApp = errors.New("the account has no app of that ID at Zoom")
 
-	// ErrTooLong means that an answer is longer than any should be. A list may be asked for with
-	// fewer items.
-	ErrTooLong = errors.New("the answer is too long")
-
 	// ErrOutOfReach means that what was asked for is not in the webhook log any more.
 	ErrOutOfReach = errors.New("the webhook log does not reach back so far")
 )
