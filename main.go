@@ -38,7 +38,9 @@ import (
 	"github.com/zoom-operator/zoom-operator/api/v1alpha1"
 	"github.com/zoom-operator/zoom-operator/controllers"
 	"github.com/zoom-operator/zoom-operator/internal/clouds"
+	"github.com/zoom-operator/zoom-operator/internal/kinds"
 	"github.com/zoom-operator/zoom-operator/internal/logs"
+	"github.com/zoom-operator/zoom-operator/internal/managedfields"
 	"github.com/zoom-operator/zoom-operator/internal/tracing"
 	"github.com/zoom-operator/zoom-operator/webhookserver"
 )
@@ -346,6 +348,7 @@ func (o *options) manager(namespace string) ctrl.Options {
 	}
 	options := ctrl.Options{
 		Scheme:                 scheme,
+		MapperProvider:         kinds.NewMapper,
 		HealthProbeBindAddress: o.probeAddress,
 		// Receivers take no part in leader election: their listener needs no leader.
 		LeaderElection:                o.leaderElect && o.controllers,
@@ -354,7 +357,7 @@ func (o *options) manager(namespace string) ctrl.Options {
 		LeaderElectionReleaseOnCancel: true,
 		GracefulShutdownTimeout:       new(stopWithin),
 		Metrics:                       o.metrics,
-		Cache:                         cache.Options{DefaultTransform: cache.TransformStripManagedFields()},
+		Cache:                         cache.Options{DefaultTransform: managedfields.Strip},
 		Client:                        client.Options{Cache: &client.CacheOptions{DisableFor: uncached}},
 	}
 	if o.metricsSecure && o.metrics.BindAddress != "0" {

@@ -33,6 +33,7 @@ import (
 
 	"github.com/zoom-operator/zoom-operator/internal/clouds"
 	"github.com/zoom-operator/zoom-operator/internal/commit"
+	"github.com/zoom-operator/zoom-operator/internal/managedfields"
 	"github.com/zoom-operator/zoom-operator/internal/quota"
 	"github.com/zoom-operator/zoom-operator/internal/recording"
 	"github.com/zoom-operator/zoom-operator/internal/selected"
@@ -136,7 +137,7 @@ func recorder(c client.Client, live client.Reader, kept quota.Bound, stones *tom
 		Live: live, Tombstones: stones, Quota: kept, Now: now,
 		Spoke: func(*v1alpha1.ZoomInstallation) {}, // when events arrive is the webhook server's to say
 		Meetings: &commit.Committer[*v1alpha1.ZoomMeeting]{
-			Writer: c, Live: live, New: func() *v1alpha1.ZoomMeeting { return &v1alpha1.ZoomMeeting{} },
+			Writer: c, Live: live, New: func() *v1alpha1.ZoomMeeting { return &v1alpha1.ZoomMeeting{} }, ManagedFields: managedfields.Untracked,
 		},
 		Installations: &commit.Committer[*v1alpha1.ZoomInstallation]{
 			Writer: c, Live: live, New: func() *v1alpha1.ZoomInstallation { return &v1alpha1.ZoomInstallation{} },

@@ -30,6 +30,7 @@ import (
 	"github.com/zoom-operator/zoom-operator/api/v1alpha1"
 	"github.com/zoom-operator/zoom-operator/controllers/internal/testclock"
 	"github.com/zoom-operator/zoom-operator/internal/clouds"
+	"github.com/zoom-operator/zoom-operator/internal/managedfields"
 	"github.com/zoom-operator/zoom-operator/test/controlplane"
 	"github.com/zoom-operator/zoom-operator/test/fixture"
 )
@@ -95,7 +96,7 @@ func (w *world) run(t *testing.T, now func() time.Time) (stop func()) {
 	mgr, err := ctrl.NewManager(w.operator(t), ctrl.Options{
 		Scheme:     controlplane.Scheme(),
 		Metrics:    metricsserver.Options{BindAddress: "0"},
-		Cache:      cache.Options{DefaultNamespaces: watched, DefaultTransform: cache.TransformStripManagedFields()},
+		Cache:      cache.Options{DefaultNamespaces: watched, DefaultTransform: managedfields.Strip},
 		Client:     client.Options{Cache: &client.CacheOptions{DisableFor: []client.Object{&corev1.Secret{}}}}, // as main does
 		Controller: config.Controller{SkipNameValidation: &skip},
 	})

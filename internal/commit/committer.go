@@ -66,6 +66,9 @@ type Committer[T client.Object] struct {
 	Live client.Reader
 	// New returns an empty object.
 	New func() T
+	// ManagedFields is what an update says of the managed fields of an object that has these. Nil
+	// for saying nothing of any, which leaves them to the API server.
+	ManagedFields func([]metav1.ManagedFieldsEntry) []metav1.ManagedFieldsEntry
 	// Observer gets what is written; nil for none.
 	Observer Observer
 
@@ -479,10 +482,17 @@ func (c *Committer[T]) empty(key types.NamespacedName) T {
 	return obj
 }
 
+// remember takes an object in that is not changed any more, but for its managed fields, which become
+// those that an update of it is to have.
 func (c *Committer[T]) remember(key types.NamespacedName, obj T) {
 	ttl := cacheTTL
 	if c.Cache == nil {
 		ttl = aloneTTL
 	}
+	var fields []metav1.ManagedFieldsEntry // else half of what is remembered
+	if c.ManagedFields != nil {
+		fields = c.ManagedFields(obj.GetManagedFields())
+	}
+	obj.SetManagedFields(fields)
 	c.recent.remember(key, obj, ttl)
 }

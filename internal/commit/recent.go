@@ -42,7 +42,6 @@ func (r *recent[T]) last(key types.NamespacedName) (v version[T], ok bool) {
 
 // remember takes an object in that is not changed any more.
 func (r *recent[T]) remember(key types.NamespacedName, obj T, ttl time.Duration) {
-	obj.SetManagedFields(nil) // half of the object, and an update without them leaves them to the API server
 	r.versions().Add(key, version[T]{obj, time.Now()}, ttl)
 }
 

@@ -17,6 +17,7 @@ import (
 	"github.com/zoom-operator/zoom-operator/internal/commit"
 	"github.com/zoom-operator/zoom-operator/internal/credentials"
 	"github.com/zoom-operator/zoom-operator/internal/logs"
+	"github.com/zoom-operator/zoom-operator/internal/managedfields"
 	"github.com/zoom-operator/zoom-operator/internal/quota"
 	"github.com/zoom-operator/zoom-operator/internal/recording"
 	"github.com/zoom-operator/zoom-operator/internal/selected"
@@ -79,8 +80,9 @@ func New(c Config) *Handler {
 		Cache: c.Client, Live: c.Live, Installations: c.Installations, Tombstones: c.Tombstones, Quota: c.Quota, Spoke: heartbeat.installationSpoke, Now: c.Now,
 		Meetings: &commit.Committer[*v1alpha1.ZoomMeeting]{
 			Writer: c.Client, Cache: c.Meetings, Live: c.Live,
-			New:      func() *v1alpha1.ZoomMeeting { return &v1alpha1.ZoomMeeting{} },
-			Observer: telemetry.CommitsOf("meeting"),
+			ManagedFields: managedfields.Untracked,
+			New:           func() *v1alpha1.ZoomMeeting { return &v1alpha1.ZoomMeeting{} },
+			Observer:      telemetry.CommitsOf("meeting"),
 		},
 	})
 	return &Handler{
