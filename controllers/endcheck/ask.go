@@ -72,16 +72,7 @@ func (r *Reconciler) token(ctx context.Context, app *v1alpha1.ZoomApp, m *v1alph
 	case !installation.Stands(&in) || !in.DeletionTimestamp.IsZero() || in.Spec.AppRef != m.Spec.AppRef || in.Spec.AccountID != m.Spec.AccountID:
 		return nil, nil
 	}
-	token, err := tokens.Load(ctx, r.Live, &in)
-	switch {
-	case errors.Is(err, tokens.ErrForeign):
-		return nil, nil
-	case err != nil:
-		return nil, err
-	case token == nil || token.AccessToken == "" || token.Refusal != "" || !r.Now().Before(token.ExpiresAt) || token.Client.DiffersFrom(tokens.ClientOf(app, nil)):
-		return nil, nil
-	}
-	return token, nil
+	return zoomcalls.Token(ctx, r.Live, r.Now(), app, &in)
 }
 
 // calls are those for one meeting.
