@@ -24,7 +24,12 @@ const listScope = "meeting:read:list_meetings"
 // newListedWorld is a zoomWorld whose app may list meetings, and whose user has planned some.
 func newListedWorld(t *testing.T, change func(*v1alpha1.ZoomAppSpec)) (*zoomWorld, []zoomtest.Meeting) {
 	t.Helper()
-	z := newZoomWorld(t, change)
+	z := newZoomWorld(t, func(spec *v1alpha1.ZoomAppSpec) {
+		spec.APICalls.PerSecond = 10
+		if change != nil {
+			change(spec)
+		}
+	})
 	if err := z.zoom.Register(zoomtest.App{
 		ClientID: "client", ClientSecrets: []string{clientSecret}, RedirectURLs: []string{externalURL},
 		Scopes: []string{"meeting:read:meeting", "user:read:user", listScope},
@@ -45,6 +50,13 @@ func newListedWorld(t *testing.T, change func(*v1alpha1.ZoomAppSpec)) (*zoomWorl
 		z.zoom.Plan(m, now.Add(-30*24*time.Hour))
 	}
 	return z, planned
+}
+
+// moving is the time of the world, which goes on from now on as the real one does: calls to Zoom wait
+// for each other.
+func (z *zoomWorld) moving() func() time.Time {
+	began := time.Now()
+	return func() time.Time { return z.clock.Now().Add(time.Since(began)) }
 }
 
 // imported waits for the condition.
@@ -87,7 +99,7 @@ func TestPlannedMeetingsAreImported(t *testing.T) {
 	if err := z.Create(t.Context(), cancelled); err != nil {
 		t.Fatal(err)
 	}
-	stop := z.run(t, z.clock.Now)
+	stop := z.run(t, z.moving())
 	if c := z.imported(t, in, v1alpha1.ReasonImported); c.Status != metav1.ConditionTrue || !strings.Contains(c.Message, ": 3.") {
 		t.Errorf("the condition is %+v", c)
 	}
@@ -116,7 +128,7 @@ func TestPlannedMeetingsAreImported(t *testing.T) {
 		m := stored(n)
 		generations[m.Name] = m.ResourceVersion
 	}
-	z.run(t, z.clock.Now)
+	z.run(t, z.moving())
 	z.isReady(t, in, v1alpha1.ReasonConsented)
 	z.clock.Set(z.clock.Now().Add(time.Minute))
 	z.consent(t, in) // and then another consent is imported again, and finds nothing new
@@ -171,8 +183,7 @@ func TestImportsThatAreRefused(t *testing.T) {
 			if tt.fault != nil {
 				z.zoom.Inject(cmp.Or(tt.step, zoomtest.StepList), tt.times, zoomtest.Before(tt.fault))
 			}
-			began := time.Now()
-			z.run(t, func() time.Time { return z.clock.Now().Add(time.Since(began)) })
+			z.run(t, z.moving())
 			z.imported(t, in, tt.reason)
 			if n := z.meetingsOf(t, in.Name); n != tt.stored {
 				t.Errorf("%d meetings are stored, want %d", n, tt.stored)
@@ -215,7 +226,7 @@ func TestAnImportWaitsForAToken(t *testing.T) {
 	z.clock.Set(z.clock.Now().Add(2 * time.Hour))
 	// Nothing refreshes it: Zoom is away.
 	z.zoom.Inject(zoomtest.StepRefresh, 1, zoomtest.Before(zoomtest.Page(503)))
-	z.run(t, z.clock.Now)
+	z.run(t, z.moving())
 	condition(t, v1alpha1.ConditionTokenFresh, v1alpha1.ReasonRefreshFailing, func() ([]metav1.Condition, error) {
 		err := z.get(t, in)
 		return in.Status.Conditions, err
@@ -235,7 +246,7 @@ func TestAnImportGoesOnWithAnotherToken(t *testing.T) {
 	z, planned := newListedWorld(t, nil)
 	in := z.installed(t)
 	z.zoom.Inject(zoomtest.StepList, 1, zoomtest.Before(zoomtest.Answer(401, `{"code":124}`)))
-	z.run(t, z.clock.Now)
+	z.run(t, z.moving())
 	z.isReady(t, in, v1alpha1.ReasonConsented)
 	eventually(t, func() error {
 		if n := z.zoom.Stats().Requests[zoomtest.StepList]; n == 0 {

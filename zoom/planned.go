@@ -21,17 +21,18 @@ type PlannedMeeting struct {
 	CreatedAt time.Time
 }
 
-// UpcomingMeetings reads a page of the meetings that the user of the access token hosts and that
-// are still to come, the first one with an empty page, and says what the next one is called; empty
-// after the last. Zoom forgets pages after 15 minutes. Meetings without a plan are not among them,
-// and those of the next six months only. A series may be among them once, or with each of its
-// dates. That needs the scope meeting:read:list_meetings. apiURL is the one of the Token.
-func (o *OAuth) UpcomingMeetings(ctx context.Context, accessToken, apiURL, page string) (list []PlannedMeeting, next string, err error) {
+// UpcomingMeetings reads a page of the meetings that a user hosts and that are still to come, the
+// first one with an empty page, and says what the next one is called; empty after the last. Zoom
+// forgets pages after 15 minutes. Meetings without a plan are not among them, and those of the next
+// six months only. A series may be among them once, or with each of its dates. That needs the scope
+// meeting:read:list_meetings, or meeting:read:list_meetings:admin for another user than Me. apiURL
+// is the one of the Token.
+func (o *OAuth) UpcomingMeetings(ctx context.Context, accessToken, apiURL, user, page string) (list []PlannedMeeting, next string, err error) {
 	query := url.Values{"type": {"upcoming"}, "page_size": {strconv.Itoa(pageSize)}}
 	if page != "" {
 		query.Set("next_page_token", page)
 	}
-	answer, err := o.meeting(ctx, "/v2/users/me/meetings?"+query.Encode(), accessToken, apiURL)
+	answer, err := o.meeting(ctx, "/v2/users/"+url.PathEscape(user)+"/meetings?"+query.Encode(), accessToken, apiURL)
 	items, ok := answer.objects("meetings")
 	if err == nil && !ok {
 		err = errUnusable

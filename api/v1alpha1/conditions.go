@@ -287,9 +287,10 @@ const (
 	ConditionMeetingsStored = "MeetingsStored"
 
 	// ConditionMeetingsImported is there when what the customer had planned before they installed
-	// the app has been read from Zoom, or cannot be.
+	// the app has been read from Zoom, or cannot be, or takes long.
 	//
-	// True: Imported. False: ImportIncomplete, ImportScopeMissing, ImportNotPermitted.
+	// True: Imported. False: Importing, ImportDelayed, ImportIncomplete, ImportScopeMissing,
+	// ImportNotPermitted.
 	ConditionMeetingsImported = "MeetingsImported"
 )
 
@@ -302,14 +303,22 @@ const (
 	// ReasonImported means that the meetings of the next six months were read once after the
 	// consent.
 	ReasonImported = "Imported"
+	// ReasonImporting means that the meetings of the users of an account are being read, of one user
+	// after the other.
+	ReasonImporting = "Importing"
+	// ReasonImportDelayed means that there are no calls to Zoom left for the customer, or that Zoom
+	// wants to be asked later. The import goes on by itself, at midnight UTC at the latest. The
+	// calls of a day are apiCalls.perDay of the ZoomApp.
+	ReasonImportDelayed = "ImportDelayed"
 	// ReasonImportIncomplete means that there were as many meetings of the customer as are kept, so
 	// that the rest of what was planned before the consent is known from its next event on. When
 	// retention.meetings of the ZoomApp is raised, the rest is read.
 	ReasonImportIncomplete = "ImportIncomplete"
 	// ReasonImportScopeMissing means that the customer has not granted meeting:read:list_meetings,
-	// so that a meeting planned before the consent is known from its next event on. Nothing else
-	// suffers. Add the scope to the app at Zoom, as an optional one if you like, and let the
-	// customer consent again; or set import to None in the ZoomApp.
+	// or for an account user:read:list_users:admin and meeting:read:list_meetings:admin, so that a
+	// meeting planned before the consent is known from its next event on. Nothing else suffers. Add
+	// the scope to the app at Zoom, as an optional one if you like, and let the customer consent
+	// again; or set import to None in the ZoomApp.
 	ReasonImportScopeMissing = "ImportScopeMissing"
 	// ReasonImportNotPermitted means that the customer's plan, or their account, does not let the
 	// app list their meetings, so that a meeting planned before the consent is known from its next

@@ -55,7 +55,6 @@ type ZoomAppList struct {
 //
 // +kubebuilder:validation:XValidation:rule="!has(self.accountID) || self.distribution == 'Account'",message="accountID goes with distribution Account; an app for several accounts has none, so take it away in the same change"
 // +kubebuilder:validation:XValidation:rule="!has(self.accessTokens) || self.accessTokens != 'Shared' || !has(self.tokenPolicy) || self.tokenPolicy == 'Continuous'",message="accessTokens Shared needs tokenPolicy Continuous; under another policy there is no access token that others could use"
-// +kubebuilder:validation:XValidation:rule="!has(self.import) || self.import == 'None' || self.managedBy != 'Admin'",message="an admin-managed app imports nothing; take import away, or set it to None"
 // +kubebuilder:validation:XValidation:rule="self.managedBy == oldSelf.managedBy",message="managedBy cannot be changed, because installations are named after it; create another ZoomApp"
 // +kubebuilder:validation:XValidation:rule="!has(oldSelf.accountID) || self.distribution != 'Account' || (has(self.accountID) && self.accountID == oldSelf.accountID)",message="accountID cannot be changed or taken away once it is set, also by the first account that installed the app; keep it, or create another ZoomApp"
 // +kubebuilder:validation:XValidation:rule="!has(self.managedBy) || self.managedBy != 'Admin' || !has(self.scopes) || self.scopes.all(s, !s.matches('^(meeting|webinar|user|recording|cloud_recording):') || s.matches(':(admin|master)$') || s.matches('^(meeting|webinar):read:(meeting|webinar)_(audio|video|transcript|chat|screenshare)$'))",message="an admin-managed app has the admin's form of a scope, for example meeting:read:meeting:admin; add :admin, or set managedBy to User"
@@ -219,7 +218,12 @@ type ZoomAppSpec struct {
 	// after each consent, and known before any event says so. It needs the scope
 	// meeting:read:list_meetings, which the app may ask for as an optional one: without it nothing
 	// is imported, and the condition MeetingsImported of the ZoomInstallation says so. The default
-	// is `Upcoming` in a user-managed app; an admin-managed one imports nothing.
+	// is `Upcoming` in a user-managed app.
+	//
+	// In an admin-managed app the default is `None`. With `Upcoming` the meetings of all users of
+	// the account are read, of one after the other, within the calls that apiCalls allows: of a
+	// thousand users that takes days. It needs user:read:list_users:admin and
+	// meeting:read:list_meetings:admin.
 	//
 	// +optional
 	Import ImportPolicy `json:"import,omitempty"`

@@ -2,9 +2,12 @@
 // installed an app: of that no event will come before it is held or changed.
 //
 // What is read is merged like an event that is older than all others (internal/meeting), and what
-// became of it is recorded in an annotation of the installation (internal/installation), from which
-// the installation's condition follows. An import that is interrupted begins anew: what is stored
-// already costs no write.
+// has become of it is recorded in an annotation of the installation (internal/installation), from
+// which the installation's condition follows. An import that is interrupted begins anew, or after
+// the users who are recorded as done: what is stored already costs no write.
+//
+// A run (run.go) is what is done at once, until a call to Zoom has to wait; then others have their
+// turn, and how far it has come (progress.go) is remembered.
 package imports
 
 import (
@@ -34,19 +37,24 @@ import (
 	"github.com/zoom-operator/zoom-operator/internal/clouds"
 	"github.com/zoom-operator/zoom-operator/internal/installation"
 	"github.com/zoom-operator/zoom-operator/internal/quota"
-	"github.com/zoom-operator/zoom-operator/internal/tokens"
 	"github.com/zoom-operator/zoom-operator/zoom"
 )
 
 const (
 	// concurrentImports is how many installations are imported at once.
 	concurrentImports = 4
-	// importWithin is how long one may take before it makes room for others.
+	// importWithin is how long a run may take.
 	importWithin = 5 * time.Minute
 	// spread is how far apart the attempts of an account's users are at most, when its budget is
-	// spent: a thousand of them must not all come at one instant, and look for their tokens in
-	// vain.
+	// spent: a thousand of them must not all come at one instant.
 	spread = time.Minute
+	// recordEvery is after how many users of an account it is recorded how far an import has come.
+	recordEvery = 25
+	// delayed is how long an import has to wait for its budget before it is recorded that it does.
+	delayed = 2 * time.Minute
+	// slotFor is how much later than it was to be made a call can be made that was reserved. After
+	// that another one may be made at the same time.
+	slotFor = time.Second
 )
 
 // Reconciler imports the meetings of ZoomInstallations.
@@ -59,6 +67,8 @@ type Reconciler struct {
 	Calls  *zoomcalls.Calls
 	Kept   *quota.Meetings
 	Now    func() time.Time
+
+	underWay imports
 }
 
 // +kubebuilder:rbac:groups=zoom-operator.io,resources=zoommeetings,verbs=get;list;watch;create;update
@@ -99,26 +109,29 @@ func (r *Reconciler) Reconcile(ctx context.Context, in *v1alpha1.ZoomInstallatio
 	if !due(&app, in) {
 		return ctrl.Result{}, nil
 	}
-	if until := r.Calls.Spent(&app, in.Spec.AccountID); !until.IsZero() {
-		return r.after(in, until), nil
+	p := r.progressOf(&app, in)
+	if err := r.reserve(&app, in, p); err != nil {
+		return r.later(ctx, &app, in, p, err)
 	}
-	token, err := tokens.Load(ctx, r.Live, in)
-	switch {
-	case errors.Is(err, tokens.ErrForeign), err == nil && !r.usable(&app, token):
-		return ctrl.Result{}, nil // when there is another token, it is looked at
-	case err != nil:
+	token, err := zoomcalls.Token(ctx, r.Live, r.Now(), &app, in)
+	if err != nil {
 		return ctrl.Result{}, fmt.Errorf("ZoomInstallation %s/%s: %w", in.Namespace, in.Name, err)
 	}
 	cloud, known := r.Clouds.Find(app.Spec.Cloud)
-	if !known {
-		return ctrl.Result{}, nil // the app says so
+	if token == nil || !known {
+		return ctrl.Result{}, nil // when there is another token, it is looked at; of the cloud the app says so
 	}
-	run := &run{Reconciler: r, app: &app, in: in, oauth: cloud.OAuth(app.Spec.ClientID, nil, r.Zoom), token: token.Token}
+	run := &run{Reconciler: r, progress: p, app: &app, in: in, oauth: cloud.OAuth(app.Spec.ClientID, nil, r.Zoom), token: token.Token}
 	reason, err := run.outcome(ctx)
 	if err != nil {
-		return r.later(ctx, run, err)
+		return r.later(ctx, &app, in, p, err)
 	}
-	return ctrl.Result{}, r.record(ctx, in, installation.Import{Reason: reason, Meetings: run.meetings, Bound: int(app.Spec.Retention.Meetings)})
+	if err := r.record(ctx, in, p.result(&app, reason)); err != nil {
+		return ctrl.Result{}, err
+	}
+	r.underWay.forget(in.UID)
+	log.FromContext(ctx).Info("Meetings imported", "reason", reason, "meetings", p.meetings)
+	return ctrl.Result{}, nil
 }
 
 // due says whether there is something to import.
@@ -126,49 +139,90 @@ func due(app *v1alpha1.ZoomApp, in *v1alpha1.ZoomInstallation) bool {
 	if !installation.Imports(app) || app.Spec.Suspend != "" || !installation.ConsentStands(in) {
 		return false
 	}
-	i := installation.ImportOf(in)
-	return i == nil || i.Reason == v1alpha1.ReasonImportIncomplete && i.Bound < int(app.Spec.Retention.Meetings)
+	i := installation.ImportOf(app, in)
+	return i == nil || i.UnderWay() || i.Reason == v1alpha1.ReasonImportIncomplete && i.Bound < int(app.Spec.Retention.Meetings)
 }
 
-// usable says whether Zoom can be expected to take the access token. It is never refreshed here.
-func (r *Reconciler) usable(app *v1alpha1.ZoomApp, token *tokens.Stored) bool {
-	return token != nil && token.Refusal == "" && token.AccessToken != "" && r.Now().Before(token.ExpiresAt) &&
-		!token.Client.DiffersFrom(tokens.ClientOf(app, nil))
+// progressOf is how far an import has come: as it is remembered, or else as it was recorded.
+func (r *Reconciler) progressOf(app *v1alpha1.ZoomApp, in *v1alpha1.ZoomInstallation) *progress {
+	consent := in.Spec.Consent.At
+	p := r.underWay.of(in.UID, consent)
+	switch {
+	case p != nil:
+	case app.Spec.ManagedBy == v1alpha1.ManagedByAdmin:
+		p = resume(consent, installation.ImportOf(app, in))
+	default:
+		p = begin(consent)
+	}
+	return p
+}
+
+// reserve takes the next call of an import out of the budget, unless it was taken. The error is a
+// *budget.SpentError when there is none, or when it is to be made later.
+func (r *Reconciler) reserve(app *v1alpha1.ZoomApp, in *v1alpha1.ZoomInstallation, p *progress) error {
+	now := r.Now()
+	if !p.slot.IsZero() && now.Sub(p.slot) > slotFor {
+		r.Calls.Return(app, in.Spec.AccountID)
+		p.slot = time.Time{}
+	}
+	if p.slot.IsZero() {
+		at, err := r.Calls.Reserve(app, in.Spec.AccountID)
+		if err != nil {
+			return err
+		}
+		p.slot = at
+	}
+	if p.slot.After(now) {
+		return &budget.SpentError{Until: p.slot}
+	}
+	return nil
 }
 
 // later says when an import goes on that could not be completed. One whose token Zoom does not take
 // waits for another one.
-func (r *Reconciler) later(ctx context.Context, run *run, err error) (ctrl.Result, error) {
-	if spent, ok := errors.AsType[*budget.SpentError](err); ok {
-		return r.after(run.in, spent.Until), nil
+func (r *Reconciler) later(ctx context.Context, app *v1alpha1.ZoomApp, in *v1alpha1.ZoomInstallation, p *progress, err error) (ctrl.Result, error) {
+	r.underWay.remember(in.UID, p)
+	spent, limited := errors.AsType[*budget.SpentError](err)
+	wait := time.Duration(0)
+	if limited {
+		wait = max(spent.Until.Sub(r.Now()), time.Millisecond)
 	}
+	switch {
+	case limited && p.slot.Equal(spent.Until):
+		return ctrl.Result{RequeueAfter: wait}, nil
+	case limited && wait < delayed:
+		return ctrl.Result{RequeueAfter: wait + jitter.Of(in.UID, min(10*wait, spread))}, nil
+	case limited:
+		if err := r.record(ctx, in, p.result(app, v1alpha1.ReasonImportDelayed)); err != nil {
+			return ctrl.Result{}, err
+		}
+		r.underWay.forget(in.UID)
+		return ctrl.Result{RequeueAfter: wait + jitter.Of(in.UID, spread)}, nil
+	}
+	p.again()
 	log.FromContext(ctx).Info("Import not completed", "cause", err.Error())
 	if errors.Is(err, errEnded) || errors.Is(err, zoom.ErrToken) {
 		return ctrl.Result{}, nil
 	}
-	return ctrl.Result{}, fmt.Errorf("importing the meetings of ZoomInstallation %s/%s: %w", run.in.Namespace, run.in.Name, err)
+	return ctrl.Result{}, fmt.Errorf("importing the meetings of ZoomInstallation %s/%s: %w", in.Namespace, in.Name, err)
 }
 
-// after has an installation looked at when its budget has something again.
-func (r *Reconciler) after(in *v1alpha1.ZoomInstallation, until time.Time) ctrl.Result {
-	wait := max(until.Sub(r.Now()), time.Second)
-	return ctrl.Result{RequeueAfter: wait + jitter.Of(in.UID, min(10*wait, spread))}
-}
-
-// record notes what became of an import. Whoever consented meanwhile is imported as well.
+// record notes what has become of an import. Whoever consented meanwhile is imported as well.
 func (r *Reconciler) record(ctx context.Context, in *v1alpha1.ZoomInstallation, i installation.Import) error {
 	err := retry.RetryOnConflict(retry.DefaultBackoff, func() error {
 		var now v1alpha1.ZoomInstallation
 		err := r.Live.Get(ctx, client.ObjectKeyFromObject(in), &now)
-		if err != nil || now.UID != in.UID || now.Spec.Consent == nil || !now.Spec.Consent.At.Equal(&in.Spec.Consent.At) {
+		if err != nil || now.UID != in.UID || !installation.ConsentStands(&now) || !now.Spec.Consent.At.Equal(&in.Spec.Consent.At) {
 			return client.IgnoreNotFound(err)
 		}
-		installation.SetImport(&now, i)
+		before := now.DeepCopy()
+		if installation.SetImport(&now, i); !installation.ImportChanged(before, &now) {
+			return nil
+		}
 		return r.Client.Update(ctx, &now, fieldowner.Controller)
 	})
 	if err != nil {
 		return fmt.Errorf("recording the import of ZoomInstallation %s/%s: %w", in.Namespace, in.Name, err)
 	}
-	log.FromContext(ctx).Info("Meetings imported", "reason", i.Reason, "meetings", i.Meetings)
 	return nil
 }

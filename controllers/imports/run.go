@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"slices"
+	"time"
 
 	"k8s.io/apimachinery/pkg/api/equality"
 	apierrors "k8s.io/apimachinery/pkg/api/errors"
@@ -29,17 +30,15 @@ const typeSeries = 8
 // meetingScope allows the plan of a series to be read.
 const meetingScope v1alpha1.Scope = "meeting:read:meeting"
 
-// run is the import of one installation.
+// run is what is done of an import until a call to Zoom has to wait.
 type run struct {
 	*Reconciler
+	*progress
 
-	app      *v1alpha1.ZoomApp
-	in       *v1alpha1.ZoomInstallation
-	oauth    *zoom.OAuth
-	token    tokens.Token
-	meetings int
-	// listOnly means that Zoom has said that the plans of series may not be read.
-	listOnly bool
+	app   *v1alpha1.ZoomApp
+	in    *v1alpha1.ZoomInstallation
+	oauth *zoom.OAuth
+	token tokens.Token
 }
 
 // errEnded means that the consent has ended, or another one has taken its place.
@@ -48,7 +47,7 @@ var errEnded = errors.New("the consent does not stand any more")
 // errFull means that there are as many meetings as the app keeps of a customer.
 var errFull = errors.New("there are as many meetings as the app keeps")
 
-// outcome imports everything, and is what became of it; an error is not the end of it.
+// outcome goes on to the end, and is what became of the import then; an error is not the end of it.
 func (r *run) outcome(ctx context.Context) (reason string, err error) {
 	switch err := r.all(ctx); {
 	case err == nil:
@@ -65,25 +64,79 @@ func (r *run) outcome(ctx context.Context) (reason string, err error) {
 }
 
 func (r *run) all(ctx context.Context) error {
-	var list []zoom.PlannedMeeting
-	for page := ""; ; {
-		items, err := zoomcalls.Make(ctx, r.Calls, r.app, r.in.Spec.AccountID, zoomcalls.ListMeetings, func() (items []zoom.PlannedMeeting, err error) {
-			items, page, err = r.oauth.UpcomingMeetings(ctx, r.token.AccessToken, r.token.APIURL, page)
-			return items, err
+	if err := r.listUsers(ctx); err != nil {
+		return err
+	}
+	for len(r.users) > 0 {
+		if r.of > 0 && (r.recorded < 0 || r.done() >= r.recorded+recordEvery) {
+			if err := r.record(ctx, r.in, r.result(r.app, v1alpha1.ReasonImporting)); err != nil {
+				return err
+			}
+			r.recorded = r.done()
+		}
+		if err := r.user(ctx); err != nil && (r.of == 0 || !errors.Is(err, zoom.ErrHost)) {
+			return err
+		}
+		r.next() // also after one who has left the account, or whom the app may not see
+	}
+	return nil
+}
+
+// listUsers reads who the users of an account are.
+func (r *run) listUsers(ctx context.Context) error {
+	for !r.listed {
+		users, next, err := page(r, zoomcalls.ListUsers, func() ([]string, string, error) {
+			return r.oauth.ActiveUsers(ctx, r.token.AccessToken, r.token.APIURL, r.page)
 		})
 		if err != nil {
 			return err
 		}
-		if list = append(list, items...); page == "" {
-			break
+		if r.users, r.page = append(r.users, users...), next; next == "" {
+			r.allListed()
 		}
 	}
-	for _, m := range distinct(list) {
-		if err := r.one(ctx, m); err != nil {
+	return nil
+}
+
+// user imports the meetings of the first user who is left.
+func (r *run) user(ctx context.Context) error {
+	for !r.read {
+		items, next, err := page(r, zoomcalls.ListMeetings, func() ([]zoom.PlannedMeeting, string, error) {
+			return r.oauth.UpcomingMeetings(ctx, r.token.AccessToken, r.token.APIURL, r.users[0], r.page)
+		})
+		if err != nil {
+			return err
+		}
+		if r.list, r.page = append(r.list, items...), next; next == "" {
+			r.list, r.read = distinct(r.list), true
+		}
+	}
+	for ; len(r.list) > 0; r.list = r.list[1:] {
+		if err := r.one(ctx, r.list[0]); err != nil {
 			return err
 		}
 	}
 	return nil
+}
+
+// page makes a call that reads a page of a list.
+func page[T any](r *run, name string, read func() ([]T, string, error)) (items []T, next string, err error) {
+	items, err = call(r, name, func() (items []T, err error) {
+		items, next, err = read()
+		return items, err
+	})
+	return items, next, err
+}
+
+// call makes a call for a run. While it has to wait, the error is a *budget.SpentError, and the
+// run makes room for others.
+func call[T any](r *run, name string, do func() (T, error)) (T, error) {
+	if err := r.reserve(r.app, r.in, r.progress); err != nil {
+		var none T
+		return none, err
+	}
+	r.slot = time.Time{}
+	return zoomcalls.MakeReserved(r.Calls, r.app, r.in.Spec.AccountID, name, do)
 }
 
 // distinct has each number once, with the earliest of its starts: some accounts list a series with
@@ -141,7 +194,7 @@ func (r *run) plan(ctx context.Context, number string) (*zoom.PlannedMeeting, er
 	if r.listOnly || !installation.MayBeGranted(meetingScope, r.in.Spec.Consent.Scopes) {
 		return nil, zoom.ErrScope
 	}
-	plan, err := zoomcalls.Make(ctx, r.Calls, r.app, r.in.Spec.AccountID, zoomcalls.Series, func() (*zoom.PlannedMeeting, error) {
+	plan, err := call(r, zoomcalls.Series, func() (*zoom.PlannedMeeting, error) {
 		return r.oauth.Plan(ctx, r.token.AccessToken, r.token.APIURL, number)
 	})
 	r.listOnly = errors.Is(err, zoom.ErrScope)
@@ -152,7 +205,7 @@ func (r *run) plan(ctx context.Context, number string) (*zoom.PlannedMeeting, er
 // may have removed the app meanwhile, and nothing of theirs is written then.
 func (r *run) stands(ctx context.Context) error {
 	var now v1alpha1.ZoomInstallation
-	if err := r.Client.Get(ctx, client.ObjectKeyFromObject(r.in), &now); client.IgnoreNotFound(err) != nil {
+	if err := r.Live.Get(ctx, client.ObjectKeyFromObject(r.in), &now); client.IgnoreNotFound(err) != nil {
 		return fmt.Errorf("reading the installation again: %w", err)
 	}
 	if now.UID != r.in.UID || !installation.ConsentStands(&now) || !now.Spec.Consent.At.Equal(&r.in.Spec.Consent.At) {

@@ -18,9 +18,6 @@ import (
 )
 
 const (
-	// maxWait is how long a call may wait for those before it. What would wait longer is to come
-	// again.
-	maxWait = 2 * time.Second
 	// maxFailures is how many calls of an app may fail within an hour, and maxAccountFailures how
 	// many of those for one account: one customer must not stop what is asked for the others.
 	maxFailures, maxAccountFailures = 300, 30
@@ -66,9 +63,10 @@ type spent struct {
 	until time.Time // when Zoom wants calls again; zero when it did not say
 }
 
-// Take spends a call of an account. It is to be made after that wait, which is short; while the
-// budget is spent the error is a *SpentError.
-func (c *Calls) Take(now time.Time, app types.NamespacedName, accountID string, l Limits) (wait time.Duration, err error) {
+// Take spends a call of an account. It is to be made after that wait, for the calls before it,
+// which is no longer than patience. While there is none, or it would have to wait longer, the error
+// is a *SpentError.
+func (c *Calls) Take(now time.Time, app types.NamespacedName, accountID string, l Limits, patience time.Duration) (wait time.Duration, err error) {
 	c.mu.Lock()
 	defer c.mu.Unlock()
 	if until := c.spent(now, app, accountID, l); !until.IsZero() {
@@ -77,12 +75,22 @@ func (c *Calls) Take(now time.Time, app types.NamespacedName, accountID string, 
 	s := c.of(now, account{app, accountID}, l)
 	s.pace.SetLimitAt(now, rate.Limit(l.PerSecond))
 	call := s.pace.ReserveN(now, 1)
-	if wait = call.DelayFrom(now); wait > maxWait {
+	if wait = call.DelayFrom(now); wait > patience {
 		call.CancelAt(now)
 		return 0, &SpentError{now.Add(wait)}
 	}
 	s.today++
 	return wait, nil
+}
+
+// Return gives back a call of an account that was taken and will not be made; but not its second,
+// in which no other one can be made any more.
+func (c *Calls) Return(now time.Time, app types.NamespacedName, accountID string, l Limits) {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	if s := c.of(now, account{app, accountID}, l); s.today > 0 {
+		s.today--
+	}
 }
 
 // Spent is until when no call of an account can be made, whatever its pace; zero when one can. It

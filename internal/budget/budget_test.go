@@ -17,6 +17,9 @@ var (
 	limits = Limits{PerSecond: 1, PerDay: 200}
 )
 
+// patience is how long a call may wait for those before it.
+const patience = 2 * time.Second
+
 // until is when a call may be made that is refused now.
 func until(t *testing.T, err error) time.Time {
 	t.Helper()
@@ -39,10 +42,10 @@ func TestNoAccountIsOverItsBudget(t *testing.T) {
 		for range rapid.IntRange(1, 800).Draw(t, "calls") {
 			now = now.Add(time.Duration(rapid.SampledFrom([]int{0, 1, 10, 100, 900, 1000, 60_000, 3_600_000}).Draw(t, "later")) * time.Millisecond)
 			id := rapid.SampledFrom([]string{"a", "b"}).Draw(t, "account")
-			wait, err := calls.Take(now, app, id, l)
+			wait, err := calls.Take(now, app, id, l, patience)
 			switch spent, ok := errors.AsType[*SpentError](err); {
 			case err == nil:
-				if wait < 0 || wait > maxWait {
+				if wait < 0 || wait > patience {
 					t.Fatalf("a call waits for %s", wait)
 				}
 				made[id] = append(made[id], now.Add(wait))
@@ -59,7 +62,7 @@ func TestNoAccountIsOverItsBudget(t *testing.T) {
 				days[at.Format(time.DateOnly)]++
 			}
 			for day, n := range days {
-				if n > l.PerDay+int(maxWait/time.Second)*l.PerSecond { // those that wait over midnight
+				if n > l.PerDay+int(patience/time.Second)*l.PerSecond { // those that wait over midnight
 					t.Fatalf("account %s: %d calls on %s, of %d", id, n, day, l.PerDay)
 				}
 			}
@@ -72,24 +75,24 @@ func TestADaysCallsAreSpent(t *testing.T) {
 	var calls Calls
 	now := noon
 	for i := range 200 {
-		if wait, err := calls.Take(now, app, "a", limits); err != nil || wait != 0 {
+		if wait, err := calls.Take(now, app, "a", limits, patience); err != nil || wait != 0 {
 			t.Fatalf("call %d: %s, %v", i, wait, err)
 		}
 		now = now.Add(time.Second)
 	}
-	_, err := calls.Take(now, app, "a", limits)
+	_, err := calls.Take(now, app, "a", limits, patience)
 	if at := until(t, err); !at.Equal(noon.Add(12 * time.Hour)) {
 		t.Errorf("spent until %s", at)
 	}
 	for what, key := range map[string]account{"another account": {app, "b"}, "another app": {other, "a"}} {
-		if _, err := calls.Take(now, key.app, key.id, limits); err != nil {
+		if _, err := calls.Take(now, key.app, key.id, limits, patience); err != nil {
 			t.Errorf("%s: %v", what, err)
 		}
 	}
-	if _, err := calls.Take(now, app, "a", Limits{PerSecond: 1, PerDay: 201}); err != nil {
+	if _, err := calls.Take(now, app, "a", Limits{PerSecond: 1, PerDay: 201}, patience); err != nil {
 		t.Errorf("with a larger budget: %v", err)
 	}
-	if _, err := calls.Take(noon.Add(12*time.Hour), app, "a", limits); err != nil {
+	if _, err := calls.Take(noon.Add(12*time.Hour), app, "a", limits, patience); err != nil {
 		t.Errorf("on the next day: %v", err)
 	}
 	if n := len(calls.accounts); n != 1 {
@@ -101,15 +104,15 @@ func TestCallsInARowWait(t *testing.T) {
 	t.Parallel()
 	var calls Calls
 	for i := range 3 {
-		if wait, err := calls.Take(noon, app, "a", limits); err != nil || wait != time.Duration(i)*time.Second {
+		if wait, err := calls.Take(noon, app, "a", limits, patience); err != nil || wait != time.Duration(i)*time.Second {
 			t.Errorf("call %d waits for %s, %v", i, wait, err)
 		}
 	}
-	_, err := calls.Take(noon, app, "a", limits)
+	_, err := calls.Take(noon, app, "a", limits, patience)
 	if at := until(t, err); !at.Equal(noon.Add(3 * time.Second)) {
 		t.Errorf("the fourth is to come at %s", at)
 	}
-	if wait, err := calls.Take(noon.Add(3*time.Second), app, "a", limits); err != nil || wait != 0 {
+	if wait, err := calls.Take(noon.Add(3*time.Second), app, "a", limits, patience); err != nil || wait != 0 {
 		t.Errorf("at that time: %s, %v", wait, err)
 	}
 }
@@ -121,15 +124,15 @@ func TestZoomsOwnLimitIsWaitedFor(t *testing.T) {
 	calls.Pause(noon, tomorrow, app, "a")
 	calls.Pause(noon, noon.Add(time.Second), app, "a") // a shorter one shortens nothing
 	for _, now := range []time.Time{noon, noon.Add(13 * time.Hour), tomorrow.Add(-1)} {
-		_, err := calls.Take(now, app, "a", limits)
+		_, err := calls.Take(now, app, "a", limits, patience)
 		if at := until(t, err); !at.Equal(tomorrow) {
 			t.Errorf("at %s: until %s", now, at)
 		}
 	}
-	if _, err := calls.Take(noon, app, "b", limits); err != nil {
+	if _, err := calls.Take(noon, app, "b", limits, patience); err != nil {
 		t.Errorf("another account: %v", err)
 	}
-	if _, err := calls.Take(tomorrow, app, "a", limits); err != nil {
+	if _, err := calls.Take(tomorrow, app, "a", limits, patience); err != nil {
 		t.Errorf("when Zoom wants calls again: %v", err)
 	}
 }
@@ -139,20 +142,20 @@ func TestAnAppWhoseCallsFailStops(t *testing.T) {
 	t.Parallel()
 	var calls Calls
 	for i := range maxFailures {
-		if _, err := calls.Take(noon, app, fmt.Sprint(i), limits); err != nil {
+		if _, err := calls.Take(noon, app, fmt.Sprint(i), limits, patience); err != nil {
 			t.Fatalf("call %d: %v", i, err)
 		}
 		calls.Failed(noon, app, fmt.Sprint(i))
 	}
-	_, err := calls.Take(noon, app, "another", limits)
+	_, err := calls.Take(noon, app, "another", limits, patience)
 	again := until(t, err)
 	if again.Before(noon.Add(time.Hour/maxFailures)) || again.After(noon.Add(time.Minute)) {
 		t.Errorf("spent until %s", again)
 	}
-	if _, err := calls.Take(noon, other, "another", limits); err != nil {
+	if _, err := calls.Take(noon, other, "another", limits, patience); err != nil {
 		t.Errorf("another app: %v", err)
 	}
-	if _, err := calls.Take(again, app, "another", limits); err != nil {
+	if _, err := calls.Take(again, app, "another", limits, patience); err != nil {
 		t.Errorf("then: %v", err)
 	}
 	calls.Forget(app)
@@ -175,10 +178,10 @@ func TestAnAccountWhoseCallsFailStopsAlone(t *testing.T) {
 	if again.Before(noon.Add(time.Minute)) || again.After(noon.Add(3*time.Minute)) {
 		t.Errorf("spent until %s", again)
 	}
-	if _, err := calls.Take(noon, app, "failing", limits); !until(t, err).Equal(again) {
+	if _, err := calls.Take(noon, app, "failing", limits, patience); !until(t, err).Equal(again) {
 		t.Errorf("a call: %v", err)
 	}
-	if _, err := calls.Take(noon, app, "another", limits); err != nil {
+	if _, err := calls.Take(noon, app, "another", limits, patience); err != nil {
 		t.Errorf("another account: %v", err)
 	}
 	if until := calls.Spent(noon.Add(24*time.Hour), app, "failing", limits); !until.IsZero() || len(calls.failures) != 0 {

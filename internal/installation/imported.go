@@ -2,56 +2,121 @@ package installation
 
 import (
 	"fmt"
+	"slices"
+	"strconv"
+	"strings"
 	"time"
 
 	"github.com/zoom-operator/zoom-operator/api/v1alpha1"
 )
 
-// importAnnotation is what became of the import of a consent: when the consent was given, the
-// reason, how many meetings there were, and how many might be kept. It is not in the status, from
-// which nothing is read back, and outlives every process.
+// importAnnotation is what has become of the import of a consent: when the consent was given, the
+// reason, how many meetings there were, and how many might be kept; of an account's also how many
+// of its users were read, of how many, and which was the last. It is not in the status, from which
+// nothing is read back, and outlives every process.
 const importAnnotation = "internal.zoom-operator.io/import"
 
-// Import is what became of an import.
+// Import is what has become of an import.
 type Import struct {
 	// Reason is that of the condition MeetingsImported. Nothing is tried again before the customer
-	// consents again, but for an import that was incomplete, when more may be kept.
+	// consents again, but what is under way, or was incomplete when more may be kept.
 	Reason string
 	// Meetings is how many meetings were read.
 	Meetings int
 	// Bound is how many might be kept of the customer.
 	Bound int
+	// Users is of how many users of an account the meetings were read, out of AllUsers. Of a user's
+	// own consent both are zero.
+	Users, AllUsers int
+	// Last is the last of these users, in an order of the caller's; empty before the first. It is
+	// one word.
+	Last string
 }
 
-// Imports says whether an app has imported what its customers had planned. The users of an account
-// are not listed, so only a user's own consent is imported.
+// underWay are the reasons of an import that goes on.
+var underWay = []string{v1alpha1.ReasonImporting, v1alpha1.ReasonImportDelayed}
+
+// UnderWay reports whether an import has begun, and is not at its end.
+func (i *Import) UnderWay() bool { return slices.Contains(underWay, i.Reason) }
+
+// Imports says whether an app has imported what its customers had planned. In an admin-managed app
+// those are all users of an account, of which there may be thousands, so that it has to ask for it.
 func Imports(app *v1alpha1.ZoomApp) bool {
-	return app.Spec.ManagedBy == v1alpha1.ManagedByUser && app.Spec.Import != v1alpha1.ImportNone && app.Spec.TokenPolicy != v1alpha1.TokenPolicyNone
+	if app.Spec.TokenPolicy == v1alpha1.TokenPolicyNone {
+		return false
+	}
+	if app.Spec.ManagedBy == v1alpha1.ManagedByAdmin {
+		return app.Spec.Import == v1alpha1.ImportUpcoming
+	}
+	return app.Spec.Import != v1alpha1.ImportNone
 }
 
-// ImportOf is what became of the import of the consent that stands; nil when it is not complete, or
-// none stands.
-func ImportOf(in *v1alpha1.ZoomInstallation) *Import {
-	switch {
-	case !ConsentStands(in):
-		return nil
-	case !MayBeGranted(listScope, in.Spec.Consent.Scopes):
-		return &Import{Reason: v1alpha1.ReasonImportScopeMissing}
+// The scopes that allow an app to list the meetings of a user, and the users of an account. For an
+// account both end in :admin.
+const (
+	listScope  v1alpha1.Scope = "meeting:read:list_meetings"
+	usersScope v1alpha1.Scope = "user:read:list_users"
+)
+
+// ImportScopes are the scopes that an app needs to import.
+func ImportScopes(app *v1alpha1.ZoomApp) []v1alpha1.Scope {
+	if app.Spec.ManagedBy == v1alpha1.ManagedByAdmin {
+		return []v1alpha1.Scope{usersScope + ":admin", listScope + ":admin"}
 	}
-	var at string
-	var i Import
-	if n, err := fmt.Sscanf(in.Annotations[importAnnotation], "%s %s %d %d", &at, &i.Reason, &i.Meetings, &i.Bound); n != 4 || err != nil || at != importedConsent(in) {
+	return []v1alpha1.Scope{listScope}
+}
+
+// ImportOf is what has become of the import of the consent that stands; nil when it has not begun,
+// or none stands.
+func ImportOf(app *v1alpha1.ZoomApp, in *v1alpha1.ZoomInstallation) *Import {
+	if !ConsentStands(in) {
 		return nil
+	}
+	for _, scope := range ImportScopes(app) {
+		user, admins := strings.CutSuffix(string(scope), ":admin")
+		granted := MayBeGranted(scope, in.Spec.Consent.Scopes)
+		if admins { // which a user's do not cover
+			granted = len(MissingScopes([]v1alpha1.Scope{scope}, in.Spec.Consent.Scopes)) == 0 ||
+				len(MissingScopes([]v1alpha1.Scope{v1alpha1.Scope(user + ":master")}, in.Spec.Consent.Scopes)) == 0
+		}
+		if !granted {
+			return &Import{Reason: v1alpha1.ReasonImportScopeMissing}
+		}
+	}
+	words := strings.Fields(in.Annotations[importAnnotation])
+	if len(words) < 4 || words[0] != importedConsent(in) {
+		return nil
+	}
+	i := Import{Reason: words[1]}
+	numbers := []*int{&i.Meetings, &i.Bound}
+	if len(words) > 4 {
+		numbers = append(numbers, &i.Users, &i.AllUsers)
+	}
+	if len(words) > 6 {
+		i.Last = words[6]
+	}
+	for n, into := range numbers {
+		var err error
+		if len(words) <= 2+n {
+			return nil
+		}
+		if *into, err = strconv.Atoi(words[2+n]); err != nil {
+			return nil
+		}
 	}
 	return &i
 }
 
-// SetImport records what became of the import of the consent that stands.
+// SetImport records what has become of the import of the consent that stands.
 func SetImport(in *v1alpha1.ZoomInstallation, i Import) {
 	if in.Annotations == nil {
 		in.Annotations = map[string]string{}
 	}
-	in.Annotations[importAnnotation] = fmt.Sprintf("%s %s %d %d", importedConsent(in), i.Reason, i.Meetings, i.Bound)
+	text := fmt.Sprintf("%s %s %d %d", importedConsent(in), i.Reason, i.Meetings, i.Bound)
+	if i.AllUsers > 0 {
+		text += strings.TrimSuffix(fmt.Sprintf(" %d %d %s", i.Users, i.AllUsers, i.Last), " ")
+	}
+	in.Annotations[importAnnotation] = text
 }
 
 // ImportChanged reports whether that differs between two versions of an installation.
@@ -62,9 +127,6 @@ func ImportChanged(before, after *v1alpha1.ZoomInstallation) bool {
 func importedConsent(in *v1alpha1.ZoomInstallation) string {
 	return in.Spec.Consent.At.UTC().Format(time.RFC3339)
 }
-
-// listScope allows an app to list a user's meetings.
-const listScope v1alpha1.Scope = "meeting:read:list_meetings"
 
 // ForgetImport has what a customer had planned imported again, and says whether it had been.
 func ForgetImport(in *v1alpha1.ZoomInstallation) bool {

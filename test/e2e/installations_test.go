@@ -200,9 +200,19 @@ func (c *crew) removedByOneUser(t *testing.T) {
 
 func (c *crew) removedByAdmin(t *testing.T) {
 	t.Parallel()
-	a := c.stage(t, adminManaged)
+	a := c.stage(t, func(spec *v1alpha1.ZoomAppSpec) {
+		adminManaged(spec)
+		spec.Import, spec.APICalls.PerSecond = v1alpha1.ImportUpcoming, 10
+	})
+	a.scopes = append(slices.Clip(a.scopes), "user:read:list_users", "meeting:read:list_meetings")
 	if err := a.register(v1alpha1.ManagedByAdmin); err != nil {
 		t.Fatal(err)
+	}
+	for n, host := range []zoomtest.Login{ana, anders} {
+		a.zoom.Plan(zoomtest.Meeting{
+			Account: host.Account, Host: host.User, Number: 82000000011 + int64(n), Topic: "Circle", Type: zoomtest.TypeScheduled,
+			Start: now().Add(2 * time.Hour), Duration: 45, Timezone: "Europe/Madrid",
+		}, now().Add(-30*day))
 	}
 	account := zoomtest.Login{Account: ana.Account}
 	for _, admin := range []zoomtest.Login{ana, anders} {
@@ -214,10 +224,12 @@ func (c *crew) removedByAdmin(t *testing.T) {
 	if in.Spec.UserID != "" {
 		t.Errorf("the consent for the account is user %s's", in.Spec.UserID)
 	}
+	a.kubectl(t, "wait", "zi/"+in.Name, "--for=condition=MeetingsImported", "--timeout=60s")
+	a.says(t, in.Name, "Meetings that the customer had planned before the consent: 2.")
 	a.hosts(t, bea, 0)
 	a.hosts(t, zoomtest.Login{Account: ana.Account, User: zoomtest.User{ID: "uSomebody"}}, 2) // one consent covers everybody
 	a.removes(t, ana, in)
-	a.deleted(t, in.Name, 2)
+	a.deleted(t, in.Name, 4)
 	within(t, settleWithin, a.empty)
 }
 

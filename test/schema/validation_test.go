@@ -152,7 +152,6 @@ func TestZoomAppValidation(t *testing.T) {
 		accountIDIsSet      = "accountID cannot be changed or taken away once it is set, also by the first account that installed the app; keep it, or create another ZoomApp"
 		aPublicURL          = "this is a link for customers: begin it with https:// and a host, without a user name, and with no spaces or letters beyond ASCII"
 		aDomainVerification = "domainVerification is the code in Zoom's file verifyzoom.html: one word of letters, digits, - and _, without anything around it"
-		importsNothing      = "an admin-managed app imports nothing; take import away, or set it to None"
 		aCloud              = "cloud is Commercial or Government, or the name of another one that the operator was started with"
 	)
 	needs := func(managedBy v1alpha1.ManagedBy, scopes ...v1alpha1.Scope) func(app) {
@@ -240,7 +239,7 @@ func TestZoomAppValidation(t *testing.T) {
 		"one of events that are too long together": {
 			change: subscribes(eventsOf(63, 33)...), want: "the events have at most 2000 characters together",
 		},
-		"an import in an admin-managed app":            {change: imports(v1alpha1.ManagedByAdmin, v1alpha1.ImportUpcoming), want: importsNothing},
+		"an import in an admin-managed app":            {change: imports(v1alpha1.ManagedByAdmin, v1alpha1.ImportUpcoming)},
 		"none in an admin-managed app":                 {change: imports(v1alpha1.ManagedByAdmin, v1alpha1.ImportNone)},
 		"an import in a user-managed app":              {change: imports(v1alpha1.ManagedByUser, v1alpha1.ImportUpcoming)},
 		"a user's classic one":                         {change: needs(v1alpha1.ManagedByAdmin, "meeting:read"), want: adminsForm},

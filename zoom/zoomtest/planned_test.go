@@ -2,6 +2,7 @@ package zoomtest_test
 
 import (
 	"errors"
+	"fmt"
 	"testing"
 	"time"
 
@@ -18,7 +19,7 @@ func TestPlannedMeetings(t *testing.T) {
 	w.register(func(app *zoomtest.App) { app.Scopes = append(app.Scopes, "meeting:read:list_meetings") })
 	token := w.install(anaLogin)
 	list := func(page string) ([]zoom.PlannedMeeting, string, error) {
-		return w.client.UpcomingMeetings(t.Context(), token.AccessToken, "", page)
+		return w.client.UpcomingMeetings(t.Context(), token.AccessToken, "", zoom.Me, page)
 	}
 	if got, next, err := list(""); err != nil || len(got) != 0 || next != "" {
 		t.Errorf("of nothing: %v, %q, %v", got, next, err)
@@ -96,5 +97,58 @@ func TestPlannedMeetings(t *testing.T) {
 	token = w.install(anaLogin)
 	if _, _, err := list(""); !errors.Is(err, zoom.ErrScope) {
 		t.Errorf("without the scope: %v", err)
+	}
+}
+
+// An admin-managed app with the scope is told who the active users of an account are, page by page,
+// and what each has planned; any other app is not.
+func TestUsersOfAnAccount(t *testing.T) {
+	w := newWorld(t, func(c *zoomtest.ServerConfig) {
+		for n := range 150 {
+			c.Users = append(c.Users, zoomtest.Login{Account: anaLogin.Account, User: zoomtest.User{ID: fmt.Sprint("u", n)}, Inactive: n%3 == 0})
+		}
+	})
+	scopes := []string{"user:read:user:admin", "user:read:list_users:admin", "meeting:read:list_meetings:admin"}
+	w.register(func(app *zoomtest.App) { app.AdminManaged, app.Scopes = true, scopes })
+	token := w.install(anaLogin)
+	planned := circle
+	planned.Host.ID, planned.Start = "u1", w.clock.Now().Add(time.Hour)
+	w.Plan(planned, w.clock.Now())
+
+	seen, pages, first := map[string]bool{}, 0, ""
+	for page := ""; pages == 0 || page != ""; pages++ {
+		ids, next, err := w.client.ActiveUsers(t.Context(), token.AccessToken, "", page)
+		if err != nil {
+			t.Fatal(err)
+		}
+		for _, id := range ids {
+			seen[id] = true
+		}
+		if page = next; pages == 0 {
+			first = next
+		}
+	}
+	if pages != 2 || !seen[anaLogin.User.ID] || seen["u0"] || !seen["u1"] || len(seen) < 100 {
+		t.Errorf("%d users on %d pages: %v", len(seen), pages, seen)
+	}
+	if list, _, err := w.client.UpcomingMeetings(t.Context(), token.AccessToken, "", "u1", ""); err != nil || len(list) != 1 || list[0].HostID != "u1" {
+		t.Errorf("the meetings of another user are %v, %v", list, err)
+	}
+	if _, _, err := w.client.UpcomingMeetings(t.Context(), token.AccessToken, "", "nobody", ""); !errors.Is(err, zoom.ErrHost) {
+		t.Errorf("of a user who is not in the account: %v", err)
+	}
+	w.clock.pass(16 * time.Minute)
+	if _, _, err := w.client.ActiveUsers(t.Context(), token.AccessToken, "", first); err == nil {
+		t.Error("a page is there after a quarter of an hour")
+	}
+	for _, granted := range [][]string{scopes[:1], {"user:read", "meeting:read"}} {
+		w.register(func(app *zoomtest.App) { app.AdminManaged, app.Scopes = true, granted })
+		token = w.install(anaLogin)
+		if _, _, err := w.client.ActiveUsers(t.Context(), token.AccessToken, "", ""); !errors.Is(err, zoom.ErrScope) {
+			t.Errorf("with %v: %v", granted, err)
+		}
+		if _, _, err := w.client.UpcomingMeetings(t.Context(), token.AccessToken, "", "u1", ""); !errors.Is(err, zoom.ErrScope) {
+			t.Errorf("with %v, of another user: %v", granted, err)
+		}
 	}
 }

@@ -1,9 +1,11 @@
 package zoomtest
 
 import (
+	"cmp"
 	"crypto/rand"
 	"net/http"
 	"net/url"
+	"regexp"
 	"slices"
 	"strconv"
 	"strings"
@@ -50,20 +52,25 @@ var (
 const (
 	pastMeetings = "/v2/past_meetings/"
 	meetings     = "/v2/meetings/"
-	userMeetings = "/v2/users/me/meetings"
+	users        = "/v2/users"
 )
+
+// userMeetings matches the path of the list of a user's meetings.
+var userMeetings = regexp.MustCompile("^/v2/users/([^/]+)/meetings$")
 
 const (
 	// pageLifetime is how long a page of a list can be asked for.
 	pageLifetime = 15 * time.Minute
-	// maxPage and defaultPage are how many items a page has.
+	// maxPage and defaultPage are how many items a page has, maxUsers how many users.
 	maxPage, defaultPage = 300, 30
+	maxUsers             = 2000
 )
 
 // The scopes that allow the reads of meetings, each: those of today and the classic ones, of a user
 // and of an admin.
 var (
 	pastMeetingScopes = []string{"meeting:read:past_meeting", "meeting:read:past_meeting:admin", "meeting:read", "meeting:read:admin"}
+	usersScopes       = []string{"user:read:list_users:admin", "user:read:admin"}
 	listScopes        = []string{"meeting:read:list_meetings", "meeting:read:list_meetings:admin", "meeting:read", "meeting:read:admin"}
 	meetingScopes     = []string{"meeting:read:meeting", "meeting:read:meeting:admin", "meeting:read", "meeting:read:admin"}
 )
@@ -75,7 +82,9 @@ func (s *Server) read(r *http.Request) http.HandlerFunc {
 	switch {
 	case r.Method != http.MethodGet:
 		return nil
-	case path == userMeetings:
+	case path == users:
+		return s.step(StepUsers, s.accepting("users", s.users))
+	case userMeetings.MatchString(path):
 		return s.step(StepList, s.accepting("list", s.list))
 	case strings.HasPrefix(path, pastMeetings):
 		return s.step(StepPastMeeting, s.accepting("past meeting", s.pastMeeting))
@@ -199,28 +208,59 @@ func (s *Server) meeting(w http.ResponseWriter, r *http.Request) {
 	}
 }
 
+// users is the list of an account's users.
+func (s *Server) users(w http.ResponseWriter, r *http.Request) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	g := s.permitted(w, r, usersScopes)
+	if g == nil {
+		return
+	}
+	status := cmp.Or(r.URL.Query().Get("status"), "active")
+	s.paged(w, r, "users", maxUsers, func() []object {
+		items := []object{}
+		for _, l := range s.config.Users {
+			is := map[bool]string{true: "inactive", false: "active"}[l.Inactive]
+			if l.Account.ID == g.accountID && is == status {
+				items = append(items, object{
+					"id": l.User.ID, "status": is, "type": 2, "role_id": "2", "email": Mark + "@example.com", "display_name": Mark, "first_name": Mark,
+					"last_name": Mark, "dept": Mark, "pmi": 4155551234, "verified": 1, "created_at": "2020-01-01T09:00:00Z",
+				})
+			}
+		}
+		return items
+	})
+}
+
 // list is the list of a user's meetings.
 func (s *Server) list(w http.ResponseWriter, r *http.Request) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	g := s.permitted(w, r, listScopes)
+	user, scopes := userMeetings.FindStringSubmatch(r.URL.EscapedPath())[1], listScopes
+	if user != zoom.Me {
+		scopes = slices.DeleteFunc(slices.Clone(listScopes), func(scope string) bool { return !strings.HasSuffix(scope, ":admin") })
+	}
+	g := s.permitted(w, r, scopes)
 	if g == nil {
 		return
 	}
-	if g.userID == "" {
-		noSuchUser(w, r)
+	if user == zoom.Me {
+		user = g.userID
+	}
+	if !slices.ContainsFunc(s.config.Users, func(l Login) bool { return l.Account.ID == g.accountID && l.User.ID == user }) {
+		HostGone(w, r)
 		return
 	}
 	if r.URL.Query().Get("type") != "upcoming" {
 		restError(http.StatusBadRequest, 300, "Validation Failed.")(w, r)
 		return
 	}
-	s.paged(w, r, "meetings", func() []object { return s.upcomingOf(g, s.config.Clock.Now()) })
+	s.paged(w, r, "meetings", maxPage, func() []object { return s.upcomingOf(g.accountID, user, s.config.Clock.Now()) })
 }
 
 // paged answers with a page of a list, of which the rest is kept for as long as its page can be
 // asked for. s.mu is held.
-func (s *Server) paged(w http.ResponseWriter, r *http.Request, key string, all func() []object) {
+func (s *Server) paged(w http.ResponseWriter, r *http.Request, key string, most int, all func() []object) {
 	query, now := r.URL.Query(), s.config.Clock.Now()
 	token := query.Get("next_page_token")
 	query.Del("next_page_token")
@@ -228,7 +268,7 @@ func (s *Server) paged(w http.ResponseWriter, r *http.Request, key string, all f
 	if text := query.Get("page_size"); text != "" {
 		size, _ = strconv.Atoi(text)
 	}
-	if size < 1 || size > maxPage {
+	if size < 1 || size > most {
 		restError(http.StatusBadRequest, 300, "Validation Failed.")(w, r)
 		return
 	}
@@ -252,10 +292,10 @@ func (s *Server) paged(w http.ResponseWriter, r *http.Request, key string, all f
 	writeJSON(w, object{"page_size": size, "total_records": len(items), "next_page_token": next, key: items})
 }
 
-func (s *Server) upcomingOf(g *grant, now time.Time) []object {
+func (s *Server) upcomingOf(account, user string, now time.Time) []object {
 	items := []object{}
 	for _, p := range s.planned {
-		if p.Account.ID == g.accountID && p.Host.ID == g.userID && p.upcoming(now) {
+		if p.Account.ID == account && p.Host.ID == user && p.upcoming(now) {
 			items = append(items, p.listed(now))
 		}
 	}

@@ -43,6 +43,9 @@ type ServerConfig struct {
 type Login struct {
 	Account Account
 	User    User
+
+	// Inactive is a user whom an admin has deactivated.
+	Inactive bool
 }
 
 // App is an app that a developer registered at Zoom.
@@ -129,10 +132,11 @@ const (
 
 // Server is Zoom's web site and REST API, as far as consents, tokens and the reads of meetings go:
 // an http.Handler with the consent page at GET /oauth/authorize, POST /oauth/token, POST
-// /oauth/revoke, GET /v2/users/me, GET /v2/users/me/meetings, GET /v2/past_meetings/{uuid}, GET
-// /v2/meetings/{number}, event subscriptions at /v2/marketplace/app, and the log of webhooks at GET
-// /v2/marketplace/apps/{id}/webhook_logs. A request is answered by what is registered, consented,
-// planned and held at the time, or by a Fault. Its methods may be used concurrently.
+// /oauth/revoke, GET /v2/users, GET /v2/users/me, GET /v2/users/{id}/meetings, GET
+// /v2/past_meetings/{uuid}, GET /v2/meetings/{number}, event subscriptions at /v2/marketplace/app,
+// and the log of webhooks at GET /v2/marketplace/apps/{id}/webhook_logs. A request is answered by
+// what is registered, consented, planned and held at the time, or by a Fault. Its methods may be
+// used concurrently.
 type Server struct {
 	config ServerConfig
 	mux    *http.ServeMux

@@ -39,6 +39,9 @@ const (
 	// StepMeeting reads whether a meeting is being held.
 	StepMeeting Step = "meeting"
 
+	// StepUsers lists the users of an account.
+	StepUsers Step = "users"
+
 	// StepList lists the meetings of a user.
 	StepList Step = "list"
 

@@ -57,7 +57,7 @@ func (s *Server) webhookLog(w http.ResponseWriter, r *http.Request) {
 	case byRetry && (err3 != nil || retry < 0 || retry > 3):
 		refuse(http.StatusBadRequest, 1506, "retry_num is invalid.")
 	default:
-		s.paged(w, r, "webhook_logs", func() []object { return s.logged(*app, r.URL.Query(), from, to) })
+		s.paged(w, r, "webhook_logs", maxPage, func() []object { return s.logged(*app, r.URL.Query(), from, to) })
 	}
 }
 

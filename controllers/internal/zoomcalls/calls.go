@@ -15,8 +15,16 @@ import (
 	"github.com/zoom-operator/zoom-operator/zoom"
 )
 
-// limitedFor is how long an account is left alone when Zoom's answer does not say how long.
-const limitedFor = time.Minute
+const (
+	// limitedFor is how long an account is left alone when Zoom's answer does not say how long.
+	limitedFor = time.Minute
+	// maxWait is how long a call waits for those before it. What would wait longer is to come
+	// again.
+	maxWait = 2 * time.Second
+	// maxAhead is how long before it is to be made a call can be reserved. Whatever else is asked
+	// for the account waits for as long.
+	maxAhead = time.Minute
+)
 
 // Calls makes calls. Its methods may be used concurrently.
 type Calls struct {
@@ -48,7 +56,7 @@ func MakeOwn[T any](ctx context.Context, c *Calls, app *v1alpha1.ZoomApp, name s
 func within[T any](ctx context.Context, c *Calls, app *v1alpha1.ZoomApp, account string, limits budget.Limits, name string, call func() (T, error)) (T, error) {
 	var none T
 	key := client.ObjectKeyFromObject(app)
-	wait, err := c.budget.Take(c.Now(), key, account, limits)
+	wait, err := c.budget.Take(c.Now(), key, account, limits, maxWait)
 	if err != nil {
 		return none, err
 	}
@@ -59,6 +67,31 @@ func within[T any](ctx context.Context, c *Calls, app *v1alpha1.ZoomApp, account
 	case <-ctx.Done():
 		return none, ctx.Err()
 	}
+	return made(c, key, account, name, call)
+}
+
+// Reserve takes a call in the name of an app for one of its accounts out of the budget, and says
+// when it is to be made, by MakeReserved. Who has many to make reserves one after the other, and
+// does something else meanwhile. The error is that of Make.
+func (c *Calls) Reserve(app *v1alpha1.ZoomApp, account string) (at time.Time, err error) {
+	now := c.Now()
+	wait, err := c.budget.Take(now, client.ObjectKeyFromObject(app), account, limitsOf(app), maxAhead)
+	return now.Add(wait), err
+}
+
+// Return gives back a call that was reserved and will not be made.
+func (c *Calls) Return(app *v1alpha1.ZoomApp, account string) {
+	c.budget.Return(c.Now(), client.ObjectKeyFromObject(app), account, limitsOf(app))
+}
+
+// MakeReserved makes a call that Reserve has taken out of the budget. The error is that of Make.
+func MakeReserved[T any](c *Calls, app *v1alpha1.ZoomApp, account, name string, call func() (T, error)) (T, error) {
+	return made(c, client.ObjectKeyFromObject(app), account, name, call)
+}
+
+// made makes a call, and notes what came of it.
+func made[T any](c *Calls, key types.NamespacedName, account, name string, call func() (T, error)) (T, error) {
+	var none T
 	result, err := call()
 	count(name, err)
 	if err != nil && !errors.Is(err, zoom.ErrNotSent) {

@@ -13,6 +13,7 @@ import (
 const (
 	PastMeeting  = "past_meeting"  // an instance that may be over
 	Meeting      = "meeting"       // whether a meeting is being held
+	ListUsers    = "list_users"    // a page of the users of an account
 	ListMeetings = "list_meetings" // a page of what a user has planned
 	Series       = "series"        // the dates of a series
 
@@ -51,7 +52,7 @@ var zoomCalls = prometheus.NewCounterVec(prometheus.CounterOpts{
 
 func init() {
 	metrics.Registry.MustRegister(zoomCalls)
-	for _, call := range []string{PastMeeting, Meeting, ListMeetings, Series} {
+	for _, call := range []string{PastMeeting, Meeting, ListUsers, ListMeetings, Series} {
 		for _, class := range []string{classOK, classToken, classScope, classPlan, classNotFound, classHost, classLimited, classFailed} {
 			zoomCalls.WithLabelValues(call, class)
 		}

@@ -1,0 +1,153 @@
+package imports
+
+import (
+	"crypto/sha256"
+	"encoding/hex"
+	"slices"
+	"strings"
+	"sync"
+	"time"
+
+	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+	"k8s.io/apimachinery/pkg/types"
+	"k8s.io/apimachinery/pkg/util/cache"
+
+	"github.com/zoom-operator/zoom-operator/api/v1alpha1"
+	"github.com/zoom-operator/zoom-operator/internal/installation"
+	"github.com/zoom-operator/zoom-operator/zoom"
+)
+
+const (
+	// maxRemembered is how many imports that are under way are remembered, each with what one user
+	// has planned, some ten kilobytes.
+	maxRemembered = 1024
+	// rememberedFor is how long one is remembered that does not go on.
+	rememberedFor = 10 * time.Minute
+)
+
+// progress is how far an import has come. It is in memory: what is lost of it is asked for again,
+// and stored already.
+type progress struct {
+	// consent is when that of the import was given.
+	consent metav1.Time
+	// slot is when the next call may be made, which is reserved; zero while none is.
+	slot time.Time
+	// users are those whose meetings are still to be read, the first of them now; of a user's own
+	// consent that is zoom.Me alone. listed means that they are known.
+	users  []string
+	listed bool
+	// page is what the next page of a list is called, empty for the first one.
+	page string
+	// list are the meetings of the first user that are to be stored, or all that were read so far.
+	// read means that this is all.
+	list []zoom.PlannedMeeting
+	read bool
+	// of is how many users there are in all, unless it is a user's own consent, and last the last
+	// one that is done.
+	of   int
+	last string
+	// recorded is how many users were done when that was recorded; negative while it was not.
+	recorded int
+	meetings int
+	// listOnly means that Zoom has said that the plans of series may not be read.
+	listOnly bool
+}
+
+// done is of how many users of an account the meetings were read.
+func (p *progress) done() int {
+	if p.of == 0 {
+		return 0
+	}
+	return p.of - len(p.users)
+}
+
+// begin is the beginning of an import of a user's own consent.
+func begin(consent metav1.Time) *progress {
+	return &progress{consent: consent, users: []string{zoom.Me}, listed: true}
+}
+
+// resume is the beginning of an import of an account, after what was recorded of it. Its users are
+// still to be listed.
+func resume(consent metav1.Time, recorded *installation.Import) *progress {
+	p := &progress{consent: consent, recorded: -1}
+	if recorded != nil {
+		p.meetings, p.last, p.recorded = recorded.Meetings, recorded.Last, recorded.Users
+	}
+	return p
+}
+
+// allListed takes in that these are all users of the account.
+func (p *progress) allListed() {
+	slices.SortFunc(p.users, func(a, b string) int { return strings.Compare(keyOf(a), keyOf(b)) })
+	p.users = slices.Compact(p.users)
+	p.of, p.listed, p.page = len(p.users), true, ""
+	p.users = slices.DeleteFunc(p.users, func(user string) bool { return keyOf(user) <= p.last })
+}
+
+// next goes on to the next user.
+func (p *progress) next() {
+	if p.of > 0 {
+		p.last = keyOf(p.users[0])
+	}
+	p.users, p.list, p.read, p.page = p.users[1:], nil, false, ""
+}
+
+// again has the list that is being read begin anew: Zoom forgets its pages.
+func (p *progress) again() {
+	switch {
+	case p.page == "":
+	case !p.listed:
+		p.page, p.users = "", nil
+	case !p.read:
+		p.page, p.list = "", nil
+	}
+}
+
+// result is what has become of an import so far.
+func (p *progress) result(app *v1alpha1.ZoomApp, reason string) installation.Import {
+	return installation.Import{
+		Reason: reason, Meetings: p.meetings, Bound: int(app.Spec.Retention.Meetings), Users: p.done(), AllUsers: p.of, Last: p.last,
+	}
+}
+
+// keyOf is where a user is in the order in which they are read, which does not depend on when they
+// joined. It is recorded, and is no ID.
+func keyOf(user string) string {
+	sum := sha256.Sum256([]byte(user))
+	return hex.EncodeToString(sum[:8])
+}
+
+// imports are those under way, by the UID of the installation. The zero value is ready.
+type imports struct {
+	once sync.Once
+	lru  *cache.LRUExpireCache
+}
+
+func (i *imports) all() *cache.LRUExpireCache {
+	i.once.Do(func() { i.lru = cache.NewLRUExpireCache(maxRemembered) })
+	return i.lru
+}
+
+// of is how far the import of a consent has come; nil when that is not known.
+func (i *imports) of(uid types.UID, consent metav1.Time) *progress {
+	known, ok := i.all().Get(uid)
+	if !ok {
+		return nil
+	}
+	p := known.(*progress) //nolint:forcetypeassert // nothing else is in it
+	if !p.consent.Equal(&consent) {
+		return nil
+	}
+	return p
+}
+
+// remember remembers it, if there is anything that would have to be done again.
+func (i *imports) remember(uid types.UID, p *progress) {
+	if p.slot.IsZero() && p.page == "" && !p.read && p.of == 0 {
+		i.forget(uid)
+		return
+	}
+	i.all().Add(uid, p, rememberedFor)
+}
+
+func (i *imports) forget(uid types.UID) { i.all().Remove(uid) }

@@ -1,0 +1,345 @@
+package controllers
+
+import (
+	"context"
+	"errors"
+	"net/http"
+	"slices"
+	"strings"
+	"testing"
+	"time"
+
+	"k8s.io/apimachinery/pkg/api/meta"
+	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+	"sigs.k8s.io/controller-runtime/pkg/client"
+	"sigs.k8s.io/controller-runtime/pkg/client/interceptor"
+
+	"github.com/zoom-operator/zoom-operator/api/v1alpha1"
+	"github.com/zoom-operator/zoom-operator/controllers/imports"
+	"github.com/zoom-operator/zoom-operator/controllers/internal/zoomcalls"
+	"github.com/zoom-operator/zoom-operator/internal/installation"
+	"github.com/zoom-operator/zoom-operator/internal/quota"
+	"github.com/zoom-operator/zoom-operator/test/controlplane"
+	"github.com/zoom-operator/zoom-operator/zoom"
+	"github.com/zoom-operator/zoom-operator/zoom/zoomtest"
+)
+
+// accountScopes are what an app needs for the import of an account.
+var accountScopes = []string{"meeting:read:meeting:admin", "user:read:user:admin", "user:read:list_users:admin", "meeting:read:list_meetings:admin"}
+
+// newAccountWorld is a zoomWorld whose app is for whole accounts, and has them imported. Of the
+// account's users the first two have planned something, and so has one who is deactivated.
+func newAccountWorld(t *testing.T, users int, change func(*v1alpha1.ZoomAppSpec)) *zoomWorld {
+	t.Helper()
+	z := newZoomWorld(t, func(spec *v1alpha1.ZoomAppSpec) {
+		spec.ManagedBy, spec.Import, spec.Scopes = v1alpha1.ManagedByAdmin, v1alpha1.ImportUpcoming, nil
+		if change != nil {
+			change(spec)
+		}
+	}, func(config *zoomtest.ServerConfig) {
+		config.Users = config.Users[:users]
+		gone := config.Users[0]
+		gone.User.ID, gone.Inactive = "deactivated", true
+		config.Users = append(config.Users, gone)
+	})
+	z.registerScopes(t, true, accountScopes...)
+	now := z.clock.Now().Truncate(time.Second)
+	for n, host := range []string{user, "user0", "deactivated"} {
+		m := zoomtest.Meeting{
+			Account: zoomtest.Account{ID: account}, Host: zoomtest.User{ID: host, Email: zoomtest.Mark + "@example.com"}, Topic: "Circle", Number: 81000000011 + int64(n),
+			Type: zoomtest.TypeScheduled, Start: now.Add(7 * 24 * time.Hour), Duration: 45, Timezone: "Europe/Madrid", Passcode: zoomtest.Mark,
+		}
+		if host == user {
+			m.Type, m.Occurrences = zoomtest.TypeRecurringPlanned, zoomtest.Dates(now.Add(-24*time.Hour), 7*24*time.Hour, 4, 45)
+		}
+		z.zoom.Plan(m, now.Add(-30*24*time.Hour))
+	}
+	return z
+}
+
+// newPlannedWorld is a newAccountWorld, or a newListedWorld.
+func newPlannedWorld(t *testing.T, whole bool, change func(*v1alpha1.ZoomAppSpec)) *zoomWorld {
+	t.Helper()
+	if whole {
+		return newAccountWorld(t, 4, change)
+	}
+	z, _ := newListedWorld(t, change)
+	return z
+}
+
+func (z *zoomWorld) registerScopes(t *testing.T, admin bool, scopes ...string) {
+	t.Helper()
+	if err := z.zoom.Register(zoomtest.App{
+		ClientID: "client", ClientSecrets: []string{clientSecret}, RedirectURLs: []string{externalURL}, Scopes: scopes, AdminManaged: admin,
+	}); err != nil {
+		t.Fatal(err)
+	}
+}
+
+// hosts are those of the meetings that are stored.
+func (z *zoomWorld) hosts(t *testing.T) (hosts []string) {
+	t.Helper()
+	var list v1alpha1.ZoomMeetingList
+	if err := z.List(t.Context(), &list, client.InNamespace(z.namespace)); err != nil {
+		t.Fatal(err)
+	}
+	for _, m := range list.Items {
+		hosts = append(hosts, m.Spec.HostID)
+	}
+	slices.Sort(hosts)
+	return hosts
+}
+
+// What all active users of an account had planned is there after the consent of an admin, if the
+// app asks for it. One whom the app may not see is passed over.
+func TestAccountsAreImported(t *testing.T) {
+	z := newAccountWorld(t, 6, func(spec *v1alpha1.ZoomAppSpec) { spec.APICalls.PerSecond = 10 })
+	in := z.installed(t)
+	z.zoom.Inject(zoomtest.StepList, 1, func(next http.Handler) http.Handler {
+		return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+			if strings.Contains(r.URL.Path, "/"+user+"/") || strings.Contains(r.URL.Path, "/user0/") {
+				next.ServeHTTP(w, r)
+			} else {
+				zoomtest.HostGone(w, r)
+			}
+		})
+	})
+	z.run(t, z.moving())
+	c := z.imported(t, in, v1alpha1.ReasonImported)
+	if c.Status != metav1.ConditionTrue || !strings.Contains(c.Message, "consent: 2. They are those of 6 of 6 users.") {
+		t.Errorf("the condition is %+v", c)
+	}
+	if got := z.hosts(t); !slices.Equal(got, []string{user, "user0"}) {
+		t.Errorf("there are meetings of %v", got)
+	}
+	series := &v1alpha1.ZoomMeeting{ObjectMeta: metav1.ObjectMeta{Namespace: z.namespace, Name: "app-81000000011"}}
+	if z.becomes(t, series, v1alpha1.MeetingScheduled); len(series.Spec.Schedule.Occurrences) != 4 {
+		t.Errorf("the series is %+v", series.Spec.Schedule)
+	}
+	if stats := z.zoom.Stats(); len(stats.Violations) > 0 || stats.Requests[zoomtest.StepList] != 6 || stats.Requests[zoomtest.StepUsers] != 1 {
+		t.Errorf("%+v", stats)
+	}
+	z.betrays(t)
+}
+
+// Nothing of an account is imported without being asked for, or without the scopes, and Zoom is not
+// asked.
+func TestAccountsThatAreNotImported(t *testing.T) {
+	for name, tt := range map[string]struct {
+		policy v1alpha1.ImportPolicy
+		scopes []string
+		reason string
+	}{
+		"not asked for":     {"", accountScopes, ""},
+		"none":              {v1alpha1.ImportNone, accountScopes, ""},
+		"users unseen":      {v1alpha1.ImportUpcoming, slices.Delete(slices.Clone(accountScopes), 2, 3), v1alpha1.ReasonImportScopeMissing},
+		"meetings unseen":   {v1alpha1.ImportUpcoming, accountScopes[:3], v1alpha1.ReasonImportScopeMissing},
+		"only classic":      {v1alpha1.ImportUpcoming, []string{"meeting:read:admin", "user:read:admin"}, v1alpha1.ReasonImported},
+		"those of a user":   {v1alpha1.ImportUpcoming, []string{"meeting:read", "user:read"}, v1alpha1.ReasonImportScopeMissing},
+		"refused by Zoom":   {v1alpha1.ImportUpcoming, accountScopes, v1alpha1.ReasonImportScopeMissing},
+		"an account denied": {v1alpha1.ImportUpcoming, accountScopes, v1alpha1.ReasonImportNotPermitted},
+	} {
+		t.Run(name, func(t *testing.T) {
+			z := newAccountWorld(t, 2, func(spec *v1alpha1.ZoomAppSpec) { spec.Import, spec.APICalls.PerSecond = tt.policy, 10 })
+			z.registerScopes(t, true, tt.scopes...)
+			in := z.installed(t)
+			asked := 0
+			switch name {
+			case "refused by Zoom":
+				z.zoom.Inject(zoomtest.StepUsers, 1, zoomtest.Before(zoomtest.Answer(400, `{"code":4711}`)))
+				asked = 1
+			case "an account denied":
+				z.zoom.Inject(zoomtest.StepUsers, 1, zoomtest.Before(zoomtest.Answer(403, `{"code":0,"message":"Access to the Zoom REST API has been denied for this account"}`)))
+				asked = 1
+			case "only classic":
+				asked = 1
+			}
+			r := z.importer(t, nil)
+			z.goesOn(t, r, in)
+			if i := installation.ImportOf(z.app, in); tt.reason == "" && i != nil || tt.reason != "" && (i == nil || i.Reason != tt.reason) {
+				t.Errorf("the import is %+v, want the reason %q", i, tt.reason)
+			}
+			if stats := z.zoom.Stats(); stats.Requests[zoomtest.StepUsers] != asked || asked == 0 && stats.Requests[zoomtest.StepList] != 0 {
+				t.Errorf("Zoom was asked: %+v", stats.Requests)
+			}
+		})
+	}
+}
+
+// importer works without a cache and without a manager, in a process of that life; nil for one that
+// goes on.
+func (z *zoomWorld) importer(t *testing.T, l *life) *imports.Reconciler {
+	t.Helper()
+	r := &imports.Reconciler{
+		Client: z.confined(), Live: z, Zoom: zoom.NewHTTPClient(), Clouds: z.clouds, Calls: &zoomcalls.Calls{Now: z.clock.Now}, Kept: quota.New(z.clock.Now), Now: z.clock.Now,
+	}
+	if l == nil {
+		return r
+	}
+	c, err := client.NewWithWatch(controlplane.Config(t), client.Options{Scheme: controlplane.Scheme()})
+	if err != nil {
+		t.Fatal(err)
+	}
+	r.Client = confined{interceptor.NewClient(c, interceptor.Funcs{
+		Create: func(ctx context.Context, c client.WithWatch, obj client.Object, opts ...client.CreateOption) error {
+			err := c.Create(ctx, obj, opts...)
+			l.changed()
+			return err
+		},
+		Update: func(ctx context.Context, c client.WithWatch, obj client.Object, opts ...client.UpdateOption) error {
+			err := c.Update(ctx, obj, opts...)
+			l.changed()
+			return err
+		},
+	}), z.namespace}
+	transport := r.Zoom.Transport
+	r.Zoom.Transport = roundTripper(func(req *http.Request) (*http.Response, error) {
+		resp, err := transport.RoundTrip(req)
+		if err == nil && l.left.Load() <= 1 {
+			_ = resp.Body.Close()
+		}
+		l.changed()
+		return resp, err
+	})
+	return r
+}
+
+// goesOn reconciles until there is nothing to do, whatever time passes, and says whether the
+// reconciler lived to see it.
+func (z *zoomWorld) goesOn(t *testing.T, r *imports.Reconciler, in *v1alpha1.ZoomInstallation) (lived bool) {
+	t.Helper()
+	done := make(chan error, 1)
+	go func() {
+		defer close(done)
+		for range 200 {
+			if err := z.get(t, in); err != nil {
+				done <- err
+				return
+			}
+			result, err := r.Reconcile(t.Context(), in)
+			if err != nil || result.RequeueAfter == 0 {
+				done <- errors.Join(err, z.get(t, in))
+				return
+			}
+			z.clock.Set(z.clock.Now().Add(result.RequeueAfter))
+			if token := z.token(t, in); !z.clock.Now().Before(token.ExpiresAt) {
+				z.renew(t, in)
+			}
+		}
+		done <- errors.New("it does not come to an end")
+	}()
+	err, lived := <-done
+	if err != nil {
+		t.Fatal(err)
+	}
+	return lived
+}
+
+// renew refreshes the token of an installation, as its controller would.
+func (z *zoomWorld) renew(t *testing.T, in *v1alpha1.ZoomInstallation) {
+	t.Helper()
+	r := z.installationReconciler()
+	if err := z.get(t, in); err != nil {
+		t.Fatal(err)
+	}
+	if _, err := r.Reconcile(t.Context(), in); err != nil {
+		t.Fatal(err)
+	}
+}
+
+// Whenever the process is killed, the import goes on, also over several days, nothing is stored
+// twice, and none of what was planned is missing.
+func TestImportsSurviveCrashes(t *testing.T) {
+	daily := func(calls int32) func(*v1alpha1.ZoomAppSpec) {
+		return func(spec *v1alpha1.ZoomAppSpec) { spec.APICalls.PerSecond, spec.APICalls.PerDay = 1, calls }
+	}
+	for name, tt := range map[string]struct {
+		account bool
+		change  func(*v1alpha1.ZoomAppSpec)
+		hosts   []string
+	}{
+		"a user": {false, daily(200), []string{user, user, user}},
+		"a user, for whom there are two calls a day": {false, daily(2), []string{user, user, user}},
+		"an account": {true, daily(200), []string{user, "user0"}},
+		"an account, for which there are three calls a day": {true, daily(3), []string{user, "user0"}},
+	} {
+		t.Run(name, func(t *testing.T) {
+			for n := int64(1); ; n++ {
+				z := newPlannedWorld(t, tt.account, tt.change)
+				in := z.installed(t)
+				l := &life{}
+				l.left.Store(n)
+				lived := z.goesOn(t, z.importer(t, l), in)
+				z.goesOn(t, z.importer(t, nil), in)
+				if got := z.hosts(t); !slices.Equal(got, tt.hosts) {
+					t.Errorf("killed after change %d: there are meetings of %v, want %v", n, got, tt.hosts)
+				}
+				if i := installation.ImportOf(z.app, in); i == nil || i.Reason != v1alpha1.ReasonImported || i.Meetings != len(tt.hosts) || i.Users != i.AllUsers {
+					t.Errorf("killed after change %d: recorded is %+v, want %d meetings", n, i, len(tt.hosts))
+				}
+				if v := z.zoom.Stats().Violations; len(v) > 0 {
+					t.Errorf("killed after change %d: violations %q", n, v)
+				}
+				if lived || t.Failed() {
+					if n < 4 {
+						t.Errorf("it lived through %d changes, which shows nothing", n)
+					}
+					break
+				}
+			}
+		})
+	}
+}
+
+// A customer who removes the app while their meetings are being read has none stored after that.
+func TestAConsentEndsDuringAnImport(t *testing.T) {
+	for name, whole := range map[string]bool{"a user": false, "an account": true} {
+		t.Run(name, func(t *testing.T) {
+			for after := range 5 { // answers
+				z := newPlannedWorld(t, whole, nil)
+				in := z.installed(t)
+				r := z.importer(t, nil)
+				transport, left := r.Zoom.Transport, after
+				ended := false
+				r.Zoom.Transport = roundTripper(func(req *http.Request) (*http.Response, error) {
+					resp, err := transport.RoundTrip(req)
+					if left--; left < 0 && !ended {
+						ended = true
+						z.remove(t, in.DeepCopy(), z.clock.Now().Add(time.Second))
+					}
+					return resp, err
+				})
+				before := -1
+				done := false
+				for range 20 {
+					if err := z.get(t, in); err != nil {
+						t.Fatal(err)
+					}
+					result, err := r.Reconcile(t.Context(), in)
+					if err != nil {
+						t.Fatal(err)
+					}
+					if ended && before < 0 {
+						before = len(z.hosts(t))
+					}
+					if done = result.RequeueAfter == 0; done {
+						break
+					}
+					z.clock.Set(z.clock.Now().Add(result.RequeueAfter))
+				}
+				if !ended {
+					break // it takes no more answers
+				}
+				if err := z.get(t, in); err != nil {
+					t.Fatal(err)
+				}
+				if n := len(z.hosts(t)); !done || n != before || after == 0 && n > 0 {
+					t.Errorf("removed after answer %d: there are %d meetings, %d before; at its end: %v", after+1, n, before, done)
+				}
+				if c := meta.FindStatusCondition(in.Status.Conditions, v1alpha1.ConditionMeetingsImported); c != nil || strings.Contains(in.Annotations["internal.zoom-operator.io/import"], v1alpha1.ReasonImported) {
+					t.Errorf("removed after answer %d: it is said to be imported: %v", after+1, in.Annotations)
+				}
+			}
+		})
+	}
+}
