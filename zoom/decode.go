@@ -50,6 +50,9 @@ var decoders = map[string]func(*Event, object) error{
 	EventMeetingEnded:              decodeMeeting,
 	EventMeetingAlert:              decodeMeeting,
 
+	EventRecordingCompleted:      decodeInstance,
+	EventMeetingSummaryCompleted: decodeInstance,
+
 	EventMeetingSharingStarted:        decodeParticipant,
 	EventMeetingSharingEnded:          decodeParticipant,
 	EventParticipantJoined:            decodeParticipant,
@@ -179,6 +182,25 @@ func decodeMeeting(e *Event, payload object) error {
 
 	about := meetingOf(payload.object("object"))
 	e.Meeting = &about
+	if e.Meeting.ID == "" {
+		return errNoMeeting
+	}
+	return nil
+}
+
+// decodeInstance decodes which instance of which meeting an event is about, and nothing else: the
+// rest is what was said in it, and links and passcodes to that. Events of different parts of Zoom
+// name the same differently; an event of a meeting has a number where a summary has a meeting_id.
+func decodeInstance(e *Event, payload object) error {
+	if e.AccountID == "" {
+		return errNoAccount
+	}
+	o := payload.object("object")
+	e.Meeting = &Meeting{
+		ID:     cmp.Or(o.digits("id"), o.digits("meeting_id"), o.digits("meeting_number")),
+		UUID:   cmp.Or(o.alias("uuid", userIDPattern), o.alias("meeting_uuid", userIDPattern), payload.alias("meeting_uuid", userIDPattern)),
+		HostID: cmp.Or(o.alias("host_id", userIDPattern), o.alias("meeting_host_id", userIDPattern)),
+	}
 	if e.Meeting.ID == "" {
 		return errNoMeeting
 	}

@@ -30,6 +30,12 @@ const (
 	// type 5.
 	EventMeetingConvertedToWebinar = "meeting.converted_to_webinar"
 
+	// EventRecordingCompleted and EventMeetingSummaryCompleted come when an instance is over, minutes
+	// to hours later: a cloud recording of it, or Zoom's summary, is ready. Of both only the meeting
+	// is decoded.
+	EventRecordingCompleted      = "recording.completed"
+	EventMeetingSummaryCompleted = "meeting.summary_completed"
+
 	EventParticipantJoined            = "meeting.participant_joined"
 	EventParticipantLeft              = "meeting.participant_left"
 	EventParticipantJoinedWaitingRoom = "meeting.participant_joined_waiting_room"

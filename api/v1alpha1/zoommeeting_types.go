@@ -363,6 +363,18 @@ type MeetingInstance struct {
 	// +kubebuilder:validation:Minimum=0
 	ScreenShares *int32 `json:"screenShares,omitempty"`
 
+	// recordingAt is when Zoom last said that a cloud recording of it is ready. The recording may be
+	// gone since.
+	//
+	// +optional
+	RecordingAt *metav1.Time `json:"recordingAt,omitempty"`
+
+	// summaryAt is when Zoom last said that its summary of it is ready. The summary may be gone
+	// since.
+	//
+	// +optional
+	SummaryAt *metav1.Time `json:"summaryAt,omitempty"`
+
 	// attendance is merge state.
 	//
 	// Deprecated: of objects stored before the merge state was an annotation; read, and no longer
@@ -623,4 +635,16 @@ type LastInstance struct {
 	// +optional
 	// +kubebuilder:validation:Minimum=0
 	ScreenShares *int32 `json:"screenShares,omitempty"`
+
+	// recordingAt is when Zoom last said that a cloud recording of it is ready. The recording may be
+	// gone since.
+	//
+	// +optional
+	RecordingAt *metav1.Time `json:"recordingAt,omitempty"`
+
+	// summaryAt is when Zoom last said that its summary of it is ready. The summary may be gone
+	// since.
+	//
+	// +optional
+	SummaryAt *metav1.Time `json:"summaryAt,omitempty"`
 }

@@ -111,12 +111,13 @@ func drawHistory(t *rapid.T) []delivery {
 		"leave":        s.leave,
 		"move":         s.move,
 		"quality":      s.quality,
+		"completed":    s.completed,
 		"waiting room": s.waitingRoom,
 		"hand over":    s.handOver,
 	}
 	names := []string{
 		"plan", "update", "occurrence", "occurrence", "remove", "start", "start", "end",
-		"join", "join", "join", "join", "leave", "leave", "move", "move", "quality", "waiting room", "waiting room", "hand over",
+		"join", "join", "join", "join", "leave", "leave", "move", "move", "quality", "completed", "waiting room", "waiting room", "hand over",
 	}
 	for range s.number("acts", 1, 40) {
 		acts[rapid.SampledFrom(names).Draw(t, "act")]()
@@ -364,6 +365,16 @@ func (s *generator) quality() {
 		zoom.EventMeetingAlert, zoom.EventMeetingSharingStarted, zoom.EventMeetingSharingEnded,
 	}).Draw(s.T, "quality")
 	s.emit(name, s.in(in), &zoom.Participant{DateTime: new(s.clock)})
+}
+
+// completed emits what is ready when an instance is over, which may be much later.
+func (s *generator) completed() {
+	in := s.some()
+	if in == nil {
+		return
+	}
+	name := rapid.SampledFrom([]string{zoom.EventRecordingCompleted, zoom.EventMeetingSummaryCompleted}).Draw(s.T, "completed")
+	s.emit(name, &zoom.Meeting{UUID: in.uuid}, nil)
 }
 
 // waitingRoom emits events of participants in the waiting room, whom Zoom identifies, and of those

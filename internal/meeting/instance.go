@@ -19,7 +19,7 @@ const (
 )
 
 // startOf is when an instance started: the time that Zoom reported, or else that of the earliest
-// event in it. Every instance that merge has recorded has one.
+// event in it; nil while nothing is known but what became of it afterwards.
 func startOf(in *instance) *metav1.Time {
 	if in.StartedAt != nil {
 		return in.StartedAt
@@ -85,6 +85,33 @@ func (m *merger) tally(of func(*instance) **tally, at time.Time, counts bool) {
 	})
 }
 
+// completed records that something of an instance is ready, minutes to hours after it ended. That
+// says nothing of when it was held: the start in such an event is not known to be the same as in
+// others.
+func (m *merger) completed(of func(*instance) **metav1.Time) {
+	i, ok := m.find()
+	if !ok {
+		return
+	}
+	at := of(&m.record.Instances[i])
+	keepLater(at, v1alpha1.Seconds(m.ev.Time))
+	m.record.Instances = boundInstances(m.record.Instances)
+}
+
+// find finds or adds the instance of the event; not ok when the event names none.
+func (m *merger) find() (int, bool) {
+	uuid := m.meeting.UUID
+	if uuid == "" || len(uuid) > maxUUID {
+		return 0, false
+	}
+	i := slices.IndexFunc(m.record.Instances, func(in instance) bool { return in.UUID == uuid })
+	if i < 0 {
+		i = len(m.record.Instances)
+		m.record.Instances = append(m.record.Instances, instance{UUID: uuid})
+	}
+	return i, true
+}
+
 // instance finds or adds the instance of the event, in which something happened at that time, and
 // lets change add to it.
 //
@@ -93,16 +120,11 @@ func (m *merger) tally(of func(*instance) **tally, at time.Time, counts bool) {
 // all events of an instance; a start that is inferred from other events gets earlier as more of
 // them arrive.
 func (m *merger) instance(happened time.Time, change func(*instance)) {
-	uuid := m.meeting.UUID
-	if uuid == "" || len(uuid) > maxUUID {
+	i, ok := m.find()
+	if !ok {
 		return
 	}
 	list := m.record.Instances
-	i := slices.IndexFunc(list, func(in instance) bool { return in.UUID == uuid })
-	if i < 0 {
-		i = len(list)
-		list = append(list, instance{UUID: uuid})
-	}
 	if start := m.meeting.StartTime; start != nil {
 		keepEarlier(&list[i].StartedAt, *start)
 	} else {
@@ -116,6 +138,13 @@ func (m *merger) instance(happened time.Time, change func(*instance)) {
 func keepEarlier(t **metav1.Time, at time.Time) {
 	if s := v1alpha1.Seconds(at); *t == nil || s.Before(*t) {
 		*t = s
+	}
+}
+
+// keepLater keeps the later of two times.
+func keepLater(t **metav1.Time, at *metav1.Time) {
+	if compareTimes(at, *t) > 0 {
+		*t = at
 	}
 }
 
@@ -189,10 +218,14 @@ func (in *instance) same(other *instance) bool {
 }
 
 // heldInstances is the instances as they were held, newest first: entries about one instance are
-// merged into one, with what is known of it under any uuid.
+// merged into one, with what is known of it under any uuid. One of which only is known what became
+// of it is not among them.
 func heldInstances(list []instance) []instance {
 	held := make([]instance, 0, len(list))
 	for _, in := range slices.SortedFunc(slices.Values(list), newestFirst) {
+		if startOf(&in) == nil {
+			continue
+		}
 		same := func(other instance) bool { return other.same(&in) }
 		if i := slices.IndexFunc(held, same); i >= 0 {
 			held[i] = mergeInstances(held[i], in)
@@ -213,6 +246,8 @@ func mergeInstances(a, b instance) instance {
 	a.Attendance = mergeAttendances(a.Attendance, b.Attendance)
 	a.Alerts = mergeTallies(a.Alerts, b.Alerts)
 	a.Sharing = mergeTallies(a.Sharing, b.Sharing)
+	keepLater(&a.RecordingAt, b.RecordingAt)
+	keepLater(&a.SummaryAt, b.SummaryAt)
 	return a
 }
 

@@ -3,6 +3,8 @@ package meeting
 import (
 	"cmp"
 
+	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+
 	"github.com/zoom-operator/zoom-operator/api/v1alpha1"
 	"github.com/zoom-operator/zoom-operator/zoom"
 )
@@ -16,6 +18,11 @@ func merge(r *record, ev *zoom.Event, installation string, participants v1alpha1
 		return
 	}
 	m := merger{record: r, ev: ev, meeting: ev.Meeting, at: max(ev.Time.UnixMilli(), 1), participants: participants}
+	if AddsOnly(ev.Name) {
+		about := *ev.Meeting
+		about.HostID = "" // the meeting may have another one since
+		m.meeting = &about
+	}
 	m.host(installation)
 	effect(&m)
 	m.clearWaitingRoom()
@@ -25,6 +32,13 @@ func merge(r *record, ev *zoom.Event, installation string, participants v1alpha1
 func HasEffect(event string) bool {
 	_, ok := effects[event]
 	return ok
+}
+
+// AddsOnly reports whether an event says something of an instance that is over, and nothing by which
+// its meeting could be known: when it comes, the meeting may have been deleted, and is not to come
+// back.
+func AddsOnly(event string) bool {
+	return event == zoom.EventRecordingCompleted || event == zoom.EventMeetingSummaryCompleted
 }
 
 // effects is what each event changes.
@@ -43,6 +57,9 @@ var effects = map[string]func(*merger){
 	zoom.EventMeetingAlert:          func(m *merger) { m.description(); m.alerted() },
 	zoom.EventMeetingSharingStarted: func(m *merger) { m.description(); m.shared(true) },
 	zoom.EventMeetingSharingEnded:   func(m *merger) { m.description(); m.shared(false) },
+
+	zoom.EventRecordingCompleted:      func(m *merger) { m.completed(func(in *instance) **metav1.Time { return &in.RecordingAt }) },
+	zoom.EventMeetingSummaryCompleted: func(m *merger) { m.completed(func(in *instance) **metav1.Time { return &in.SummaryAt }) },
 
 	zoom.EventParticipantJoined: func(m *merger) { m.description(); m.joined() },
 	zoom.EventParticipantLeft:   func(m *merger) { m.description(); m.left() },

@@ -37,7 +37,7 @@ func WithLast(m *v1alpha1.ZoomMeeting) *v1alpha1.ZoomMeeting {
 	m = m.DeepCopy()
 	m.Spec.Instances = append(m.Spec.Instances, v1alpha1.MeetingInstance{
 		UUID: last.UUID, StartedAt: last.StartedAt, EndedAt: last.EndedAt, EndSource: last.EndSource, EndedBefore: last.EndedBefore,
-		Joins: last.Joins, Peak: last.PeakParticipants, Precision: last.Precision,
+		Joins: last.Joins, Peak: last.PeakParticipants, Precision: last.Precision, RecordingAt: last.RecordingAt, SummaryAt: last.SummaryAt,
 	})
 	return m
 }

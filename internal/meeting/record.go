@@ -64,6 +64,9 @@ type instance struct {
 	EndedBefore                *metav1.Time
 	Attendance                 *attendance
 	Alerts, Sharing            *tally
+	// RecordingAt and SummaryAt are when Zoom last said that there is one. They are all that is
+	// known of an instance whose other events are still to come, or were dropped.
+	RecordingAt, SummaryAt *metav1.Time
 }
 
 // attendance is what is needed to count the participants of one instance, and no more: nothing in

@@ -182,6 +182,11 @@ func Compact(now time.Time, m *v1alpha1.ZoomMeeting, p Retention) bool {
 func (r *record) compact(now time.Time, p Retention) bool {
 	held := heldInstances(r.Instances)
 	settled := func(in *instance) bool {
+		if startOf(in) == nil { // its other events are late by more than Zoom tries, or were dropped
+			at := in.RecordingAt
+			keepLater(&at, in.SummaryAt)
+			return at == nil || !at.Add(lateReports).After(now)
+		}
 		at, ok := finalAt(held, in)
 		return ok && !at.After(now)
 	}

@@ -22,7 +22,7 @@ func budget(r *record) int {
 
 // How many bytes the fields take as JSON, with their names, beside what is in them.
 const (
-	sizeOfTime    = 36
+	sizeOfTime    = 37
 	sizeOfNumber  = 25
 	sizeOfCount   = 26
 	sizeOfTally   = 19
@@ -84,7 +84,7 @@ func sizeOfOccurrence(o *occurrence) int {
 
 func sizeOfInstance(in *instance) int {
 	size := sizeOfDate + 2 + len(in.UUID) + sizeIf(in.StartedAt, sizeOfTime) + sizeIf(in.SeenAt, sizeOfTime) + sizeIf(in.EndedAt, sizeOfTime)
-	size += sizeIf(in.EndedBefore, sizeOfTime)
+	size += sizeIf(in.EndedBefore, sizeOfTime) + sizeIf(in.RecordingAt, sizeOfTime) + sizeIf(in.SummaryAt, sizeOfTime)
 	if in.EndSource != "" {
 		size += sizeOfWord
 	}

@@ -122,6 +122,7 @@ func liveInstance(in *instance, count bool) *v1alpha1.LiveInstance {
 
 func lastInstance(in *instance, count bool) *v1alpha1.LastInstance {
 	last := &v1alpha1.LastInstance{UUID: in.UUID, StartedAt: in.StartedAt, EndedAt: in.EndedAt, EndSource: in.EndSource, EndedBefore: in.EndedBefore}
+	last.RecordingAt, last.SummaryAt = in.RecordingAt, in.SummaryAt
 	last.Alerts = tallied(in.Alerts)
 	last.ScreenShares = tallied(in.Sharing)
 	if in.StartedAt != nil && in.EndedAt != nil {

@@ -31,6 +31,7 @@ func load(m *v1alpha1.ZoomMeeting) *record {
 		}
 		counts.UUID, counts.StartedAt, counts.SeenAt, counts.EndedAt = in.UUID, in.StartedAt, in.SeenAt, in.EndedAt
 		counts.EndSource, counts.EndedBefore = in.EndSource, in.EndedBefore
+		counts.RecordingAt, counts.SummaryAt = in.RecordingAt, in.SummaryAt
 		r.Instances = append(r.Instances, counts)
 	}
 	r.addFormer(spec)
@@ -82,7 +83,7 @@ func (r *record) publicInstances() []v1alpha1.MeetingInstance {
 		out := v1alpha1.MeetingInstance{
 			UUID: in.UUID, StartedAt: in.StartedAt, SeenAt: in.SeenAt, EndedAt: in.EndedAt,
 			EndSource: in.EndSource, EndedBefore: in.EndedBefore,
-			QualityAlerts: tallied(in.Alerts), ScreenShares: tallied(in.Sharing),
+			QualityAlerts: tallied(in.Alerts), ScreenShares: tallied(in.Sharing), RecordingAt: in.RecordingAt, SummaryAt: in.SummaryAt,
 		}
 		if n, known := countParticipants(in.Attendance); known {
 			out.Joins, out.Peak, out.Precision = &n.Joins, &n.Peak, n.Precision

@@ -49,8 +49,11 @@ func (r *merger) merge(ctx context.Context, app *v1alpha1.ZoomApp, in *v1alpha1.
 		}
 		return change(m)
 	}, keys...)
-	if !errors.Is(err, errNotThere) {
+	switch {
+	case !errors.Is(err, errNotThere):
 		return err
+	case meeting.AddsOnly(ev.Name):
+		return drop(ReasonNoEffect)
 	}
 	keys = meetingKeys(app, ev)
 	if err := r.reserve(ctx, app, in, ev, keys[0]); err != nil {

@@ -48,11 +48,15 @@ func TestConfidentialPartsOfEventsAreNowhere(t *testing.T) {
 	events = append(events,
 		left, joined, in.BreakoutRoom(1).ParticipantJoined(m.Start.Add(4*time.Minute), moved), in.BreakoutRoom(1).ParticipantLeft(end, moved),
 		in.Alert(end, "Unstable audio of "+confidential), in.RecordingStarted(end), in.RecordingCompleted(end, "download-"+confidential),
+		in.SummaryCompleted(end, "said: "+confidential),
 		in.Ended(end), m.Deleted(end), m.Recovered(end), m.PermanentlyDeleted(end), m.ConvertedToWebinar(end),
 		m.Account.Other(end, "meeting."+confidential, map[string]string{"email": confidential}),
 	)
 	a.tell(t, events...)
 	a.until(t, nameOf(m), "deleted", inState(v1alpha1.MeetingDeleted))
+	if at := kubectl(t, "get", "zm", nameOf(m), "-n", a.namespace, "-o", "jsonpath={.status.last.recordingAt} {.status.last.summaryAt}"); len(strings.Fields(at)) != 2 {
+		t.Errorf("when there was a recording and a summary is said as %q", at)
+	}
 	within(t, settleWithin, func(context.Context) error { // Events are the last to be written
 		if out := a.describe(t, room); !strings.Contains(out, "MeetingEnded") {
 			return fmt.Errorf("the end of the meeting is not told:\n%s", out)

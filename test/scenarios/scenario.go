@@ -228,6 +228,12 @@ var inInstances = map[string]func(in zoomtest.Instance, at time.Time, p zoomtest
 	"alert": func(in zoomtest.Instance, at time.Time, _ zoomtest.Participant) []zoomtest.Event {
 		return []zoomtest.Event{in.Alert(at, "Unstable audio quality")}
 	},
+	"recording_completed": func(in zoomtest.Instance, at time.Time, _ zoomtest.Participant) []zoomtest.Event {
+		return []zoomtest.Event{in.RecordingCompleted(at, zoomtest.Mark)}
+	},
+	"summary_completed": func(in zoomtest.Instance, at time.Time, _ zoomtest.Participant) []zoomtest.Event {
+		return []zoomtest.Event{in.SummaryCompleted(at, zoomtest.Mark)}
+	},
 	"sharing_started": one(zoomtest.Instance.SharingStarted), "sharing_ended": one(zoomtest.Instance.SharingEnded),
 	"participant_joined": one(zoomtest.Instance.ParticipantJoined), "participant_left": one(zoomtest.Instance.ParticipantLeft),
 	"participant_joined_waiting_room": one(zoomtest.Instance.ParticipantJoinedWaitingRoom),

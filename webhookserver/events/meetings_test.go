@@ -9,6 +9,7 @@ import (
 	"github.com/zoom-operator/zoom-operator/api/v1alpha1"
 	"github.com/zoom-operator/zoom-operator/internal/credentials"
 	"github.com/zoom-operator/zoom-operator/internal/names"
+	"github.com/zoom-operator/zoom-operator/internal/recording"
 	"github.com/zoom-operator/zoom-operator/webhookserver/internal/fixture"
 	"github.com/zoom-operator/zoom-operator/zoom/zoomtest"
 )
@@ -49,12 +50,21 @@ func TestRequestsThatAnEventCosts(t *testing.T) {
 		send("a duplicate much later", forgotten, plan.Updated(ago(29), renamed, ""), 1, 0)
 		send("a start much later", forgotten, held.Started(), 1, 1)
 		send("one that was not planned", 0, fixture.Weekly("AccT", "hOsT", 82).Instance(ago(4)).Started(), 2, 1)
+		send("its recording before its end", 0, fixture.Weekly("AccT", "hOsT", 82).Instance(ago(4)).RecordingCompleted(ago(2), "token"), 0, 1)
 		send("its end", 0, fixture.Weekly("AccT", "hOsT", 82).Instance(ago(4)).Ended(ago(3)), 0, 1)
 
 		// What was deleted is found to be gone by the next change.
 		m := fixture.Get(t, c, "offline", names.Meeting(app.Name, "82"), &v1alpha1.ZoomMeeting{})
 		if err := c.Delete(t.Context(), m); err != nil {
 			t.Fatal(err)
+		}
+		// A recording does not bring a meeting back.
+		gone := fixture.Weekly("AccT", "hOsT", 83).Instance(ago(4))
+		if status, reason := sendOffline(t, h, app, gone.RecordingCompleted(ago(1), "token")); status != http.StatusNoContent || reason != recording.ReasonNoEffect {
+			t.Errorf("a recording of a meeting that is gone: answered %d because of %s", status, reason)
+		}
+		if list := fixture.Meetings(t, c, "offline"); len(list) != 1 {
+			t.Errorf("%d meetings are stored, want 1", len(list))
 		}
 		send("one that is gone", time.Second, fixture.Weekly("AccT", "hOsT", 82).Instance(ago(2)).Started(), 1, 1)
 

@@ -54,7 +54,7 @@ func TestNothingPrivateIsKept(t *testing.T) {
 		held.SharingStarted(fixture.MinutesAgo(44), who), held.SharingEnded(fixture.MinutesAgo(43), who), held.Alert(fixture.MinutesAgo(42), mark+" issue"),
 		held.RecordingStarted(fixture.MinutesAgo(41)), left, joined, room.ParticipantJoined(fixture.MinutesAgo(41), inRoom),
 		room.ParticipantLeft(fixture.MinutesAgo(40), inRoom), held.ParticipantLeft(fixture.MinutesAgo(40), inRoom), held.Ended(fixture.MinutesAgo(39)),
-		held.RecordingCompleted(fixture.MinutesAgo(38), mark+"-download"),
+		held.RecordingCompleted(fixture.MinutesAgo(38), mark+"-download"), held.SummaryCompleted(fixture.MinutesAgo(38), mark+" said"),
 		plan.Account.Other(fixture.MinutesAgo(37), "user."+mark, map[string]string{"email": mark}),
 	}
 	for i, name := range []string{zoom.EventUserDeactivated, zoom.EventUserActivated, zoom.EventUserDisassociated, zoom.EventUserDeleted} {
@@ -151,6 +151,7 @@ func knownEvents(t testing.TB) []string {
 		zoom.EventAppDeauthorized, zoom.EventMeetingCreated, zoom.EventMeetingUpdated, zoom.EventMeetingDeleted,
 		zoom.EventMeetingPermanentlyDeleted, zoom.EventMeetingRecovered, zoom.EventMeetingStarted, zoom.EventMeetingEnded,
 		zoom.EventMeetingAlert, zoom.EventMeetingSharingStarted, zoom.EventMeetingSharingEnded, zoom.EventMeetingConvertedToWebinar,
+		zoom.EventRecordingCompleted, zoom.EventMeetingSummaryCompleted,
 		zoom.EventParticipantJoined, zoom.EventParticipantLeft, zoom.EventParticipantJoinedWaitingRoom,
 		zoom.EventParticipantLeftWaitingRoom, zoom.EventParticipantAdmitted, zoom.EventParticipantPutInWaitingRoom,
 		zoom.EventParticipantJBHWaiting, zoom.EventParticipantJBHWaitingLeft, zoom.EventParticipantJBHJoined,

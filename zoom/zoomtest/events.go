@@ -465,6 +465,17 @@ func (i Instance) RecordingCompleted(at time.Time, downloadToken string) Event {
 	return Event{Name: "recording.completed", Time: at, Body: encode(body)}
 }
 
+// SummaryCompleted is meeting.summary_completed, in which everything has another name than in the
+// other events, and which contains what was said.
+func (i Instance) SummaryCompleted(at time.Time, summary string) Event {
+	m := i.Meeting
+	return i.event("meeting.summary_completed", at, object{
+		"meeting_id": m.Number, "meeting_uuid": i.UUID, "meeting_host_id": m.Host.ID, "meeting_host_email": m.Host.Email, "meeting_topic": m.Topic,
+		"meeting_start_time": rfc3339(i.Start), "meeting_end_time": rfc3339(at), "summary_created_time": rfc3339(at), "summary_title": summary,
+		"summary_overview": summary, "summary_details": []object{{"label": summary, "summary": summary}}, "next_steps": []string{summary},
+	})
+}
+
 func (i Instance) waitingRoomEvent(name string, at time.Time, participant object) Event {
 	participant["date_time"] = rfc3339(at)
 	return i.participantEvent(name, at, participant)

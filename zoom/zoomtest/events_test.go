@@ -173,6 +173,7 @@ func TestEventsOfAnInstance(t *testing.T) {
 	}
 	whole := func(*zoom.Meeting) {}
 	noStart := func(m *zoom.Meeting) { m.StartTime = nil }
+	named := &zoom.Meeting{ID: strconv.FormatInt(weekly.Number, 10), UUID: live.UUID, HostID: weekly.Host.ID}
 	tests := map[string]struct {
 		event       zoomtest.Event
 		idIsNumber  bool
@@ -227,7 +228,8 @@ func TestEventsOfAnInstance(t *testing.T) {
 			participant: &zoom.Participant{UserID: bob.UserID, DateTime: &second},
 		},
 		"recording started":   {event: live.RecordingStarted(at), idIsNumber: true},
-		"recording completed": {event: live.RecordingCompleted(at, "token"), idIsNumber: true},
+		"recording completed": {event: live.RecordingCompleted(at, "token"), idIsNumber: true, want: named},
+		"summary completed":   {event: live.SummaryCompleted(at, "said"), want: named},
 	}
 	for name, tt := range tests {
 		t.Run(name, func(t *testing.T) {
@@ -357,6 +359,7 @@ func TestBodiesCarryWhatMustNotBeStored(t *testing.T) {
 		"left":      {live.ParticipantLeft(nine, bob), []string{`"leave_reason":"Bob left the meeting."`, "203.0.113.7", "192.0.2.7"}},
 		"in a room": {live.BreakoutRoom(1).ParticipantJoined(nine, bob), []string{"Bob", "bob@example.com", "203.0.113.7"}},
 		"sharing":   {live.SharingStarted(nine, bob), []string{`"user_name":"Bob"`}},
+		"summary":   {live.SummaryCompleted(nine, "what was said"), []string{"what was said", "meeting_host_email"}},
 		"recording": {live.RecordingCompleted(nine, "t0ken"), []string{`"download_token":"t0ken"`, "access_token=t0ken", "s3cr3t"}},
 		"unescaped": {live.Started(), []string{`"topic":"Réunion 🚒 <b> & co"`}},
 	}
