@@ -5,6 +5,7 @@ import (
 	"crypto/rand"
 	"fmt"
 	"io"
+	"slices"
 	"strconv"
 	"time"
 
@@ -17,6 +18,7 @@ import (
 	"github.com/zoom-operator/zoom-operator/internal/names"
 	"github.com/zoom-operator/zoom-operator/test/cluster"
 	"github.com/zoom-operator/zoom-operator/test/fixture"
+	"github.com/zoom-operator/zoom-operator/zoom/zoomtest"
 )
 
 // The namespaces. Each operator watches one, so that those that wait for their turn have nothing to
@@ -38,7 +40,8 @@ type bench struct {
 	table table
 
 	secretToken string
-	installed   map[string]*v1alpha1.ZoomInstallation // by namespace
+	installed   map[string]*v1alpha1.ZoomInstallation // of what is measured, by namespace
+	stocked     map[string]*v1alpha1.ZoomInstallation // of what is only there
 	next        int64                                 // meeting number
 
 	plain            *plain
@@ -56,7 +59,8 @@ func (b *bench) say(format string, args ...any) {
 
 // start starts the control plane, and makes what an admin would: apps with a Secret, and consents.
 func (b *bench) start(ctx context.Context) error {
-	b.secretToken, b.installed, b.next = rand.Text(), map[string]*v1alpha1.ZoomInstallation{}, firstNumber
+	b.secretToken, b.next = rand.Text(), firstNumber
+	b.installed, b.stocked = map[string]*v1alpha1.ZoomInstallation{}, map[string]*v1alpha1.ZoomInstallation{}
 	if err := b.Start(ctx); err != nil {
 		return err
 	}
@@ -72,26 +76,29 @@ func (b *bench) start(ctx context.Context) error {
 }
 
 func (b *bench) settle(ctx context.Context, namespace string) error {
-	installation := &v1alpha1.ZoomInstallation{
-		ObjectMeta: metav1.ObjectMeta{Namespace: namespace, Name: app},
+	b.installed[namespace], b.stocked[namespace] = installed(namespace, app, account), installed(namespace, "stocked", stockedAccount)
+	zoomApp := fixture.App(types.NamespacedName{Namespace: namespace, Name: app}, clientID, func(spec *v1alpha1.ZoomAppSpec) {
+		spec.ManagedBy = v1alpha1.ManagedByAdmin
+		spec.TokenPolicy = v1alpha1.TokenPolicyNone
+		spec.Retention.Meetings = 20_000 // the most that there may be of an installation: none is to be refused
+	})
+	for _, obj := range []client.Object{&corev1.Namespace{ObjectMeta: metav1.ObjectMeta{Name: namespace}}, b.installed[namespace], b.stocked[namespace]} {
+		if err := b.Client.Create(ctx, obj); err != nil {
+			return err
+		}
+	}
+	return fixture.Create(ctx, b.Client, zoomApp, fixture.Credentials{ClientSecret: rand.Text(), SecretToken: b.secretToken})
+}
+
+func installed(namespace, name string, account zoomtest.Account) *v1alpha1.ZoomInstallation {
+	return &v1alpha1.ZoomInstallation{
+		ObjectMeta: metav1.ObjectMeta{Namespace: namespace, Name: name},
 		Spec: v1alpha1.ZoomInstallationSpec{
 			AppRef:    v1alpha1.AppReference{Name: app},
 			AccountID: account.ID,
 			Consent:   &v1alpha1.Consent{At: metav1.NewTime(time.Now().Add(-24 * time.Hour))},
 		},
 	}
-	b.installed[namespace] = installation
-	zoomApp := fixture.App(types.NamespacedName{Namespace: namespace, Name: app}, clientID, func(spec *v1alpha1.ZoomAppSpec) {
-		spec.ManagedBy = v1alpha1.ManagedByAdmin
-		spec.TokenPolicy = v1alpha1.TokenPolicyNone
-		spec.Retention.Meetings = 20_000 // all are of one installation, and none is to be refused
-	})
-	for _, obj := range []client.Object{&corev1.Namespace{ObjectMeta: metav1.ObjectMeta{Name: namespace}}, installation} {
-		if err := b.Client.Create(ctx, obj); err != nil {
-			return err
-		}
-	}
-	return fixture.Create(ctx, b.Client, zoomApp, fixture.Credentials{ClientSecret: rand.Text(), SecretToken: b.secretToken})
 }
 
 func (b *bench) startOperators(ctx context.Context) (err error) {
@@ -122,11 +129,11 @@ func (b *bench) startOperator(ctx context.Context, namespace string, flags ...st
 	return o, s, err
 }
 
-// stock writes meetings that are then only there, of the same app and installation as those that
-// are measured.
+// stock writes meetings that are then only there, of the same app as those that are measured, and
+// of another account, whose installation may be full.
 func (b *bench) stock(ctx context.Context, namespace string, n int) error {
-	p := &plain{client: b.plain.client, in: b.installed[namespace]}
-	_, _, err := p.create(ctx, b.meetings(n).created)
+	p := &plain{client: b.plain.client, in: b.stocked[namespace]}
+	_, _, err := p.create(ctx, b.meetings(n).createdBy(slices.Repeat([]zoomtest.Account{stockedAccount}, n)))
 	return err
 }
 

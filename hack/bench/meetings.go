@@ -24,7 +24,8 @@ const (
 	firstNumber = 80_000_000_000
 )
 
-var account = zoomtest.Account{ID: "Bench-Account"}
+// account has what is measured, and stockedAccount what is only there.
+var account, stockedAccount = zoomtest.Account{ID: "Bench-Account"}, zoomtest.Account{ID: "Stocked-Account"}
 
 var host = zoomtest.User{ID: "Zhost-1a2B3c4D5e6F7g8", Name: "A Host", Email: "host@example.org"}
 
