@@ -40,19 +40,19 @@ func (b *bench) heartbeats(ctx context.Context) error {
 	if err := talk(ctx, s, events, b.size.talk/2); err != nil {
 		return err
 	}
+	begin := time.Now() // the counters are read within the time, not beside it
 	before, err := readWrites(ctx, b.Config)
 	if err != nil {
 		return err
 	}
-	begin := time.Now()
 	if err := talk(ctx, s, events, b.size.talk); err != nil {
 		return err
 	}
-	took := time.Since(begin)
 	after, err := readWrites(ctx, b.Config)
 	if err != nil {
 		return err
 	}
+	took := time.Since(begin)
 	memory, err := residentMemory(ctx, o.MetricsURL)
 	if err != nil {
 		return err

@@ -15,7 +15,7 @@ const (
 	settledRounds = 3
 	// settledEvents is how many times the events of a turn are sent in one of these, so that what
 	// waits for the counters to be read is little of it.
-	settledEvents = 5
+	settledEvents = 10
 )
 
 // settled compares how many events a second this build and another store, status included.
