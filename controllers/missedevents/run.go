@@ -7,6 +7,7 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
+	"slices"
 	"strings"
 	"time"
 
@@ -160,18 +161,22 @@ func (r *run) window(ctx context.Context, w missed.Window) error {
 }
 
 func (r *run) pages(ctx context.Context, w missed.Window) error {
+	var all []zoom.LoggedWebhook
 	for page := ""; ; {
 		list, next, err := r.page(ctx, w, page)
 		if err != nil {
 			return err
 		}
-		for _, logged := range list {
-			if err := r.one(ctx, w, logged); err != nil {
-				return err
-			}
-		}
-		if page = next; page == "" {
+		if all, page = append(all, list...), next; page == "" {
 			break
+		}
+	}
+	// In which order they are listed is not documented. Once the end of an instance is known that was
+	// hours ago, its participants are not counted any more.
+	slices.SortStableFunc(all, func(a, b zoom.LoggedWebhook) int { return a.At.Compare(b.At) })
+	for _, logged := range all {
+		if err := r.one(ctx, w, logged); err != nil {
+			return err
 		}
 	}
 	// The event that says who the host is may have come after the one that does not.

@@ -22,8 +22,9 @@ const (
 	overlap = 10 * time.Minute
 	// behind is how far the end of what is read is from the present, for the same reason.
 	behind = 2 * time.Minute
-	// margin keeps the beginning within the reach of the log while the request is on its way.
-	margin = time.Minute
+	// margin keeps the beginning within the reach of the log while the request is on its way, and by
+	// a clock of Zoom's that is ahead.
+	margin = zoom.MaxClockSkew
 	// atOnce is how much of the log is read before it is recorded how far it was read.
 	atOnce = time.Hour
 )

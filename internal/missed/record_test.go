@@ -16,7 +16,7 @@ var noon = time.Date(2026, 3, 2, 12, 0, 0, 0, time.UTC)
 func TestWhatIsReadNext(t *testing.T) {
 	ago := func(d time.Duration) time.Time { return noon.Add(-d) }
 	const day = 24 * time.Hour
-	reach := ago(7*day - time.Minute)
+	reach := ago(7*day - 5*time.Minute)
 	for name, tt := range map[string]struct {
 		until     time.Time
 		created   time.Duration

@@ -23,6 +23,7 @@ import (
 	"github.com/zoom-operator/zoom-operator/api/v1alpha1"
 	"github.com/zoom-operator/zoom-operator/internal/names"
 	"github.com/zoom-operator/zoom-operator/internal/urls"
+	"github.com/zoom-operator/zoom-operator/test/chronicle"
 	"github.com/zoom-operator/zoom-operator/zoom/zoomtest"
 )
 
@@ -72,7 +73,7 @@ type load struct {
 type chronicled struct {
 	host    zoomtest.Login
 	meeting zoomtest.Meeting
-	facts   []fact
+	facts   []chronicle.Fact
 }
 
 func newLoad(t *testing.T, c *crew, seed uint64, kills int) *load {
@@ -189,7 +190,7 @@ func (l *load) comes(ctx context.Context, p zoomtest.Login) error {
 		return err
 	}
 	m := hostedBy(p)
-	l.tells(chronicled{p, m, chronicle(randv2.New(randv2.NewPCG(uint64(m.Number), 0)), m, now().Add(-chronicleAge))})
+	l.tells(chronicled{p, m, chronicle.Of(randv2.New(randv2.NewPCG(uint64(m.Number), 0)), m, now().Add(-chronicle.Age), guest)})
 	return nil
 }
 
@@ -202,7 +203,7 @@ func (l *load) returns(ctx context.Context, p zoomtest.Login) error {
 	persist(func(ctx context.Context) error { return l.consent(ctx, l.page(urls.Install), p.User.ID) })
 	// What happened before the removal is not told again, so this happens now.
 	m := hostedBy(p)
-	l.tells(chronicled{p, m, []fact{created(m, time.Now())}})
+	l.tells(chronicled{p, m, []chronicle.Fact{chronicle.Created(m, time.Now())}})
 	return nil
 }
 
@@ -245,7 +246,7 @@ func (l *load) tells(c chronicled) {
 	l.mu.Unlock()
 	for _, i := range randv2.Perm(len(c.facts)) {
 		l.senders.Go(func() error {
-			l.webhooks.Deliver(system.failed, c.facts[i].event)
+			l.webhooks.Deliver(system.failed, c.facts[i].Event)
 			return nil
 		})
 	}
@@ -261,7 +262,7 @@ func (l *load) stream() {
 		for i := 0; ; i++ {
 			p := l.stayers[i%len(l.stayers)]
 			m := hostedBy(p)
-			l.tells(chronicled{p, m, chronicle(random, m, now().Add(-chronicleAge))})
+			l.tells(chronicled{p, m, chronicle.Of(random, m, now().Add(-chronicle.Age), guest)})
 			select {
 			case <-l.over:
 				return
@@ -342,19 +343,19 @@ func (l *load) check(t *testing.T) {
 // checkMeetings compares every meeting with what happened to it.
 func (l *load) checkMeetings(t *testing.T) {
 	t.Helper()
-	want := map[string]truth{}
+	want := map[string]chronicle.Truth{}
 	for _, c := range l.meetings {
-		want[names.Meeting(l.key.Name, strconv.FormatInt(c.meeting.Number, 10))] = tell(c.facts)
+		want[names.Meeting(l.key.Name, strconv.FormatInt(c.meeting.Number, 10))] = chronicle.Tell(c.facts)
 	}
 	within(t, settleWithin, func(ctx context.Context) error {
 		var list v1alpha1.ZoomMeetingList
 		if err := system.Client.List(ctx, &list, client.InNamespace(l.key.Namespace)); err != nil {
 			return err
 		}
-		got := map[string]truth{}
+		got := map[string]chronicle.Truth{}
 		for i := range list.Items {
 			if _, ours := want[list.Items[i].Name]; ours {
-				got[list.Items[i].Name] = truthShown(&list.Items[i])
+				got[list.Items[i].Name] = chronicle.Shown(&list.Items[i])
 			}
 		}
 		if diff := cmp.Diff(want, got, cmpopts.EquateEmpty()); diff != "" {

@@ -20,6 +20,7 @@ import (
 
 	"github.com/zoom-operator/zoom-operator/api/v1alpha1"
 	"github.com/zoom-operator/zoom-operator/internal/names"
+	"github.com/zoom-operator/zoom-operator/test/chronicle"
 	"github.com/zoom-operator/zoom-operator/zoom/zoomtest"
 )
 
@@ -29,7 +30,7 @@ const instances = 3
 func keepFew(s *v1alpha1.ZoomAppSpec) { s.Retention.Instances = instances }
 
 // shows waits until a meeting is what happened to it.
-func (a *app) shows(t failer, m zoomtest.Meeting, want truth) {
+func (a *app) shows(t failer, m zoomtest.Meeting, want chronicle.Truth) {
 	t.Helper()
 	within(t, settleWithin, func(ctx context.Context) error {
 		obj, err := a.get(ctx, nameOf(m))
@@ -39,7 +40,7 @@ func (a *app) shows(t failer, m zoomtest.Meeting, want truth) {
 		case obj == nil:
 			return fmt.Errorf("ZoomMeeting %s is not there", nameOf(m))
 		}
-		if diff := cmp.Diff(want, truthShown(obj)); diff != "" {
+		if diff := cmp.Diff(want, chronicle.Shown(obj)); diff != "" {
 			return fmt.Errorf("ZoomMeeting %s (-happened +shown):\n%s", obj.Name, diff)
 		}
 		return nil

@@ -14,6 +14,7 @@ import (
 	"k8s.io/utils/ptr"
 
 	"github.com/zoom-operator/zoom-operator/api/v1alpha1"
+	"github.com/zoom-operator/zoom-operator/test/chronicle"
 
 	"github.com/zoom-operator/zoom-operator/zoom/zoomtest"
 )
@@ -107,11 +108,11 @@ func TestOutageChangesNothing(t *testing.T) {
 		renamed.Deleted(after(31)), renamed.Recovered(after(32)),
 	}
 	later := []zoomtest.Event{second.Started(), second.ParticipantJoined(after(41), guest(4))}
-	want := truth{
+	want := chronicle.Truth{
 		Topic: renamed.Topic, Start: m.Start, Minutes: m.Duration, Removal: v1alpha1.RemovalRecovered, State: v1alpha1.MeetingLive,
-		Instances: []held{{UUID: second.UUID, Started: second.Start}, {UUID: first.UUID, Started: first.Start, Ended: after(30)}},
-		Live:      &attended{UUID: second.UUID, Present: 1},
-		Last:      &attended{UUID: first.UUID, Peak: 2, Joins: 3},
+		Instances: []chronicle.Held{{UUID: second.UUID, Started: second.Start}, {UUID: first.UUID, Started: first.Start, Ended: after(30)}},
+		Live:      &chronicle.Attended{UUID: second.UUID, Present: 1},
+		Last:      &chronicle.Attended{UUID: first.UUID, Peak: 2, Joins: 3},
 	}
 
 	// Zoom does not say whether a retry repeats the first attempt's timestamp or has one of its
@@ -233,7 +234,7 @@ func TestAcknowledgedIsStoredWhateverIsKilled(t *testing.T) {
 	t.Cleanup(func() { inTurn(t, func() error { return startReplicas(system.failed) }) })
 	begin := now().Add(-30 * time.Minute)
 	var meetings []zoomtest.Meeting
-	happened := map[string]truth{}
+	happened := map[string]chronicle.Truth{}
 	var senders errgroup.Group
 	senders.SetLimit(streamSenders)
 	over := make(chan struct{})
@@ -248,10 +249,10 @@ func TestAcknowledgedIsStoredWhateverIsKilled(t *testing.T) {
 				m.Created(begin), in.Started(), in.ParticipantJoined(at(2), guest(1)), in.ParticipantJoined(at(3), guest(2)),
 				in.ParticipantJoined(at(4), guest(3)), in.ParticipantLeft(at(5), guest(2)), in.Ended(at(6)),
 			}
-			meetings, happened[nameOf(m)] = append(meetings, m), truth{
+			meetings, happened[nameOf(m)] = append(meetings, m), chronicle.Truth{
 				Topic: m.Topic, Start: m.Start, Minutes: m.Duration, State: v1alpha1.MeetingEnded,
-				Instances: []held{{UUID: in.UUID, Started: in.Start, Ended: at(6)}},
-				Last:      &attended{UUID: in.UUID, Peak: 3, Joins: 3},
+				Instances: []chronicle.Held{{UUID: in.UUID, Started: in.Start, Ended: at(6)}},
+				Last:      &chronicle.Attended{UUID: in.UUID, Peak: 3, Joins: 3},
 			}
 			for _, i := range rand.Perm(len(history)) {
 				senders.Go(func() error { return a.hand(system.failed, history[i]) })

@@ -120,6 +120,8 @@ type WebhookLog struct {
 	OddTimes bool
 	// CutOff ends the bodies of these events too early.
 	CutOff []string
+	// NewestFirst has the latest attempts first: the order is not documented.
+	NewestFirst bool
 }
 
 // CodeLifetime is how long an authorization code can be exchanged.

@@ -86,6 +86,9 @@ func (s *Server) logged(app App, query url.Values, from, to time.Time) []object 
 		}
 		items = append(items, app.WebhookLog.row(d, app.Webhooks.config.Endpoint))
 	}
+	if app.WebhookLog.NewestFirst {
+		slices.Reverse(items)
+	}
 	return items
 }
 
