@@ -34,6 +34,8 @@ func TestInstallations(t *testing.T) {
 		t.Run("one of several users removes the app", c.removedByOneUser)
 		t.Run("one of several admins removes the app", c.removedByAdmin)
 		t.Run("what was planned before", c.importsPlanned)
+		t.Run("what was planned before, with obstacles", c.importsWithObstacles)
+		t.Run("what was planned before is refused", c.importsRefused)
 		t.Run("the user leaves Zoom", c.leavesZoom)
 		t.Run("the developer deletes the installation", c.deletedByDeveloper)
 		t.Run("the app needs more scopes", c.scopesChanged)
@@ -258,6 +260,62 @@ func (c *crew) importsPlanned(t *testing.T) {
 	}
 	a.removes(t, ana, in)
 	a.deleted(t, in.Name, 2)
+}
+
+// Whatever Zoom answers at first, what was planned is known in the end, and each is asked for again in
+// its time.
+func (c *crew) importsWithObstacles(t *testing.T) {
+	t.Parallel()
+	a := c.stage(t, func(spec *v1alpha1.ZoomAppSpec) { spec.APICalls.PerSecond = 10 })
+	a.scopes = append(slices.Clip(a.scopes), "meeting:read:list_meetings")
+	if err := a.register(""); err != nil {
+		t.Fatal(err)
+	}
+	const meetings = 40 // more than a page
+	for n := range meetings {
+		a.zoom.Plan(zoomtest.Meeting{
+			Account: ana.Account, Host: ana.User, Number: 82000000100 + int64(n), Topic: "Circle", Type: zoomtest.TypeScheduled,
+			Start: now().Add(2 * time.Hour), Duration: 45, Timezone: "Europe/Madrid",
+		}, now().Add(-30*day))
+	}
+	expired := zoomtest.Answer(http.StatusBadRequest, `{"code":300,"message":"The next page token is either invalid or expired."}`)
+	a.zoom.Inject(zoomtest.StepList, 1, zoomtest.Before(zoomtest.RateLimited("1")))
+	a.zoom.Inject(zoomtest.StepList, 1, zoomtest.Before(zoomtest.CutOff))
+	a.zoom.Inject(zoomtest.StepList, 1, func(next http.Handler) http.Handler { return next })
+	a.zoom.Inject(zoomtest.StepList, 1, zoomtest.Before(expired)) // of the second page
+	in := a.install(t, ana)
+	a.kubectl(t, "wait", "zi/"+in.Name, "--for=condition=MeetingsImported", "--timeout=60s")
+	a.says(t, in.Name, "Meetings that the customer had planned before the consent: 40.")
+	if n, err := a.meetings(t.Context()); err != nil || n != meetings {
+		t.Errorf("there are %d meetings (%v), want %d", n, err, meetings)
+	}
+}
+
+// What is refused for good, or for the rest of the day, is said, and the installation is as good as
+// without it.
+func (c *crew) importsRefused(t *testing.T) {
+	t.Parallel()
+	a := c.stage(t, nil)
+	a.scopes = append(slices.Clip(a.scopes), "meeting:read:list_meetings")
+	if err := a.register(""); err != nil {
+		t.Fatal(err)
+	}
+	tomorrow := now().UTC().Add(day).Truncate(day).Format("2006-01-02T15:04:05Z")
+	for _, refusal := range []struct {
+		answer http.HandlerFunc
+		reason string
+	}{
+		{zoomtest.NotInPlan, v1alpha1.ReasonImportNotPermitted},
+		{zoomtest.HostGone, v1alpha1.ReasonImportNotPermitted},
+		{zoomtest.Answer(http.StatusBadRequest, `{"code":4711,"message":"Invalid access token, does not contain scopes:[meeting:read:list_meetings]."}`), v1alpha1.ReasonImportScopeMissing},
+		{zoomtest.RateLimited(tomorrow), v1alpha1.ReasonImportDelayed},
+	} {
+		a.zoom.Inject(zoomtest.StepList, 1, zoomtest.Before(refusal.answer))
+		in := a.install(t, ana)
+		a.kubectl(t, "wait", "zi/"+in.Name, `--for=jsonpath={.status.conditions[?(@.type=="MeetingsImported")].reason}=`+refusal.reason, "--timeout=60s")
+		a.healthy(t, a.becomes(t, in.Name, ready))
+		passed(t, in.Spec.Consent.At.Time) // or the next consent is none of its own
+	}
 }
 
 // With a user their token goes, and Zoom says no more than what became of the user.
