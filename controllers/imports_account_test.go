@@ -155,7 +155,7 @@ func TestAccountsThatAreNotImported(t *testing.T) {
 				asked = 1
 			}
 			r := z.importer(t, nil)
-			z.goesOn(t, r, in)
+			z.importsAll(t, r, in)
 			if i := installation.ImportOf(z.app, in); tt.reason == "" && i != nil || tt.reason != "" && (i == nil || i.Reason != tt.reason) {
 				t.Errorf("the import is %+v, want the reason %q", i, tt.reason)
 			}
@@ -204,9 +204,9 @@ func (z *zoomWorld) importer(t *testing.T, l *life) *imports.Reconciler {
 	return r
 }
 
-// goesOn reconciles until there is nothing to do, whatever time passes, and says whether the
+// importsAll reconciles until there is nothing to do, whatever time passes, and says whether the
 // reconciler lived to see it.
-func (z *zoomWorld) goesOn(t *testing.T, r *imports.Reconciler, in *v1alpha1.ZoomInstallation) (lived bool) {
+func (z *zoomWorld) importsAll(t *testing.T, r *imports.Reconciler, in *v1alpha1.ZoomInstallation) (lived bool) {
 	t.Helper()
 	done := make(chan error, 1)
 	go func() {
@@ -269,8 +269,8 @@ func TestImportsSurviveCrashes(t *testing.T) {
 				in := z.installed(t)
 				l := &life{}
 				l.left.Store(n)
-				lived := z.goesOn(t, z.importer(t, l), in)
-				z.goesOn(t, z.importer(t, nil), in)
+				lived := z.importsAll(t, z.importer(t, l), in)
+				z.importsAll(t, z.importer(t, nil), in)
 				if got := z.hosts(t); !slices.Equal(got, tt.hosts) {
 					t.Errorf("killed after change %d: there are meetings of %v, want %v", n, got, tt.hosts)
 				}
