@@ -93,14 +93,8 @@ func (c *Calls) Return(now time.Time, app types.NamespacedName, accountID string
 	}
 }
 
-// Spent is until when no call of an account can be made, whatever its pace; zero when one can. It
-// spends nothing.
-func (c *Calls) Spent(now time.Time, app types.NamespacedName, accountID string, l Limits) time.Time {
-	c.mu.Lock()
-	defer c.mu.Unlock()
-	return c.spent(now, app, accountID, l)
-}
-
+// spent is until when no call of an account can be made, whatever its pace; zero when one can. c.mu
+// is held.
 func (c *Calls) spent(now time.Time, app types.NamespacedName, accountID string, l Limits) time.Time {
 	for _, a := range []account{{app, ""}, {app, accountID}} {
 		failing := c.failures[a]

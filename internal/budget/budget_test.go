@@ -169,12 +169,12 @@ func TestAnAccountWhoseCallsFailStopsAlone(t *testing.T) {
 	t.Parallel()
 	var calls Calls
 	for i := range maxAccountFailures {
-		if until := calls.Spent(noon, app, "failing", limits); !until.IsZero() {
+		if until := calls.spent(noon, app, "failing", limits); !until.IsZero() {
 			t.Fatalf("after %d failures spent until %s", i, until)
 		}
 		calls.Failed(noon, app, "failing")
 	}
-	again := calls.Spent(noon, app, "failing", limits)
+	again := calls.spent(noon, app, "failing", limits)
 	if again.Before(noon.Add(time.Minute)) || again.After(noon.Add(3*time.Minute)) {
 		t.Errorf("spent until %s", again)
 	}
@@ -184,7 +184,7 @@ func TestAnAccountWhoseCallsFailStopsAlone(t *testing.T) {
 	if _, err := calls.Take(noon, app, "another", limits, patience); err != nil {
 		t.Errorf("another account: %v", err)
 	}
-	if until := calls.Spent(noon.Add(24*time.Hour), app, "failing", limits); !until.IsZero() || len(calls.failures) != 0 {
+	if until := calls.spent(noon.Add(24*time.Hour), app, "failing", limits); !until.IsZero() || len(calls.failures) != 0 {
 		t.Errorf("a day later spent until %s, with %d kept", until, len(calls.failures))
 	}
 }

@@ -113,10 +113,5 @@ func limitsOf(app *v1alpha1.ZoomApp) budget.Limits {
 	return budget.Limits{PerSecond: int(app.Spec.APICalls.PerSecond), PerDay: int(app.Spec.APICalls.PerDay)}
 }
 
-// Spent is until when no call can be made; zero when one can.
-func (c *Calls) Spent(app *v1alpha1.ZoomApp, account string) time.Time {
-	return c.budget.Spent(c.Now(), client.ObjectKeyFromObject(app), account, limitsOf(app))
-}
-
 // Forget drops the budget of an app that is gone.
 func (c *Calls) Forget(app types.NamespacedName) { c.budget.Forget(app) }
