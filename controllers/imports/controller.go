@@ -114,11 +114,13 @@ func (r *Reconciler) Reconcile(ctx context.Context, in *v1alpha1.ZoomInstallatio
 		return r.later(ctx, &app, in, p, err)
 	}
 	token, err := zoomcalls.Token(ctx, r.Live, r.Now(), &app, in)
-	if err != nil {
-		return ctrl.Result{}, fmt.Errorf("ZoomInstallation %s/%s: %w", in.Namespace, in.Name, err)
-	}
 	cloud, known := r.Clouds.Find(app.Spec.Cloud)
-	if token == nil || !known {
+	switch {
+	case err != nil:
+		r.giveBack(&app, in, p)
+		return ctrl.Result{}, fmt.Errorf("ZoomInstallation %s/%s: %w", in.Namespace, in.Name, err)
+	case token == nil, !known:
+		r.giveBack(&app, in, p)
 		return ctrl.Result{}, nil // when there is another token, it is looked at; of the cloud the app says so
 	}
 	run := &run{Reconciler: r, progress: p, app: &app, in: in, oauth: cloud.OAuth(app.Spec.ClientID, nil, r.Zoom), token: token.Token}
@@ -132,6 +134,14 @@ func (r *Reconciler) Reconcile(ctx context.Context, in *v1alpha1.ZoomInstallatio
 	r.underWay.forget(in.UID)
 	log.FromContext(ctx).Info("Meetings imported", "reason", reason, "meetings", p.meetings)
 	return ctrl.Result{}, nil
+}
+
+// giveBack gives a call that was reserved back to the budget.
+func (r *Reconciler) giveBack(app *v1alpha1.ZoomApp, in *v1alpha1.ZoomInstallation, p *progress) {
+	if !p.slot.IsZero() {
+		r.Calls.Return(app, in.Spec.AccountID)
+	}
+	p.slot = time.Time{}
 }
 
 // due says whether there is something to import.
@@ -161,9 +171,8 @@ func (r *Reconciler) progressOf(app *v1alpha1.ZoomApp, in *v1alpha1.ZoomInstalla
 // *budget.SpentError when there is none, or when it is to be made later.
 func (r *Reconciler) reserve(app *v1alpha1.ZoomApp, in *v1alpha1.ZoomInstallation, p *progress) error {
 	now := r.Now()
-	if !p.slot.IsZero() && now.Sub(p.slot) > slotFor {
-		r.Calls.Return(app, in.Spec.AccountID)
-		p.slot = time.Time{}
+	if now.Sub(p.slot) > slotFor {
+		r.giveBack(app, in, p)
 	}
 	if p.slot.IsZero() {
 		at, err := r.Calls.Reserve(app, in.Spec.AccountID)

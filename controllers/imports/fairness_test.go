@@ -275,3 +275,36 @@ func TestManyImports(t *testing.T) {
 		t.Errorf("violations: %q", v)
 	}
 }
+
+// Who has no token that Zoom takes spends nothing of what the others of the account may be asked for.
+func TestAnImportWithoutATokenSpendsNothing(t *testing.T) {
+	large := func(n int) zoomtest.Login {
+		return zoomtest.Login{Account: zoomtest.Account{ID: "Large"}, User: zoomtest.User{ID: fmt.Sprint("large", n)}}
+	}
+	s := newSimulation(t, []zoomtest.Login{large(0), large(1)})
+	s.consents(large(0), 1, 0)
+	var without v1alpha1.ZoomInstallation
+	if err := s.reconciler.Live.Get(t.Context(), client.ObjectKey{Namespace: "team", Name: "large-large0"}, &without); err != nil {
+		t.Fatal(err)
+	}
+	token, err := tokens.Load(t.Context(), s.reconciler.Live, &without)
+	if err == nil {
+		err = token.Delete(t.Context(), s.reconciler.Client)
+	}
+	if err != nil {
+		t.Fatal(err)
+	}
+	for range 250 {
+		if _, err := s.reconciler.Reconcile(t.Context(), &without); err != nil {
+			t.Fatal(err)
+		}
+		s.clock.now = s.clock.now.Add(time.Second)
+	}
+	began := s.clock.now
+	s.queue = nil
+	s.consents(large(1), 1, 0)
+	s.work(began.Add(time.Minute))
+	if _, ok := s.done["large-large1"]; !ok {
+		t.Error("the other user of the account is not imported")
+	}
+}
