@@ -6,6 +6,7 @@ import (
 
 	"github.com/zoom-operator/zoom-operator/api/v1alpha1"
 	"github.com/zoom-operator/zoom-operator/internal/installation"
+	"github.com/zoom-operator/zoom-operator/internal/tombstones"
 	"github.com/zoom-operator/zoom-operator/zoom"
 )
 
@@ -21,6 +22,13 @@ func (r *removals) userChanged(ctx context.Context, app *v1alpha1.ZoomApp, ev *z
 		return err
 	}
 	reason := ReasonNoInstallation
+	if len(list) == 0 && leaves(ev) {
+		// Nothing is known of the user, and what was sent before and comes late must not change that.
+		if err := r.tombstones.Remove(ctx, tombstones.ConsentOf(app, ev.AccountID, ev.UserID), ev.Time, tombstones.Lifetime(app)); err != nil {
+			return err
+		}
+		reason = reasonStored
+	}
 	for i := range list {
 		in := &list[i]
 		change := userChange(app, in, ev)
@@ -38,10 +46,15 @@ func (r *removals) userChanged(ctx context.Context, app *v1alpha1.ZoomApp, ev *z
 	return recorded(reason)
 }
 
+// leaves reports whether the user is not one of the account any more.
+func leaves(ev *zoom.Event) bool {
+	return ev.Name == zoom.EventUserDeleted || ev.Name == zoom.EventUserDisassociated
+}
+
 // userChange is what the event of a user changes in an installation of theirs; nil for nothing.
 func userChange(app *v1alpha1.ZoomApp, in *v1alpha1.ZoomInstallation, ev *zoom.Event) func(*v1alpha1.ZoomInstallation) {
 	kept := in.Spec.Consent != nil && app.Spec.TokenPolicy != v1alpha1.TokenPolicyNone
-	switch left := ev.Name == zoom.EventUserDeleted || ev.Name == zoom.EventUserDisassociated; {
+	switch left := leaves(ev); {
 	case !installation.TakesEvents(in), in.Spec.Consent != nil && !ev.Time.After(in.Spec.Consent.At.Time):
 		return nil
 	case left && kept:

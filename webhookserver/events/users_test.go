@@ -40,9 +40,10 @@ func TestUsersThatChangeAtZoom(t *testing.T) {
 		"deleted, without a consent":  {event: deleted, in: []change{}, becomes: ended, reason: reasonStored},
 		"deleted before they consent": {event: deleted, in: []change{consentedAgo(time.Second)}, reason: recording.ReasonNoInstallation},
 		"deleted after they left":     {event: deleted, in: []change{consentedAgo(2 * time.Hour), removedAgo(time.Hour)}, reason: recording.ReasonNoInstallation},
-		"another user":                {event: deleted, in: []change{consentedAgo(time.Hour), ofAnother}, reason: recording.ReasonNoInstallation},
+		"another user":                {event: deleted, in: []change{consentedAgo(time.Hour), ofAnother}, reason: reasonStored},
 		"a user of an account":        {event: deleted, app: byAdmin, in: []change{consentedAgo(time.Hour), ofAccount}, reason: recording.ReasonNoEffect},
-		"who is not known":            {event: disassociated, in: []change{ofAnother}, reason: recording.ReasonNoInstallation},
+		"who is not known":            {event: disassociated, in: []change{ofAnother}, reason: reasonStored},
+		"deactivated, and not known":  {event: deactivated, in: []change{ofAnother}, reason: recording.ReasonNoInstallation},
 	} {
 		t.Run(name, func(t *testing.T) {
 			app := fixture.AppOf("offline")
@@ -77,5 +78,31 @@ func TestUsersThatChangeAtZoom(t *testing.T) {
 				t.Errorf("it is %q, want %q: %+v", becomes, test.becomes, in)
 			}
 		})
+	}
+}
+
+// Of a user who was deleted at Zoom, and of whom nothing was known, late events record nothing; but
+// what happens after a return does.
+func TestLateEventsOfAUserWhoLeft(t *testing.T) {
+	app := fixture.AppOf("offline")
+	h, c := newOffline(t, fixture.AtNoon, app, fixture.SecretToken)
+	left := fixture.Noon.Add(-10 * time.Minute)
+	plan := fixture.Weekly("AccT", "hOsT", 81)
+	for _, step := range []struct {
+		event         zoomtest.Event
+		reason        string
+		installations int
+	}{
+		{zoomtest.Account{ID: "AccT"}.UserChanged(zoom.EventUserDeleted, left, zoomtest.User{ID: "hOsT"}), reasonStored, 0},
+		{plan.Created(left.Add(-time.Minute)), recording.ReasonRemoved, 0},
+		{plan.Instance(left.Add(-time.Minute)).Started(), recording.ReasonRemoved, 0},
+		{plan.Created(left.Add(time.Minute)), reasonStored, 1},
+	} {
+		if status, reason := sendOffline(t, h, app, step.event); status != http.StatusNoContent || reason != step.reason {
+			t.Errorf("%s was answered %d because of %s, want 204 because of %s", step.event.Name, status, reason, step.reason)
+		}
+		if n := len(fixture.Installations(t, c, "offline")); n != step.installations {
+			t.Errorf("after %s there are %d installations, want %d", step.event.Name, n, step.installations)
+		}
 	}
 }
