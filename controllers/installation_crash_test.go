@@ -20,6 +20,7 @@ import (
 	"github.com/zoom-operator/zoom-operator/api/v1alpha1"
 	"github.com/zoom-operator/zoom-operator/controllers/installation"
 	"github.com/zoom-operator/zoom-operator/controllers/internal/gate"
+	"github.com/zoom-operator/zoom-operator/controllers/internal/jitter"
 	"github.com/zoom-operator/zoom-operator/controllers/internal/queue"
 	"github.com/zoom-operator/zoom-operator/internal/quota"
 	"github.com/zoom-operator/zoom-operator/internal/tokens"
@@ -168,17 +169,17 @@ func TestKilledAfterEveryStep(t *testing.T) {
 				}
 			},
 		},
-		"in the one more attempt, which Zoom takes": {
-			age: 2 * time.Hour, steps: 4, setUp: refusedBefore,
-			check: func(t *testing.T, z *zoomWorld, in *v1alpha1.ZoomInstallation) {
+		"in the one more attempt, which Zoom takes": {age: 2 * time.Hour, steps: 4, setUp: refusedBefore, check: takenOnceMore},
+		"in the one more attempt, and in the next": {
+			age: 2 * time.Hour, steps: 7, check: takenOnceMore,
+			setUp: func(t *testing.T, z *zoomWorld, in *v1alpha1.ZoomInstallation) {
 				t.Helper()
-				ready, stats := meta.FindStatusCondition(in.Status.Conditions, v1alpha1.ConditionReady), z.zoom.Stats()
-				switch tok := z.token(t, in); {
-				case ready.Reason == "Consented" && stats.SpentTwice == 0 && tok.Refusal == "":
-				case ready.Reason == "TokenRevoked" && stats.SpentTwice == 1 && tok.Unusable(): // the successor was lost
-				default:
-					t.Errorf("Ready is %s, and a spent token was presented %d times", ready.Reason, stats.SpentTwice)
-				}
+				// A minute later it is its place among those that are refreshed.
+				const period = 48 * time.Minute
+				place := jitter.Of(in.UID, period) - time.Minute
+				ahead := (place - time.Duration(z.clock.Now().UnixNano())%period + period) % period
+				z.clock.Set(z.clock.Now().Add(ahead))
+				refusedBefore(t, z, in)
 			},
 		},
 		"in the one more attempt, which Zoom refuses": {
@@ -351,6 +352,20 @@ func TestARefreshIsReportedWhateverHappensMeanwhile(t *testing.T) {
 
 // refusedBefore is that Zoom refused the token an hour ago, so that the time of the one more
 // attempt has come.
+// takenOnceMore checks what is known of a token that Zoom took again after it had refused it.
+func takenOnceMore(t *testing.T, z *zoomWorld, in *v1alpha1.ZoomInstallation) {
+	t.Helper()
+	ready, stats := meta.FindStatusCondition(in.Status.Conditions, v1alpha1.ConditionReady), z.zoom.Stats()
+	switch tok := z.token(t, in); {
+	case ready.Reason == "Consented" && stats.SpentTwice == 0 && tok.Refusal == "":
+	case ready.Reason == "TokenRevoked" && stats.SpentTwice == 1 && tok.Unusable(): // the successor was lost
+	// Of the refresh that was due after it, the successor was lost: spent, spent, and presented again.
+	case ready.Reason == "RefreshLost" && stats.SpentTwice == 1 && tok.Refusal == tokens.RefusedLost && z.refreshes() == 3:
+	default:
+		t.Errorf("Ready is %s, and a spent token was presented %d times, of %d in all", ready.Reason, stats.SpentTwice, z.refreshes())
+	}
+}
+
 func refusedBefore(t *testing.T, z *zoomWorld, in *v1alpha1.ZoomInstallation) {
 	t.Helper()
 	now := z.clock.Now()
