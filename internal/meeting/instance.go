@@ -141,6 +141,11 @@ func keepEarlier(t **metav1.Time, at time.Time) {
 	}
 }
 
+// completedOnly reports whether all that is known of an instance is what became of it.
+func (in *instance) completedOnly() bool {
+	return startOf(in) == nil && in.EndedAt == nil && (in.RecordingAt != nil || in.SummaryAt != nil)
+}
+
 // keepLater keeps the later of two times.
 func keepLater(t **metav1.Time, at *metav1.Time) {
 	if compareTimes(at, *t) > 0 {
@@ -223,7 +228,7 @@ func (in *instance) same(other *instance) bool {
 func heldInstances(list []instance) []instance {
 	held := make([]instance, 0, len(list))
 	for _, in := range slices.SortedFunc(slices.Values(list), newestFirst) {
-		if startOf(&in) == nil {
+		if in.completedOnly() {
 			continue
 		}
 		same := func(other instance) bool { return other.same(&in) }

@@ -182,10 +182,10 @@ func Compact(now time.Time, m *v1alpha1.ZoomMeeting, p Retention) bool {
 func (r *record) compact(now time.Time, p Retention) bool {
 	held := heldInstances(r.Instances)
 	settled := func(in *instance) bool {
-		if startOf(in) == nil { // its other events are late by more than Zoom tries, or were dropped
+		if in.completedOnly() { // its other events may still come, for as long as Zoom tries
 			at := in.RecordingAt
 			keepLater(&at, in.SummaryAt)
-			return at == nil || !at.Add(lateReports).After(now)
+			return !at.Add(lateReports).After(now)
 		}
 		at, ok := finalAt(held, in)
 		return ok && !at.After(now)

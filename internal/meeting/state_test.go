@@ -905,3 +905,21 @@ func TestAMeetingIsKeptForLateReports(t *testing.T) {
 		})
 	}
 }
+
+// Of an instance of which only a recording is known the other events may come, for as long as Zoom
+// tries; then it goes, and until then it is none that was held.
+func TestARecordingOfAnInstanceThatIsNotKnown(t *testing.T) {
+	other := eventAt(zoom.EventRecordingCompleted, "-1h", nil)
+	other.Meeting = &zoom.Meeting{ID: other.Meeting.ID, UUID: "other"}
+	m := meetingOf(eventAt(zoom.EventMeetingStarted, "-26h", nil), ends("-25h"), other)
+	if got := Status(noon, m, counting); got.State != v1alpha1.MeetingEnded || got.Last == nil || got.Last.UUID == "other" || got.Last.RecordingAt != nil {
+		t.Errorf("the state is %s, and the last instance %+v", got.State, got.Last)
+	}
+	Compact(noon, m, counting)
+	if n := len(m.Spec.Instances); n != 2 {
+		t.Errorf("an hour after the recording there are %d instances, want 2", n)
+	}
+	if later := noon.Add(time.Hour); !Compact(later, m, counting) || len(m.Spec.Instances) != 1 {
+		t.Errorf("two hours after it there are %+v", m.Spec.Instances)
+	}
+}
