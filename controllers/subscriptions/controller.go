@@ -205,13 +205,24 @@ func (r *Reconciler) later(ctx context.Context, run *run, err error) (ctrl.Resul
 	spent, limited := errors.AsType[*budget.SpentError](err)
 	switch {
 	case limited:
-		return ctrl.Result{RequeueAfter: max(spent.Until.Sub(r.Now()), time.Second)}, nil
+		until := spent.Until
+		if !deleted.IsZero() { // Zoom's limit may last until tomorrow
+			until = earliest(until, deleted.Add(giveUpAfter+time.Second))
+		}
+		return ctrl.Result{RequeueAfter: max(until.Sub(r.Now()), time.Second)}, nil
 	case apierrors.IsConflict(err):
 		return ctrl.Result{RequeueAfter: queue.AfterConflict}, nil
 	case apierrors.IsNotFound(err):
 		return ctrl.Result{}, nil
 	}
 	return ctrl.Result{}, fmt.Errorf("the event subscription of ZoomApp %s/%s: %w", run.app.Namespace, run.app.Name, err)
+}
+
+func earliest(a, b time.Time) time.Time {
+	if b.Before(a) {
+		return b
+	}
+	return a
 }
 
 // release takes off what was kept on an app for its subscriptions.
