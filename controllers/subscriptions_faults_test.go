@@ -4,6 +4,7 @@ import (
 	"testing"
 	"time"
 
+	"github.com/zoom-operator/zoom-operator/api/v1alpha1"
 	"github.com/zoom-operator/zoom-operator/zoom/zoomtest"
 )
 
@@ -27,5 +28,27 @@ func TestADeletedAppDoesNotWaitUntilTomorrow(t *testing.T) {
 	s.finishes(t, r)
 	if err := s.get(t, s.app); err == nil && len(s.app.Finalizers) > 0 {
 		t.Errorf("the app is kept by %v", s.app.Finalizers)
+	}
+}
+
+// An admin who takes the declaration away and puts it back has a subscription, also where Zoom
+// deleted that of before and its answer was lost.
+func TestADeclarationThatIsPutBack(t *testing.T) {
+	s := newSubscribedWorld(t, nil)
+	s.joins(t, user)
+	r := s.subscriber(t, nil)
+	s.finishes(t, r)
+	wanted := s.zoom.Subscriptions("client")[0].Events
+	change(t, s.world, s.app, func(app *v1alpha1.ZoomApp) { app.Spec.EventSubscription = nil })
+	s.zoom.Inject(zoomtest.StepDeleteSubscription, 1, zoomtest.After(zoomtest.Page(502)))
+	if err := s.get(t, s.app); err != nil {
+		t.Fatal(err)
+	}
+	if _, err := r.Reconcile(t.Context(), s.app); err == nil {
+		t.Fatal("no error")
+	}
+	change(t, s.world, s.app, func(app *v1alpha1.ZoomApp) { app.Spec.EventSubscription = &v1alpha1.EventSubscription{} })
+	if s.finishes(t, r); s.has(wanted, user) != nil {
+		t.Error(s.has(wanted, user))
 	}
 }

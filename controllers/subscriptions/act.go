@@ -249,17 +249,21 @@ func (r *run) unsubscribe(ctx context.Context, who []customer) error {
 	return nil
 }
 
-// remove deletes a subscription that is of no use any more.
+// remove deletes a subscription that is of no use any more. That one which served serves no more is
+// recorded first: if the answer is lost and it is wanted again, it may be gone.
 func (r *run) remove(ctx context.Context, id string) error {
+	if r.record.ID == id {
+		r.record.ID, r.record.Name, r.record.Old = "", "", append(r.record.Old, id)
+		if err := r.save(ctx, &client.MergeFromWithOptimisticLock{}); err != nil {
+			return err
+		}
+	}
 	err := change(ctx, r, zoomcalls.DeleteSubscription, func(token *zoom.Token) error { return r.oauth.DeleteSubscription(ctx, token, id) })
 	if err != nil && !errors.Is(err, zoom.ErrNoSubscription) {
 		return r.concerned(ctx, err)
 	}
 	log.FromContext(ctx).Info("Event subscription deleted", "subscription", id)
 	r.record.Old = slices.DeleteFunc(r.record.Old, func(old string) bool { return old == id })
-	if r.record.ID == id {
-		r.record.ID, r.record.Name = "", ""
-	}
 	return r.save(context.WithoutCancel(ctx), nil)
 }
 
