@@ -1,6 +1,10 @@
 package controllers
 
 import (
+	"bytes"
+	"io"
+	"net/http"
+	"strings"
 	"testing"
 	"time"
 
@@ -50,5 +54,89 @@ func TestADeclarationThatIsPutBack(t *testing.T) {
 	change(t, s.world, s.app, func(app *v1alpha1.ZoomApp) { app.Spec.EventSubscription = &v1alpha1.EventSubscription{} })
 	if s.finishes(t, r); s.has(wanted, user) != nil {
 		t.Error(s.has(wanted, user))
+	}
+}
+
+// What Zoom refuses for good is asked for at a pace that does not hurt the app's standing: in an
+// hour of nothing but refusals there are a few calls.
+func TestRefusalsForGoodCostFewCalls(t *testing.T) {
+	for name, tt := range map[string]struct {
+		step   zoomtest.Step
+		answer http.HandlerFunc
+		before func(*subscribedWorld)
+		reason string
+	}{
+		"the old one is not deleted": {zoomtest.StepDeleteSubscription, zoomtest.Answer(403, `{"code":300}`), func(s *subscribedWorld) {
+			change(s.t, s.world, s.app, func(app *v1alpha1.ZoomApp) {
+				app.Spec.EventSubscription.Events = []v1alpha1.EventName{"meeting.started"}
+			})
+		}, v1alpha1.ReasonSubscribed},
+		"the client secret is wrong": {zoomtest.StepClientToken, zoomtest.Answer(401, `{"error":"invalid_client"}`), func(s *subscribedWorld) { s.joins(s.t, "user0") }, v1alpha1.ReasonSubscriptionRefused},
+		"there is no token for it":   {zoomtest.StepClientToken, zoomtest.Answer(403, `{"error":"forbidden"}`), func(s *subscribedWorld) { s.joins(s.t, "user0") }, v1alpha1.ReasonSubscriptionRefused},
+		"it lacks a scope":           {zoomtest.StepSubscribe, zoomtest.Answer(401, `{"code":201}`), func(s *subscribedWorld) { s.joins(s.t, "user0") }, v1alpha1.ReasonSubscriptionRefused},
+	} {
+		t.Run(name, func(t *testing.T) {
+			s := newSubscribedWorld(t, nil)
+			s.joins(t, user)
+			s.finishes(t, s.subscriber(t, nil))
+			tt.before(s)
+			calls := s.calls()
+			s.zoom.Inject(tt.step, -1, zoomtest.Before(tt.answer))
+			r := s.subscriber(t, nil) // without a token of before
+			for end := s.clock.Now().Add(time.Hour); s.clock.Now().Before(end); {
+				if err := s.get(t, s.app); err != nil {
+					t.Fatal(err)
+				}
+				result, err := r.Reconcile(t.Context(), s.app)
+				if err != nil {
+					t.Fatal(err)
+				}
+				s.clock.Set(s.clock.Now().Add(result.RequeueAfter))
+			}
+			if n := s.calls() - calls; n < 2 || n > 15 {
+				t.Errorf("%d calls within an hour", n)
+			}
+			s.run(t, s.clock.Now)
+			s.says(t, tt.reason)
+			s.zoom.Heal()
+			s.clock.Set(s.clock.Now().Add(time.Minute))
+			change(t, s.world, s.app, func(app *v1alpha1.ZoomApp) {
+				app.Annotations[v1alpha1.RetryAnnotation] = v1alpha1.RetryNow
+			})
+			s.says(t, v1alpha1.ReasonSubscribed)
+		})
+	}
+}
+
+// A customer whom Zoom refuses in a way that is not documented keeps nobody else out, and is not
+// waited for when others leave.
+func TestACustomerThatZoomKnowsNoMore(t *testing.T) {
+	unknown := func(next http.Handler) http.Handler {
+		return http.HandlerFunc(func(w http.ResponseWriter, req *http.Request) {
+			body, err := io.ReadAll(req.Body)
+			if err == nil && strings.Contains(string(body)+req.URL.RawQuery, "user0") {
+				zoomtest.Answer(400, `{"code":2001}`)(w, req)
+				return
+			}
+			req.Body = io.NopCloser(bytes.NewReader(body))
+			next.ServeHTTP(w, req)
+		})
+	}
+	s := newSubscribedWorld(t, nil)
+	s.joins(t, "user0") // is the first
+	s.joins(t, "user1")
+	for _, step := range []zoomtest.Step{zoomtest.StepListSubscriptions, zoomtest.StepSubscribe, zoomtest.StepUnsubscribe} {
+		s.zoom.Inject(step, -1, unknown)
+	}
+	r := s.subscriber(t, nil)
+	s.finishes(t, r)
+	wanted := s.zoom.Subscriptions("client")[0].Events
+	if err := s.has(wanted, "user1"); err != nil {
+		t.Error(err)
+	}
+	s.joins(t, user)
+	s.finishes(t, r)
+	if err := s.has(wanted, "user1", user); err != nil {
+		t.Error(err)
 	}
 }

@@ -245,9 +245,10 @@ const (
 	// ReasonSubscriptionRefused means that Zoom does not let the app manage its event subscriptions,
 	// for another cause, which the message names as far as it is known.
 	ReasonSubscriptionRefused = "SubscriptionRefused"
-	// ReasonNotSubscribed means that Zoom says that the customer has not authorized the app, so
-	// that nothing of theirs is sent. If they have removed it, the next refresh of the token shows
-	// it. It is tried again every hour.
+	// ReasonNotSubscribed means that Zoom does not let the app subscribe the customer, as one who has
+	// not authorized the app, so that nothing of theirs is sent. If they have removed it, the next
+	// refresh of the token shows it. It is tried again after an hour, and then less and less often,
+	// once a day in the end.
 	ReasonNotSubscribed = "NotSubscribed"
 )
 

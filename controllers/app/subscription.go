@@ -37,13 +37,13 @@ func setSubscribed(conditions *[]metav1.Condition, now time.Time, app *v1alpha1.
 		if r.Refused != nil && r.Refused.Name == "" {
 			c.Message += " " + sentence(r.Refused.Cause) + " It is tried again every quarter of an hour."
 		}
-	case r.ID != "" && r.Name == wanted.Name:
+	case r.ID != "" && r.Name == wanted.Name && (r.Refused == nil || !r.Refused.Whole):
 		c.Status, c.Reason = metav1.ConditionTrue, v1alpha1.ReasonSubscribed
 		c.Message = fmt.Sprintf("Zoom has event subscription %s with the %d events that are declared.", wanted.Name, len(wanted.Events))
 		if r.ByHand > 0 {
 			c.Message += fmt.Sprintf(" Some of them are in subscriptions of Zoom's build flow too, %d, and arrive twice. That does no harm; delete those there if they are not needed.", r.ByHand)
 		}
-	case r.Refused != nil && r.Refused.Name == wanted.Name:
+	case r.Refused != nil && (r.Refused.Whole || r.Refused.Name == wanted.Name):
 		c.Reason, c.Message = r.Refused.Reason, refusedMessage(app, r.Refused, wanted.Events, wanted.URL)
 		if r.ID != "" {
 			c.Message += " The subscription of before still serves."

@@ -26,7 +26,7 @@ func setSubscribed(conditions *[]metav1.Condition, now time.Time, in *v1alpha1.Z
 		Type: v1alpha1.ConditionEventsSubscribed, Status: metav1.ConditionFalse, Reason: m.Refused,
 		ObservedGeneration: in.Generation, LastTransitionTime: *stamp(now),
 	}
-	const again = " It is tried again every hour."
+	const again = " It is tried again after an hour, and then less and less often."
 	switch m.Refused {
 	case v1alpha1.ReasonEventNotPermitted:
 		c.Message = "Zoom does not let this customer receive one of the app's events, by their role or plan, so that none of theirs is sent." + again

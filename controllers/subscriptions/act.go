@@ -23,8 +23,18 @@ import (
 	"github.com/zoom-operator/zoom-operator/zoom"
 )
 
-// do does a step and records what came of it.
+// do does a step and records what came of it. What went well is refused no more.
 func (r *run) do(ctx context.Context, s step) error {
+	before := r.record.Refused
+	err := r.act(ctx, s)
+	if err != nil || before == nil || r.record.Refused != before || !before.Whole && s.do != remove {
+		return err
+	}
+	r.record.Refused = nil
+	return r.save(ctx, nil)
+}
+
+func (r *run) act(ctx context.Context, s step) error {
 	switch s.do {
 	case find:
 		return r.find(ctx)
@@ -52,8 +62,8 @@ func (r *run) find(ctx context.Context) error {
 		i, r.customers = len(r.customers), append(r.customers, customer{account: p.Account, user: p.User})
 	}
 	list, err := r.list(ctx, r.customers[i])
-	if err != nil && !errors.Is(err, zoom.ErrNotAuthorized) {
-		return err
+	if err != nil && !ofCustomer(err) {
+		return r.concerned(ctx, r.name(), err)
 	}
 	r.record.Pending = nil
 	r.adopt(list)
@@ -94,10 +104,10 @@ func (r *run) serves(id string) {
 func (r *run) create(ctx context.Context, first customer) error {
 	list, err := r.list(ctx, first)
 	switch {
-	case errors.Is(err, zoom.ErrNotAuthorized):
+	case ofCustomer(err):
 		return r.refuse(ctx, first, r.wanted.Name, err)
 	case err != nil:
-		return r.concerned(ctx, err)
+		return r.concerned(ctx, r.wanted.Name, err)
 	}
 	if r.adopt(list); r.record.Name == r.wanted.Name {
 		return r.save(ctx, nil)
@@ -122,7 +132,7 @@ func (r *run) create(ctx context.Context, first customer) error {
 	case errors.Is(err, zoom.ErrNotAuthorized), errors.Is(err, zoom.ErrEventRole):
 		return errors.Join(r.save(ctx, nil), r.refuse(ctx, first, r.wanted.Name, err))
 	default:
-		return errors.Join(r.save(ctx, nil), r.concerned(ctx, err))
+		return errors.Join(r.save(ctx, nil), r.concerned(ctx, r.wanted.Name, err))
 	}
 	if err := r.save(ctx, nil); err != nil {
 		return err
@@ -139,7 +149,6 @@ func settled(err error) bool {
 // reasonOf is the reason of the condition EventsSubscribed for a refusal that concerns the app;
 // empty of any other error.
 func reasonOf(err error) string {
-	refused, ok := errors.AsType[*zoom.StatusError](err)
 	switch {
 	case errors.Is(err, zoom.ErrEndpoint):
 		return v1alpha1.ReasonEndpointNotReached
@@ -147,28 +156,50 @@ func reasonOf(err error) string {
 		return v1alpha1.ReasonEventUnknown
 	case errors.Is(err, zoom.ErrEventScope):
 		return v1alpha1.ReasonEventScopeMissing
-	case errors.Is(err, zoom.ErrClient), errors.Is(err, zoom.ErrGrantType), errors.Is(err, zoom.ErrScope), errors.Is(err, zoom.ErrPlan),
-		ok && http.StatusBadRequest <= refused.Status && refused.Status < http.StatusInternalServerError && refused.Status != http.StatusRequestTimeout:
+	case whole(err), refusedOtherwise(err):
 		return v1alpha1.ReasonSubscriptionRefused
 	}
 	return ""
 }
 
+// whole says whether an error is that the app may not manage its subscriptions at all.
+func whole(err error) bool {
+	_, ofToken := errors.AsType[tokenError](err)
+	return ofToken && refusedOtherwise(err) || errors.Is(err, zoom.ErrClient) || errors.Is(err, zoom.ErrGrantType) || errors.Is(err, zoom.ErrScope) || errors.Is(err, zoom.ErrPlan)
+}
+
+// ofCustomer says whether an error of a request about customers is Zoom's refusal of one of them.
+// What it answers for an account that it does not know any more is not documented: of a request that
+// differs from others in its customers alone, every refusal is one of theirs.
+func ofCustomer(err error) bool {
+	return errors.Is(err, zoom.ErrNotAuthorized) || errors.Is(err, zoom.ErrEventRole) ||
+		refusedOtherwise(err) && !whole(err) && !errors.Is(err, zoom.ErrNoSubscription) && !errors.Is(err, zoom.ErrToken)
+}
+
+func refusedOtherwise(err error) bool {
+	refused, ok := errors.AsType[*zoom.StatusError](err)
+	return ok && http.StatusBadRequest <= refused.Status && refused.Status < http.StatusInternalServerError && refused.Status != http.StatusRequestTimeout
+}
+
+// name is that of the subscription that is wanted; empty where none is.
+func (r *run) name() string {
+	if r.wanted == nil {
+		return ""
+	}
+	return r.wanted.Name
+}
+
 // maxNamed is how many of the events are kept that a refusal is about.
 const maxNamed = 8
 
-// concerned records an error that is a refusal of what is wanted, which is tried again later; any
-// other is returned.
-func (r *run) concerned(ctx context.Context, err error) error {
+// concerned records an error that is a refusal of the subscription of that name, or, of none, of a
+// deletion, which is tried again later; any other is returned.
+func (r *run) concerned(ctx context.Context, name string, err error) error {
 	reason := reasonOf(err)
 	if reason == "" {
 		return err
 	}
-	name := ""
-	if r.wanted != nil {
-		name = r.wanted.Name
-	}
-	refused := &subscription.Refusal{Name: name, Reason: reason, Since: r.Now().UTC(), At: r.Now().UTC(), Cause: err.Error()}
+	refused := &subscription.Refusal{Name: name, Reason: reason, Whole: whole(err), Since: r.Now().UTC(), At: r.Now().UTC(), Cause: err.Error()}
 	if before := subscription.RecordOf(r.app).Refused; before != nil && before.Name == name && before.Reason == reason {
 		refused.Since = before.Since
 	}
@@ -194,13 +225,13 @@ func (r *run) subscribe(ctx context.Context, who []customer) error {
 		return nil
 	case errors.Is(err, zoom.ErrNoSubscription):
 		return r.vanished(ctx)
-	case !errors.Is(err, zoom.ErrNotAuthorized) && !errors.Is(err, zoom.ErrEventRole):
-		return err
+	case !ofCustomer(err):
+		return r.concerned(ctx, r.name(), err)
 	case len(who) == 1:
 		return r.refuse(ctx, who[0], r.record.ID, err)
 	}
-	for i := range who {
-		if err := r.subscribe(ctx, who[i:i+1]); err != nil || r.record.ID == "" {
+	for i, before := 0, r.record.Refused; i < len(who); i++ {
+		if err := r.subscribe(ctx, who[i:i+1]); err != nil || r.record.ID == "" || r.record.Refused != before {
 			return err
 		}
 	}
@@ -221,7 +252,11 @@ func (r *run) refuse(ctx context.Context, c customer, id string, why error) erro
 	if errors.Is(why, zoom.ErrEventRole) {
 		reason = v1alpha1.ReasonEventNotPermitted
 	}
-	return r.member(ctx, c, subscription.Membership{ID: id, Refused: reason, At: r.Now()})
+	is := subscription.Membership{ID: id, Refused: reason, Since: r.Now(), At: r.Now()}
+	if c.is.ID == id && c.is.Refused != "" {
+		is.Since = c.is.Since
+	}
+	return r.member(ctx, c, is)
 }
 
 // unsubscribe takes customers of one account out. Whom Zoom does not find there has gone.
@@ -229,17 +264,17 @@ func (r *run) unsubscribe(ctx context.Context, who []customer) error {
 	err := change(ctx, r, zoomcalls.Unsubscribe, func(token *zoom.Token) error {
 		return r.oauth.Unsubscribe(ctx, token, r.record.ID, subscribers(who))
 	})
-	gone := errors.Is(err, zoom.ErrNotAuthorized) || errors.Is(err, zoom.ErrEventRole)
+	gone := ofCustomer(err)
 	switch {
 	case gone && len(who) > 1:
-		for i := range who {
-			if err := r.unsubscribe(ctx, who[i:i+1]); err != nil {
+		for i, before := 0, r.record.Refused; i < len(who); i++ {
+			if err := r.unsubscribe(ctx, who[i:i+1]); err != nil || r.record.Refused != before {
 				return err
 			}
 		}
 		return nil
 	case err != nil && !gone && !errors.Is(err, zoom.ErrNoSubscription):
-		return err
+		return r.concerned(ctx, r.name(), err)
 	}
 	for _, c := range who {
 		if err := r.member(ctx, c, subscription.Membership{}); err != nil {
@@ -260,7 +295,7 @@ func (r *run) remove(ctx context.Context, id string) error {
 	}
 	err := change(ctx, r, zoomcalls.DeleteSubscription, func(token *zoom.Token) error { return r.oauth.DeleteSubscription(ctx, token, id) })
 	if err != nil && !errors.Is(err, zoom.ErrNoSubscription) {
-		return r.concerned(ctx, err)
+		return r.concerned(ctx, "", err)
 	}
 	log.FromContext(ctx).Info("Event subscription deleted", "subscription", id)
 	r.record.Old = slices.DeleteFunc(r.record.Old, func(old string) bool { return old == id })
@@ -274,8 +309,11 @@ func (r *run) check(ctx context.Context, c customer) error {
 	case errors.Is(err, zoom.ErrNotAuthorized):
 		r.checks.put(r.app.UID, r.Now())
 		return r.refuse(ctx, c, r.record.ID, err)
+	case ofCustomer(err): // which says nothing of whether they are subscribed
+		r.checks.put(r.app.UID, r.Now())
+		return nil
 	case err != nil:
-		return err
+		return r.concerned(ctx, r.name(), err)
 	}
 	r.checks.put(r.app.UID, r.Now())
 	before := r.record
@@ -332,7 +370,7 @@ func (r *run) userOf(ctx context.Context, c customer) (string, error) {
 		return r.oauth.Me(ctx, token.AccessToken, token.APIURL)
 	})
 	switch {
-	case errors.Is(err, zoom.ErrScope), errors.Is(err, zoom.ErrToken):
+	case errors.Is(err, zoom.ErrScope), errors.Is(err, zoom.ErrToken), refusedOtherwise(err):
 		return "", nil
 	case err != nil:
 		return "", err

@@ -135,7 +135,7 @@ func (r *Reconciler) begin(ctx context.Context, cached *v1alpha1.ZoomApp) (begun
 	}
 	begun = &run{Reconciler: r, app: app, wanted: subscription.Wanted(app, r.ExternalURL), record: subscription.RecordOf(app)}
 	if asked := r.asked.get(app.UID); begun.record.Refused != nil && asked.After(begun.record.Refused.At) {
-		begun.record.Refused = nil
+		begun.record.Refused.At = time.Time{} // which is tried again now, and stands until it went well
 	}
 	if begun.wanted != nil && app.Spec.Suspend != "" {
 		return nil, "", nil // when that ends, it is looked at

@@ -18,10 +18,11 @@ const (
 	pendingFor = time.Minute
 	// retryEndpoint, retryRefused and retryCustomer are after how long what Zoom refused is tried
 	// again: for the URL, at first, and then less and less often; for another cause; and for a
-	// customer.
-	retryEndpoint = time.Minute
-	retryRefused  = 15 * time.Minute
-	retryCustomer = time.Hour
+	// customer, at first, and then less and less often, at least every retryCustomerAtLeast.
+	retryEndpoint        = time.Minute
+	retryRefused         = 15 * time.Minute
+	retryCustomer        = time.Hour
+	retryCustomerAtLeast = 24 * time.Hour
 	// checkEvery is how often a subscription is compared with what Zoom has, and checkJitter by how
 	// much less often that of one app than that of another.
 	checkEvery  = time.Hour
@@ -94,9 +95,12 @@ type step struct {
 
 // next is what is to be done for an app, of which wanted is to be at Zoom, nil for nothing. checked
 // is when that was compared with what Zoom has; zero when it was not since the start.
+//
+// What Zoom refused before comes last: however many they are, and however often Zoom refuses them,
+// nothing else waits for that.
 func next(now time.Time, app *v1alpha1.ZoomApp, wanted *zoom.Subscription, r subscription.Record, customers []customer, checked time.Time) step {
 	if r.Pending != nil {
-		if at := r.Pending.Began.Add(pendingFor); now.Before(at) {
+		if at := later(r.Pending.Began.Add(pendingFor), wholeUntil(r)); now.Before(at) {
 			return step{do: wait, until: at}
 		}
 		return step{do: find}
@@ -104,41 +108,76 @@ func next(now time.Time, app *v1alpha1.ZoomApp, wanted *zoom.Subscription, r sub
 	if wanted == nil {
 		return ending(now, r)
 	}
-	later := step{do: wait, until: now.Add(checkEvery)}
+	if at := wholeUntil(r); now.Before(at) {
+		return step{do: wait, until: at}
+	}
+	idle := step{do: wait, until: now.Add(checkEvery)}
 	if r.Name != wanted.Name {
 		at := retryAt(r, wanted.Name)
 		if i := slices.IndexFunc(customers, func(c customer) bool { return c.stands && !c.refused(now, wanted.Name) }); i >= 0 && !now.Before(at) {
 			return step{do: create, who: customers[i : i+1]}
 		}
 		if at.After(now) {
-			later.until = at
+			idle.until = at
 		}
 	}
 	if r.ID == "" {
-		return later
+		return idle
 	}
-	if who := together(customers, func(c customer) bool {
-		return c.stands && c.is.ID != r.ID || c.stands && c.is.Refused != "" && !c.refused(now, r.ID)
-	}); len(who) > 0 {
+	if who := together(customers, func(c customer) bool { return c.stands && c.is.ID != r.ID }); len(who) > 0 {
 		return step{do: subscribe, who: who}
 	}
 	if who := together(customers, func(c customer) bool { return !c.stands && c.is.ID == r.ID }); len(who) > 0 {
 		return step{do: unsubscribe, who: who}
 	}
-	if r.Name != wanted.Name {
-		return later
+	if r.Name == wanted.Name {
+		if s := care(now, app, r, customers, checked); s.do != wait {
+			return s
+		} else if s.until.Before(idle.until) {
+			idle.until = s.until
+		}
 	}
+	if who := together(customers, func(c customer) bool { return c.stands && c.is.Refused != "" && !c.refused(now, r.ID) }); len(who) > 0 {
+		return step{do: subscribe, who: who}
+	}
+	return idle
+}
+
+// care is what is to be done for the subscription that is wanted when all customers are in it.
+func care(now time.Time, app *v1alpha1.ZoomApp, r subscription.Record, customers []customer, checked time.Time) step {
+	idle := step{do: wait, until: now.Add(checkEvery)}
 	if len(r.Old) > 0 {
-		return step{do: remove, id: r.Old[0]}
+		at := retryAt(r, "")
+		if !now.Before(at) {
+			return step{do: remove, id: r.Old[0]}
+		}
+		idle.until = at
 	}
 	members := slices.DeleteFunc(slices.Clone(customers), func(c customer) bool { return !c.stands || c.is.Refused != "" })
 	if at := checked.Add(checkEvery + jitter.Of(app.UID, checkJitter)); len(members) > 0 && now.Before(at) {
-		later.until = at
+		if len(r.Old) == 0 || at.Before(idle.until) {
+			idle.until = at
+		}
 	} else if len(members) > 0 { // one after the other
 		i := int(now.Unix()/int64(checkEvery/time.Second)) % len(members)
 		return step{do: check, who: members[i : i+1]}
 	}
-	return later
+	return idle
+}
+
+// wholeUntil is until when nothing is asked for an app that may not manage its subscriptions.
+func wholeUntil(r subscription.Record) time.Time {
+	if r.Refused == nil || !r.Refused.Whole {
+		return time.Time{}
+	}
+	return r.Refused.At.Add(retryRefused)
+}
+
+func later(a, b time.Time) time.Time {
+	if a.Before(b) {
+		return b
+	}
+	return a
 }
 
 // ending is what is to be done for an app for which nothing is wanted at Zoom.
@@ -172,7 +211,8 @@ func retryAt(r subscription.Record, name string) time.Time {
 
 // refused says whether Zoom has refused a customer for a subscription lately.
 func (c customer) refused(now time.Time, id string) bool {
-	return c.is.ID == id && c.is.Refused != "" && now.Before(c.is.At.Add(retryCustomer))
+	pause := min(max(c.is.At.Sub(c.is.Since), retryCustomer), retryCustomerAtLeast)
+	return c.is.ID == id && c.is.Refused != "" && now.Before(c.is.At.Add(pause))
 }
 
 // together are the first of those that can be in one request: of one account.

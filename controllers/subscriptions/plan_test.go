@@ -20,7 +20,7 @@ func TestNext(t *testing.T) {
 	}
 	in := func(id string) subscription.Membership { return subscription.Membership{ID: id} }
 	refused := func(id string, at time.Time) subscription.Membership {
-		return subscription.Membership{ID: id, Refused: v1alpha1.ReasonNotSubscribed, At: at}
+		return subscription.Membership{ID: id, Refused: v1alpha1.ReasonNotSubscribed, Since: at, At: at}
 	}
 	refusal := func(reason string, since, at time.Time) *subscription.Refusal {
 		return &subscription.Refusal{Name: "app-new", Reason: reason, Since: since, At: at}
@@ -60,6 +60,20 @@ func TestNext(t *testing.T) {
 		"before the old one goes":             {record: subscription.Record{ID: "1", Name: "app-new", Old: []string{"0"}}, customers: []customer{user("a", "ana", true, in("0"))}, want: "subscribe ana"},
 		"the old one goes":                    {record: subscription.Record{ID: "1", Name: "app-new", Old: []string{"0"}}, customers: []customer{member, user("a", "bob", true, refused("1", now))}, want: "remove 0"},
 		"who was refused is tried again":      {record: serves, customers: []customer{user("a", "bob", true, refused("1", ago(time.Hour)))}, want: "subscribe bob"},
+		"for days, less and less often":       {record: serves, customers: []customer{user("a", "bob", true, subscription.Membership{ID: "1", Refused: v1alpha1.ReasonNotSubscribed, Since: ago(50 * time.Hour), At: ago(20 * time.Hour)})}, want: "wait 1h0m0s"},
+		"but every day":                       {record: serves, customers: []customer{user("a", "bob", true, subscription.Membership{ID: "1", Refused: v1alpha1.ReasonNotSubscribed, Since: ago(90 * time.Hour), At: ago(24 * time.Hour)})}, want: "subscribe bob"},
+		"after whoever is new":                {record: serves, customers: []customer{user("a", "bob", true, refused("1", ago(2*time.Hour))), user("b", "carl", true, in(""))}, want: "subscribe carl"},
+		"after the deletion of the old one":   {record: subscription.Record{ID: "1", Name: "app-new", Old: []string{"0"}}, customers: []customer{user("a", "bob", true, refused("1", ago(2*time.Hour)))}, want: "remove 0"},
+		"after the comparison":                {record: serves, customers: []customer{user("a", "bob", true, refused("1", ago(2*time.Hour))), user("b", "carl", true, in("1"))}, want: "check carl"},
+		"a deletion of the old one that was refused": {
+			record: subscription.Record{ID: "1", Name: "app-new", Old: []string{"0"}, Refused: &subscription.Refusal{Reason: v1alpha1.ReasonSubscriptionRefused, At: now}}, customers: []customer{member}, checked: now, want: "wait 15m0s",
+		},
+		"an app that may not manage any": {
+			record: subscription.Record{ID: "1", Name: "app-new", Old: []string{"0"}, Refused: &subscription.Refusal{Reason: v1alpha1.ReasonSubscriptionRefused, Whole: true, At: now}}, customers: []customer{ana}, want: "wait 15m0s",
+		},
+		"nor find one": {
+			record: subscription.Record{Pending: &subscription.Pending{Began: ago(time.Hour)}, Refused: &subscription.Refusal{Reason: v1alpha1.ReasonSubscriptionRefused, Whole: true, At: now}}, customers: []customer{ana}, want: "wait 15m0s",
+		},
 		"who has gone":                        {record: serves, customers: []customer{member, user("a", "bob", false, in("1"))}, want: "unsubscribe bob"},
 		"who has gone and was not in it":      {record: serves, customers: []customer{user("a", "bob", false, in("0"))}, want: "wait 1h0m0s"},
 		"not compared since the start":        {record: serves, customers: []customer{member}, want: "check ana"},

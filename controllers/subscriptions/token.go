@@ -35,13 +35,18 @@ func (r *run) token(ctx context.Context) (*zoom.Token, error) {
 	return token, nil
 }
 
+// tokenError is of a request for a token, which is about no customer.
+type tokenError struct{ error }
+
+func (e tokenError) Unwrap() error { return e.error }
+
 // call makes a call with a token of the app, and with another one if Zoom does not take it.
 func call[T any](ctx context.Context, r *run, name string, ask func(*zoom.Token) (T, error)) (T, error) {
 	for retried := false; ; retried = true {
 		token, err := r.token(ctx)
 		if err != nil {
 			var none T
-			return none, err
+			return none, tokenError{err}
 		}
 		result, err := zoomcalls.MakeOwn(ctx, r.Calls, r.app, name, func() (T, error) { return ask(token) })
 		if !errors.Is(err, zoom.ErrToken) || retried {

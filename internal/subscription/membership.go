@@ -13,8 +13,8 @@ type Membership struct {
 	ID string
 	// Refused is the reason of the condition EventsSubscribed; empty of who is subscribed.
 	Refused string
-	// At is when it was refused.
-	At time.Time
+	// Since is when it was refused so first, and At when last.
+	Since, At time.Time
 }
 
 // subscribed stands for a membership that was not refused.
@@ -23,15 +23,20 @@ const subscribed = "-"
 // MembershipOf is that of the consent that an installation has, and of the subscription that it was
 // recorded for; the zero value when none is recorded of that consent.
 func MembershipOf(in *v1alpha1.ZoomInstallation) Membership {
-	var consent, at string
+	var consent, at, since string
 	var m Membership
-	if n, err := fmt.Sscanf(in.Annotations[Annotation], "%s %s %s %s", &consent, &m.ID, &m.Refused, &at); n != 4 || err != nil || consent != consentOf(in) {
+	// The last one is not in what versions before it recorded.
+	if n, _ := fmt.Sscanf(in.Annotations[Annotation], "%s %s %s %s %s", &consent, &m.ID, &m.Refused, &at, &since); n < 4 || consent != consentOf(in) {
 		return Membership{}
 	}
 	if m.Refused == subscribed {
 		m.Refused = ""
 	}
+	var err error
 	m.At, _ = time.Parse(time.RFC3339, at) // the zero time, if it is none
+	if m.Since, err = time.Parse(time.RFC3339, since); err != nil {
+		m.Since = m.At
+	}
 	return m
 }
 
@@ -41,7 +46,7 @@ func (m Membership) Text(in *v1alpha1.ZoomInstallation) string {
 	if refused == "" {
 		refused = subscribed
 	}
-	return fmt.Sprintf("%s %s %s %s", consentOf(in), m.ID, refused, m.At.UTC().Format(time.RFC3339))
+	return fmt.Sprintf("%s %s %s %s %s", consentOf(in), m.ID, refused, m.At.UTC().Format(time.RFC3339), m.Since.UTC().Format(time.RFC3339))
 }
 
 // MembershipChanged reports whether what is recorded differs between two versions of an

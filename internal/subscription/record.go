@@ -54,6 +54,8 @@ type Refusal struct {
 	Name string `json:"name"`
 	// Reason is that of the condition EventsSubscribed.
 	Reason string `json:"reason"`
+	// Whole says that the app may not manage its subscriptions at all.
+	Whole bool `json:"whole,omitempty"`
 	// Events are those that it is about, where Zoom named them.
 	Events []string `json:"events,omitempty"`
 	// Cause is the error, without anything of Zoom's texts.
