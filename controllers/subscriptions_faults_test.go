@@ -9,6 +9,7 @@ import (
 	"time"
 
 	"github.com/zoom-operator/zoom-operator/api/v1alpha1"
+	"github.com/zoom-operator/zoom-operator/internal/subscription"
 	"github.com/zoom-operator/zoom-operator/zoom/zoomtest"
 )
 
@@ -138,5 +139,34 @@ func TestACustomerThatZoomKnowsNoMore(t *testing.T) {
 	s.finishes(t, r)
 	if err := s.has(wanted, "user1", user); err != nil {
 		t.Error(err)
+	}
+}
+
+// What was made with one client ID says nothing of another: its app at Zoom has no subscription yet.
+// Who corrects a slip has that of before.
+func TestAnotherClientIDHasNoSubscription(t *testing.T) {
+	s := newSubscribedWorld(t, nil)
+	s.joins(t, user)
+	r := s.subscriber(t, nil)
+	s.finishes(t, r)
+	made := s.zoom.Subscriptions("client")[0]
+	another := s.registered
+	another.ClientID = "another"
+	if err := s.zoom.Register(another); err != nil {
+		t.Fatal(err)
+	}
+	for _, id := range []string{"another", "client"} {
+		change(t, s.world, s.app, func(app *v1alpha1.ZoomApp) { app.Spec.ClientID = id })
+		s.finishes(t, r)
+		if err := s.get(t, s.app); err != nil || (subscription.RecordOf(s.app).ID != "") != (id == "client") {
+			t.Errorf("%s: the record is %+v (%v)", id, subscription.RecordOf(s.app), err)
+		}
+		s.clock.Set(s.clock.Now().Add(2 * time.Hour)) // the customer is tried again
+	}
+	if err := s.has(made.Events, user); err != nil {
+		t.Error(err)
+	}
+	if id := s.zoom.Subscriptions("client")[0].ID; id != made.ID || subscription.RecordOf(s.app).ID != made.ID {
+		t.Errorf("the subscription is %s, want that of before", id)
 	}
 }

@@ -1,6 +1,7 @@
 package subscription
 
 import (
+	"cmp"
 	"encoding/json"
 	"time"
 
@@ -19,6 +20,9 @@ type Record struct {
 	// App is the UID of the ZoomApp that it is of: what was copied to another one says nothing of
 	// that, and must not have it delete what is not its own.
 	App types.UID `json:"app"`
+	// Client is the cloud and the client ID of the app at Zoom whose subscriptions they are: another
+	// one's token can neither find nor delete them. It is empty in what versions before it recorded.
+	Client string `json:"client,omitempty"`
 
 	// ID and Name are of the one that serves; empty while there is none.
 	ID   string `json:"id,omitempty"`
@@ -71,9 +75,11 @@ func (r Record) Empty() bool { return r.ID == "" && r.Pending == nil && len(r.Ol
 // RecordOf is what is recorded of an app.
 func RecordOf(app *v1alpha1.ZoomApp) Record {
 	var r Record
-	if err := json.Unmarshal([]byte(app.Annotations[Annotation]), &r); err != nil || r.App != app.UID {
-		return Record{App: app.UID}
+	client := string(cmp.Or(app.Spec.Cloud, v1alpha1.CloudCommercial)) + "/" + app.Spec.ClientID
+	if err := json.Unmarshal([]byte(app.Annotations[Annotation]), &r); err != nil || r.App != app.UID || r.Client != "" && r.Client != client {
+		return Record{App: app.UID, Client: client}
 	}
+	r.Client = client
 	return r
 }
 

@@ -98,7 +98,7 @@ func TestOurs(t *testing.T) {
 // A record is of the object that it was written for, and a membership of one consent.
 func TestRecords(t *testing.T) {
 	now := time.Date(2026, 3, 2, 12, 0, 0, 0, time.UTC)
-	a, r := app(nil), subscription.Record{App: "uid", ID: "1", Name: "app-01234567", Old: []string{"0"}, Refused: &subscription.Refusal{Name: "n", Reason: "r", Since: now, At: now}}
+	a, r := app(nil), subscription.Record{App: "uid", Client: "Commercial/", ID: "1", Name: "app-01234567", Old: []string{"0"}, Refused: &subscription.Refusal{Name: "n", Reason: "r", Since: now, At: now}}
 	r.Set(a)
 	if diff := cmp.Diff(r, subscription.RecordOf(a)); diff != "" {
 		t.Errorf("the record (-want +got):\n%s", diff)
@@ -108,12 +108,16 @@ func TestRecords(t *testing.T) {
 		t.Errorf("a copy has the record %+v", got)
 	}
 	in := &v1alpha1.ZoomInstallation{Spec: v1alpha1.ZoomInstallationSpec{Consent: &v1alpha1.Consent{At: metav1.NewTime(now)}}}
-	for _, m := range []subscription.Membership{{ID: "1"}, {ID: "1", Refused: v1alpha1.ReasonNotSubscribed, At: now}} {
+	for _, m := range []subscription.Membership{{ID: "1"}, {ID: "1", Refused: v1alpha1.ReasonNotSubscribed, Since: now.Add(-time.Hour), At: now}} {
 		in.Annotations = map[string]string{subscription.Annotation: m.Text(in)}
 		got := subscription.MembershipOf(in)
-		if got.ID != m.ID || got.Refused != m.Refused || m.Refused != "" && !got.At.Equal(m.At) {
+		if got.ID != m.ID || got.Refused != m.Refused || m.Refused != "" && !(got.At.Equal(m.At) && got.Since.Equal(m.Since)) {
 			t.Errorf("%+v is read as %+v", m, got)
 		}
+	}
+	in.Annotations[subscription.Annotation] = "2026-03-02T12:00:00Z 1 NotSubscribed 2026-03-02T12:00:00Z" // as versions before wrote it
+	if got := subscription.MembershipOf(in); got.ID != "1" || !got.At.Equal(now) || !got.Since.Equal(now) {
+		t.Errorf("what an earlier version wrote is read as %+v", got)
 	}
 	in.Spec.Consent.At = metav1.NewTime(now.Add(time.Second))
 	if got := subscription.MembershipOf(in); got.ID != "" {
