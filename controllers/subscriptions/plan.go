@@ -54,7 +54,7 @@ func customersOf(list []v1alpha1.ZoomInstallation, scope string) []customer {
 		switch {
 		case same < 0:
 			all = append(all, c)
-		case c.stands && !all[same].stands:
+		case c.stands && !all[same].stands, c.stands == all[same].stands && all[same].is.ID == "" && c.is.ID != "":
 			all[same] = c
 		}
 	}

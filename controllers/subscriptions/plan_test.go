@@ -108,3 +108,20 @@ func TestNext(t *testing.T) {
 		})
 	}
 }
+
+// Of several installations of one customer whose consent has ended, that one counts which is
+// subscribed: the customer is to be taken out.
+func TestWhoHasGoneTwice(t *testing.T) {
+	gone := func(name, annotation string) v1alpha1.ZoomInstallation {
+		in := v1alpha1.ZoomInstallation{ObjectMeta: metav1.ObjectMeta{Name: name}, Spec: v1alpha1.ZoomInstallationSpec{
+			AccountID: "a", UserID: "ana", Consent: &v1alpha1.Consent{At: metav1.Unix(1, 0)}, Deauthorization: &v1alpha1.Deauthorization{At: metav1.Unix(2, 0)},
+		}}
+		if annotation != "" {
+			in.Annotations = map[string]string{subscription.Annotation: subscription.Membership{ID: annotation}.Text(&in)}
+		}
+		return in
+	}
+	if c := customersOf([]v1alpha1.ZoomInstallation{gone("ana", ""), gone("ana-2", "1")}, zoom.ScopeUser); len(c) != 1 || c[0].stands || c[0].is.ID != "1" {
+		t.Errorf("the customers are %+v", c)
+	}
+}
