@@ -4,6 +4,7 @@ import (
 	"bytes"
 	"io"
 	"net/http"
+	"net/http/httptest"
 	"strings"
 	"testing"
 	"time"
@@ -168,5 +169,57 @@ func TestAnotherClientIDHasNoSubscription(t *testing.T) {
 	}
 	if id := s.zoom.Subscriptions("client")[0].ID; id != made.ID || subscription.RecordOf(s.app).ID != made.ID {
 		t.Errorf("the subscription is %s, want that of before", id)
+	}
+}
+
+// A subscription that Zoom never finds is not created again and again.
+func TestASubscriptionThatZoomDoesNotFind(t *testing.T) {
+	s := newSubscribedWorld(t, nil)
+	s.joins(t, user)
+	r := s.subscriber(t, nil)
+	s.finishes(t, r)
+	s.joins(t, "user0")
+	calls := s.calls()
+	s.zoom.Inject(zoomtest.StepSubscribe, -1, zoomtest.Before(zoomtest.Answer(404, `{"code":1601}`)))
+	for end := s.clock.Now().Add(time.Hour); s.clock.Now().Before(end); s.clock.Set(s.clock.Now().Add(5 * time.Minute)) {
+		if err := s.get(t, s.app); err != nil {
+			t.Fatal(err)
+		}
+		_, _ = r.Reconcile(t.Context(), s.app) // the error is tried again every five minutes
+	}
+	if n := s.zoom.Stats().Requests[zoomtest.StepCreateSubscription]; n > 6 || s.calls()-calls > 40 {
+		t.Errorf("%d creations and %d calls", n, s.calls()-calls)
+	}
+	s.zoom.Heal()
+	s.clock.Set(s.clock.Now().Add(time.Hour))
+	s.finishes(t, r)
+	if err := s.has(s.zoom.Subscriptions("client")[0].Events, user, "user0"); err != nil {
+		t.Error(err)
+	}
+}
+
+// Where Zoom always shows something else than was asked for, the subscription is not replaced every
+// hour.
+func TestASubscriptionThatZoomShowsOtherwise(t *testing.T) {
+	s := newSubscribedWorld(t, nil)
+	s.joins(t, user)
+	s.zoom.Inject(zoomtest.StepListSubscriptions, -1, func(next http.Handler) http.Handler {
+		return http.HandlerFunc(func(w http.ResponseWriter, req *http.Request) {
+			recorded := httptest.NewRecorder()
+			next.ServeHTTP(recorded, req)
+			w.WriteHeader(recorded.Code)
+			_, _ = w.Write(bytes.ReplaceAll(recorded.Body.Bytes(), []byte("meeting."), []byte("Meeting.")))
+		})
+	})
+	r := s.subscriber(t, nil)
+	for range 12 {
+		s.finishes(t, r)
+		s.clock.Set(s.clock.Now().Add(75 * time.Minute))
+	}
+	if n := s.zoom.Stats().Requests[zoomtest.StepCreateSubscription]; n != 2 {
+		t.Errorf("%d creations in twelve hours, want the first and one more", n)
+	}
+	if err := s.has(s.zoom.Subscriptions("client")[0].Events, user); err != nil {
+		t.Error(err)
 	}
 }

@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"net/http"
 	"slices"
+	"time"
 
 	"k8s.io/client-go/util/retry"
 	"sigs.k8s.io/controller-runtime/pkg/client"
@@ -224,7 +225,7 @@ func (r *run) subscribe(ctx context.Context, who []customer) error {
 		}
 		return nil
 	case errors.Is(err, zoom.ErrNoSubscription):
-		return r.vanished(ctx)
+		return r.vanished(ctx, err)
 	case !ofCustomer(err):
 		return r.concerned(ctx, r.name(), err)
 	case len(who) == 1:
@@ -238,11 +239,20 @@ func (r *run) subscribe(ctx context.Context, who []customer) error {
 	return nil
 }
 
-// vanished notes that the subscription that serves is there no more, so that another is created.
-func (r *run) vanished(ctx context.Context) error {
+// lostAgain is how long after the subscription that served was lost another one is not given up as
+// well: then Zoom may only not find it yet.
+const lostAgain = 15 * time.Minute
+
+// vanished notes that the subscription that serves is there no more, so that another is created. It
+// is deleted nevertheless, for it may be there.
+func (r *run) vanished(ctx context.Context, err error) error {
+	now := r.Now().UTC()
+	if r.record.Lost != nil && now.Before(r.record.Lost.Add(lostAgain)) {
+		return err
+	}
 	events.Record(r.Events, r.app, events.Warning("SubscriptionLost", "Subscribe",
 		"Event subscription "+r.record.ID+" is no longer there at Zoom, where another hand deleted it. It is created again."))
-	r.record.ID, r.record.Name = "", ""
+	r.record.ID, r.record.Name, r.record.Old, r.record.Lost = "", "", append(r.record.Old, r.record.ID), &now
 	return r.save(ctx, nil)
 }
 
@@ -324,12 +334,17 @@ func (r *run) check(ctx context.Context, c customer) error {
 		if err := r.subscribe(ctx, []customer{c}); err != nil || r.record.ID == "" {
 			return err
 		}
-	case i >= 0 && !subscription.Same(list[i], *r.wanted):
+	case i >= 0 && subscription.Same(list[i], *r.wanted):
+		r.record.Changed = ""
+	case i >= 0 && subscription.Shown(list[i]) == r.record.Changed: // also of its successor
+		log.FromContext(ctx).Info("Zoom shows the event subscription otherwise than it was made", "subscription", r.record.ID)
+	case i >= 0:
+		r.record.Changed = subscription.Shown(list[i])
 		events.Record(r.Events, r.app, events.Warning("SubscriptionChanged", "Check",
 			"Event subscription "+r.record.ID+" has other events or another URL at Zoom than it was made with. It is replaced."))
 		r.record.Name = ""
 	}
-	if before.Name == r.record.Name && before.ByHand == r.record.ByHand && len(before.Old) == len(r.record.Old) {
+	if before.Changed == r.record.Changed && before.Name == r.record.Name && before.ByHand == r.record.ByHand && len(before.Old) == len(r.record.Old) {
 		return nil
 	}
 	return r.save(ctx, nil)

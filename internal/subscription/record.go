@@ -38,6 +38,13 @@ type Record struct {
 	// Refused is what Zoom refused last; nil since it accepted it.
 	Refused *Refusal `json:"refused,omitempty"`
 
+	// Lost is when the one that served was found to be there no more; nil when it never was.
+	Lost *time.Time `json:"lost,omitempty"`
+
+	// Changed is a digest of what Zoom showed of the one that was replaced last because it showed
+	// something else than was asked for.
+	Changed string `json:"changed,omitempty"`
+
 	// ByHand is how many subscriptions of the build flow have some of the events too.
 	ByHand int `json:"byHand,omitempty"`
 }

@@ -90,6 +90,16 @@ func Ours(app *v1alpha1.ZoomApp, s zoom.Subscription, url string) bool {
 	return !s.BuildFlow && named && digest.MatchString(hash) && s.URL == url
 }
 
+// Shown is a digest of what Zoom shows of a subscription, as far as Same compares it.
+func Shown(s zoom.Subscription) string {
+	text, err := json.Marshal([]any{s.URL, s.Scope, slices.Compact(slices.Sorted(slices.Values(s.Events)))})
+	if err != nil {
+		panic(err) // these types always have a JSON
+	}
+	sum := sha256.Sum256(text)
+	return hex.EncodeToString(sum[:])[:hashDigits]
+}
+
 // Same says whether a subscription has the events of the one that is wanted, of the same customers
 // and to the same URL.
 func Same(s, wanted zoom.Subscription) bool {

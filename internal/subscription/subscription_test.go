@@ -111,7 +111,7 @@ func TestRecords(t *testing.T) {
 	for _, m := range []subscription.Membership{{ID: "1"}, {ID: "1", Refused: v1alpha1.ReasonNotSubscribed, Since: now.Add(-time.Hour), At: now}} {
 		in.Annotations = map[string]string{subscription.Annotation: m.Text(in)}
 		got := subscription.MembershipOf(in)
-		if got.ID != m.ID || got.Refused != m.Refused || m.Refused != "" && !(got.At.Equal(m.At) && got.Since.Equal(m.Since)) {
+		if got.ID != m.ID || got.Refused != m.Refused || m.Refused != "" && (!got.At.Equal(m.At) || !got.Since.Equal(m.Since)) {
 			t.Errorf("%+v is read as %+v", m, got)
 		}
 	}
