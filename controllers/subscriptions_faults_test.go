@@ -9,6 +9,9 @@ import (
 	"testing"
 	"time"
 
+	corev1 "k8s.io/api/core/v1"
+	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+
 	"github.com/zoom-operator/zoom-operator/api/v1alpha1"
 	"github.com/zoom-operator/zoom-operator/internal/subscription"
 	"github.com/zoom-operator/zoom-operator/zoom/zoomtest"
@@ -220,6 +223,34 @@ func TestASubscriptionThatZoomShowsOtherwise(t *testing.T) {
 		t.Errorf("%d creations in twelve hours, want the first and one more", n)
 	}
 	if err := s.has(s.zoom.Subscriptions("client")[0].Events, user); err != nil {
+		t.Error(err)
+	}
+}
+
+// Without a token of the account Zoom shows no list. That the subscription is gone is noticed all
+// the same.
+func TestASubscriptionOfWhichThereIsNoListIsMadeAgain(t *testing.T) {
+	s := newSubscribedWorld(t, func(spec *v1alpha1.ZoomAppSpec) {
+		spec.ManagedBy, spec.Scopes, spec.EventSubscription.Events = v1alpha1.ManagedByAdmin, nil, []v1alpha1.EventName{"meeting.started"}
+	})
+	s.registered.AdminManaged, s.registered.Scopes = true, []string{"meeting:read:meeting:admin", "user:read:user:admin"}
+	s.registers(t)
+	in := s.joins(t, user)
+	if err := s.Delete(t.Context(), &corev1.Secret{ObjectMeta: metav1.ObjectMeta{Namespace: s.namespace, Name: in.Name + "-token"}}); err != nil {
+		t.Fatal(err)
+	}
+	r := s.subscriber(t, nil)
+	s.finishes(t, r)
+	token, err := s.oauth().ClientToken(t.Context())
+	if err != nil {
+		t.Fatal(err)
+	}
+	if err := s.oauth().DeleteSubscription(t.Context(), token, s.zoom.Subscriptions("client")[0].ID); err != nil {
+		t.Fatal(err)
+	}
+	s.clock.Set(s.clock.Now().Add(75 * time.Minute))
+	s.finishes(t, r)
+	if err := s.has([]string{"meeting.started"}, user); err != nil {
 		t.Error(err)
 	}
 }

@@ -330,7 +330,7 @@ func (r *run) check(ctx context.Context, c customer) error {
 	r.adopt(list)
 	i := slices.IndexFunc(list, func(s zoom.Subscription) bool { return s.ID == r.record.ID })
 	switch {
-	case i < 0 && list != nil: // the customer was taken out, or it is gone
+	case i < 0: // taken out, or it is gone; without a list, Zoom says so here
 		if err := r.subscribe(ctx, []customer{c}); err != nil || r.record.ID == "" {
 			return err
 		}
