@@ -423,8 +423,9 @@ type Precision string
 const (
 	// PrecisionExact means counted.
 	PrecisionExact Precision = "Exact"
-	// PrecisionEstimated means extrapolated from a sample. Of an instance of more than 320 joins
-	// that is usually right to 6 percent.
+	// PrecisionEstimated means extrapolated from a sample, or that more was reported of participants
+	// after the count was closed. Of an instance of more than 320 joins a sample is usually right to 6
+	// percent.
 	PrecisionEstimated Precision = "Estimated"
 )
 

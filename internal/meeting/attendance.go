@@ -59,7 +59,8 @@ func mergeAttendances(a, b *attendance) *attendance {
 
 // seal replaces what is kept of single participants, alerts and shared screens of an instance by
 // their numbers, and reports whether there was anything. It is for instances of which Zoom will not
-// report anything more; what it reports all the same is then not counted.
+// report anything more; what it reports all the same is then not counted, and the number of
+// participants not exact any more.
 func seal(in *instance) bool {
 	if isSealed(in) {
 		return false

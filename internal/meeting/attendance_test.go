@@ -290,8 +290,9 @@ func TestSeal(t *testing.T) {
 			if seal(in) {
 				t.Error("what is sealed was sealed again")
 			}
+			before.Instances[0].Attendance.Precision = v1alpha1.PrecisionEstimated
 			if d := cmp.Diff(before.Instances, r.Instances, cmpopts.EquateEmpty()); d != "" {
-				t.Errorf("late events changed what is sealed:\n%s", d)
+				t.Errorf("late events changed what is sealed, apart from the precision:\n%s", d)
 			}
 		})
 	}

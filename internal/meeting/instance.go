@@ -53,7 +53,11 @@ func (m *merger) left() {
 func (m *merger) segment(at time.Time, times segment) {
 	m.instance(at, func(in *instance) {
 		segment, ok := segmentOf(in.UUID, m.ev.Participant)
-		if !ok || m.participants != v1alpha1.ParticipantsCount || sealed(in.Attendance) {
+		if !ok || m.participants != v1alpha1.ParticipantsCount {
+			return
+		}
+		if sealed(in.Attendance) { // whether it was counted before is not known any more
+			in.Attendance.Precision = v1alpha1.PrecisionEstimated
 			return
 		}
 		segment.join, segment.leave = times.join, times.leave

@@ -8,6 +8,8 @@ import (
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 
 	"github.com/zoom-operator/zoom-operator/api/v1alpha1"
+	"github.com/zoom-operator/zoom-operator/internal/missed"
+	"github.com/zoom-operator/zoom-operator/zoom"
 )
 
 // Retention is an app's policy for keeping its meetings.
@@ -22,6 +24,20 @@ type Retention struct {
 	Instances int
 	// Orphaned is true while the installation that the meeting refers to does not exist.
 	Orphaned bool
+	// Logged is true where more may be reported from Zoom's log of what it could not deliver, which
+	// was read up to Read.
+	Logged bool
+	Read   time.Time
+}
+
+// lookAgain is how often it is looked whether the log was read.
+const lookAgain = 30 * time.Minute
+
+// awaits says whether more may be read from Zoom's log of what Zoom itself reports nothing more of
+// since then: until the log was read up to then, or does not reach back any more. The last of the
+// attempts at an event may be read after the first one was recorded, and must not be taken for more.
+func (p Retention) awaits(now, final time.Time) bool {
+	return p.Logged && p.Read.Before(final) && now.Before(final.Add(zoom.LogReach))
 }
 
 // RetentionOf is the Retention of an app. Of one that is not there, nil, nothing is taken away: it
@@ -30,7 +46,10 @@ func RetentionOf(app *v1alpha1.ZoomApp) Retention {
 	if app == nil {
 		return Retention{Participants: true, Keep: 100 * 365 * 24 * time.Hour, Instances: maxInstances}
 	}
+	record := missed.RecordOf(app)
 	return Retention{
+		// While Zoom refuses the log, nothing comes from it.
+		Logged: app.Spec.DeveloperCredentialsSecretRef != nil && record.Refused == nil, Read: record.Until,
 		Participants: app.Spec.Participants == v1alpha1.ParticipantsCount,
 		// Events whose signature is older are refused. A retry may be signed anew, so that bound
 		// alone would not do.
@@ -61,8 +80,12 @@ func NextChange(now time.Time, m *v1alpha1.ZoomMeeting, p Retention) (time.Time,
 	}
 	held := heldInstances(r.Instances)
 	for i := range held {
-		if at, ok := finalAt(held, &held[i]); ok {
-			times = append(times, at)
+		at, ok := finalAt(held, &held[i])
+		if !ok {
+			continue
+		}
+		if times = append(times, at); !at.After(now) && !isSealed(&held[i]) && p.awaits(now, at) {
+			times = append(times, now.Add(lookAgain))
 		}
 	}
 	if at, ok := Expiry(now, m, p); ok {
@@ -195,7 +218,11 @@ func (r *record) compact(now time.Time, p Retention) bool {
 		changed = forgetParticipants(r) || changed
 	}
 	for i := range r.Instances {
-		if in := &r.Instances[i]; settled(in) && seal(in) {
+		in := &r.Instances[i]
+		if at, ok := finalAt(held, in); ok && p.awaits(now, at) {
+			continue // its participants may still be read
+		}
+		if settled(in) && seal(in) {
 			changed = true
 		}
 	}
@@ -214,8 +241,8 @@ func forgetParticipants(r *record) bool {
 	return changed
 }
 
-// Over are the meetings that are over and of which Zoom will report nothing more, those first that
-// have been over for longest.
+// Over are the meetings that are over and of which Zoom will report nothing more, nor its log, those
+// first that have been over for longest.
 func Over(now time.Time, meetings []v1alpha1.ZoomMeeting, app *v1alpha1.ZoomApp) []*v1alpha1.ZoomMeeting {
 	p := RetentionOf(app)
 	p.Keep = max(time.Duration(app.Spec.MaxEventAgeSeconds)*time.Second, lateReports)
@@ -225,7 +252,7 @@ func Over(now time.Time, meetings []v1alpha1.ZoomMeeting, app *v1alpha1.ZoomApp)
 	}
 	var over []ending
 	for i := range meetings {
-		if at, is := Expiry(now, &meetings[i], p); is && !at.After(now) && meetings[i].DeletionTimestamp.IsZero() {
+		if at, is := Expiry(now, &meetings[i], p); is && !at.After(now) && !p.awaits(now, at) && meetings[i].DeletionTimestamp.IsZero() {
 			over = append(over, ending{at, &meetings[i]})
 		}
 	}

@@ -14,6 +14,7 @@ import (
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 
 	"github.com/zoom-operator/zoom-operator/api/v1alpha1"
+	"github.com/zoom-operator/zoom-operator/internal/missed"
 	"github.com/zoom-operator/zoom-operator/zoom"
 )
 
@@ -876,6 +877,59 @@ func TestRetentionOf(t *testing.T) {
 	app.Spec.Participants = v1alpha1.ParticipantsNone
 	if RetentionOf(app).Participants {
 		t.Error("participants are counted although the app does not want it")
+	}
+}
+
+// What Zoom's log may still have of a meeting keeps its participants countable, and the meeting from
+// making room for others: until the log was read, while Zoom lets it be read, and reaches back.
+func TestAMeetingAwaitsTheLog(t *testing.T) {
+	for name, tc := range map[string]struct {
+		ended, read string
+		reason      string
+		without     bool
+		awaits      bool
+	}{
+		"that was read up to the last retry":       {ended: "-4h", read: "-2h"},
+		"that was read up to a retry before it":    {ended: "-4h", read: "-2h1s", awaits: true},
+		"that was never read":                      {ended: "-4h", awaits: true},
+		"that is not read without credentials":     {ended: "-4h", without: true},
+		"that Zoom refuses":                        {ended: "-4h", reason: v1alpha1.ReasonNotPermitted},
+		"that reaches back just as far":            {ended: "-169h", awaits: true},
+		"that does not reach back so far any more": {ended: "-171h"},
+	} {
+		t.Run(name, func(t *testing.T) {
+			app := &v1alpha1.ZoomApp{Spec: v1alpha1.ZoomAppSpec{
+				Participants: v1alpha1.ParticipantsCount, MaxEventAgeSeconds: 7200, Retention: v1alpha1.Retention{EndedSeconds: 30 * 24 * 3600, Instances: 1},
+			}}
+			if !tc.without {
+				app.Spec.DeveloperCredentialsSecretRef = &v1alpha1.SecretReference{Name: "developer"}
+			}
+			var r missed.Record
+			if tc.read != "" {
+				r.Until = on(tc.read).UTC()
+			}
+			if tc.reason != "" {
+				r.Refused = &missed.Refusal{Reason: tc.reason}
+			}
+			r.Set(app)
+			p := RetentionOf(app)
+			start, end := eventAt(zoom.EventMeetingStarted, "-172h", nil), ends(tc.ended)
+			start.Meeting.StartTime, end.Meeting.StartTime = &on("-172h").Time, &on("-172h").Time
+			join := joins("1", "-172h")
+			join.Meeting.StartTime = start.Meeting.StartTime
+			m := meetingOf(start, join, end)
+			if over := Over(noon, []v1alpha1.ZoomMeeting{*m}, app); (len(over) == 0) != tc.awaits {
+				t.Errorf("it makes room: %t", len(over) > 0)
+			}
+			next, ok := NextChange(noon, m, p)
+			if soon := ok && next.Equal(noon.Add(lookAgain)); soon != tc.awaits {
+				t.Errorf("it is looked at again at %v", next)
+			}
+			Compact(noon, m, p)
+			if closed := sealed(load(m).Instances[0].Attendance); closed == tc.awaits {
+				t.Errorf("its count is closed: %t", closed)
+			}
+		})
 	}
 }
 
