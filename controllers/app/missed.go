@@ -58,10 +58,10 @@ func setMissed(conditions *[]metav1.Condition, now time.Time, app *v1alpha1.Zoom
 		c.Message = "Zoom's webhook log was read up to " + utc(r.Until) + ", and not since. It is tried again by itself."
 	case r.Gap != nil && now.Sub(r.Gap.To) < zoom.LogReach:
 		c.Reason = v1alpha1.ReasonEventsLost
-		c.Message = fmt.Sprintf("What Zoom could not deliver from %s to %s was in its webhook log no more, and is missing. Since then nothing is.%s", utc(r.Gap.From), utc(r.Gap.To), takenMessage(r))
+		c.Message = fmt.Sprintf("What Zoom could not deliver from %s to %s was in its webhook log no more, and is missing. Since then, and up to %s, nothing is.%s", utc(r.Gap.From), utc(r.Gap.To), utc(r.Until), takenMessage(r))
 	default:
 		c.Status, c.Reason = metav1.ConditionTrue, v1alpha1.ReasonRecovered
-		c.Message = "Since " + utc(r.Whole()) + " nothing is missing that is in Zoom's webhook log." + takenMessage(r)
+		c.Message = "Since " + utc(r.Whole()) + " nothing is missing that is in Zoom's webhook log, which was read up to " + utc(r.Until) + "." + takenMessage(r)
 	}
 	meta.SetStatusCondition(conditions, c)
 }
