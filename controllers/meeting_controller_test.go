@@ -16,7 +16,9 @@ import (
 	"github.com/zoom-operator/zoom-operator/controllers/internal/deletion"
 	"github.com/zoom-operator/zoom-operator/controllers/internal/queue"
 	"github.com/zoom-operator/zoom-operator/controllers/meeting"
+	"github.com/zoom-operator/zoom-operator/internal/installation"
 	"github.com/zoom-operator/zoom-operator/test/controlplane"
+	"github.com/zoom-operator/zoom-operator/zoom"
 )
 
 func TestMeetingIsFollowed(t *testing.T) {
@@ -117,6 +119,35 @@ func TestMeetingsAreKeptAsLongAsTheirAppWants(t *testing.T) {
 	if got := deletions(t) - before; got != 3 {
 		t.Errorf("the metric says that %v meetings were deleted, want 3", got)
 	}
+}
+
+// With a user of an account goes what is known of their meetings, though it is not over, and also
+// what is stored afterwards; what others host, and what was heard of later, stays.
+func TestMeetingsGoWithTheirHost(t *testing.T) {
+	w := newWorld(t)
+	w.app(t, func(app *v1alpha1.ZoomApp) { app.Spec.ManagedBy = v1alpha1.ManagedByAdmin })
+	in := w.installation(t, "acme", nil)
+	of := func(host string, instances ...v1alpha1.MeetingInstance) func(*v1alpha1.ZoomMeetingSpec) {
+		return func(s *v1alpha1.ZoomMeetingSpec) {
+			s.InstallationRef.Name, s.AccountID, s.HostID = in.Name, in.Spec.AccountID, host
+			s.Schedule, s.Instances = planned(at("99h"), 30), instances
+		}
+	}
+	theirs, live := w.meeting(t, "1", of("gone")), w.meeting(t, "2", of("gone", held("a", at("-5m"), nil)))
+	others, later := w.meeting(t, "3", of("other")), w.meeting(t, "4", of("gone", held("a", at("-3m"), at("-1m"))))
+	w.run(t, w.clock.Now)
+	w.becomes(t, live, v1alpha1.MeetingLive)
+	w.becomes(t, theirs, v1alpha1.MeetingScheduled)
+
+	change(t, w, in, func(in *v1alpha1.ZoomInstallation) {
+		now := w.clock.Now()
+		installation.MergeUserDeleted(in, "gone", at("-5m").Add(-zoom.MaxClockSkew/2), now, now.Add(time.Hour))
+	})
+	w.gone(t, theirs)
+	w.gone(t, live)
+	w.gone(t, w.meeting(t, "5", of("gone")))
+	w.becomes(t, others, v1alpha1.MeetingScheduled)
+	w.becomes(t, later, v1alpha1.MeetingScheduled)
 }
 
 func deletions(t *testing.T) float64 {

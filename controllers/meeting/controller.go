@@ -35,6 +35,7 @@ import (
 	"github.com/zoom-operator/zoom-operator/controllers/internal/predicates"
 	"github.com/zoom-operator/zoom-operator/controllers/internal/queue"
 	"github.com/zoom-operator/zoom-operator/controllers/internal/report"
+	"github.com/zoom-operator/zoom-operator/internal/installation"
 	"github.com/zoom-operator/zoom-operator/internal/meeting"
 	"github.com/zoom-operator/zoom-operator/internal/tracing"
 )
@@ -74,6 +75,8 @@ func (r *Reconciler) SetupWithManager(mgr ctrl.Manager) error {
 		Watches(&v1alpha1.ZoomApp{}, handler.EnqueueRequestsFromMapFunc(r.meetingsOf), builder.WithPredicates(predicate.GenerationChangedPredicate{})).
 		// A meeting has a condition while its installation does not exist.
 		Watches(&v1alpha1.ZoomInstallation{}, handler.EnqueueRequestsFromMapFunc(r.meetingsOfInstallation), builder.WithPredicates(predicates.CameOrWent)).
+		// With a user of an account what is known of their meetings goes.
+		Watches(&v1alpha1.ZoomInstallation{}, handler.EnqueueRequestsFromMapFunc(r.meetingsOfInstallation), builder.WithPredicates(predicates.Updated(installation.DeletedUsersChanged))).
 		WithOptions(queue.Options(concurrentMeetings)).
 		Complete(reconcile.AsReconciler(mgr.GetClient(), r))
 }
@@ -137,7 +140,7 @@ func (r *Reconciler) Reconcile(ctx context.Context, m *v1alpha1.ZoomMeeting) (ct
 	if app != nil && app.Spec.Suspend != "" {
 		return ctrl.Result{}, nil // all meetings of an app are requeued when it changes
 	}
-	p, err := r.policy(ctx, m, app)
+	p, forgotten, err := r.policy(ctx, m, app)
 	if err != nil {
 		return ctrl.Result{}, err
 	}
@@ -147,7 +150,9 @@ func (r *Reconciler) Reconcile(ctx context.Context, m *v1alpha1.ZoomMeeting) (ct
 	}
 	now := r.Now()
 	var repeatIn time.Duration
-	if at, over := meeting.Expiry(now, seen, p); over && !at.After(now) {
+	if forgotten {
+		err = client.IgnoreNotFound(deletion.Delete(ctx, r.Client, m, deletion.Host))
+	} else if at, over := meeting.Expiry(now, seen, p); over && !at.After(now) {
 		err = client.IgnoreNotFound(deletion.Delete(ctx, r.Client, m, deletion.Retention))
 	} else {
 		repeatIn, err = r.follow(ctx, now, m, seen, p)
@@ -168,16 +173,19 @@ func (r *Reconciler) Reconcile(ctx context.Context, m *v1alpha1.ZoomMeeting) (ct
 	}
 }
 
-// policy is the retention of a meeting's app, and whether the meeting's installation exists.
-func (r *Reconciler) policy(ctx context.Context, m *v1alpha1.ZoomMeeting, app *v1alpha1.ZoomApp) (meeting.Retention, error) {
-	p := meeting.RetentionOf(app)
+// policy is the retention of a meeting's app, whether the meeting's installation exists, and whether
+// the meeting is to be forgotten, for its host was deleted at Zoom. One that was heard of since then
+// is another host's now, though nothing has said so.
+func (r *Reconciler) policy(ctx context.Context, m *v1alpha1.ZoomMeeting, app *v1alpha1.ZoomApp) (p meeting.Retention, forgotten bool, err error) {
+	p = meeting.RetentionOf(app)
 	var in v1alpha1.ZoomInstallation
-	err := r.Client.Get(ctx, types.NamespacedName{Namespace: m.Namespace, Name: m.Spec.InstallationRef.Name}, &in)
+	err = r.Client.Get(ctx, types.NamespacedName{Namespace: m.Namespace, Name: m.Spec.InstallationRef.Name}, &in)
 	if client.IgnoreNotFound(err) != nil {
-		return meeting.Retention{}, fmt.Errorf("reading the ZoomInstallation %s of ZoomMeeting %s/%s: %w", m.Spec.InstallationRef.Name, m.Namespace, m.Name, err)
+		return meeting.Retention{}, false, fmt.Errorf("reading the ZoomInstallation %s of ZoomMeeting %s/%s: %w", m.Spec.InstallationRef.Name, m.Namespace, m.Name, err)
 	}
 	p.Orphaned = err != nil
-	return p, nil
+	host := m.Spec.HostID
+	return p, host != "" && installation.OfDeletedUser(&in, host, meeting.LastHeard(m)), nil
 }
 
 // app is the ZoomApp of a meeting; nil when there is none.

@@ -8,5 +8,6 @@
 //     into a spec, and the account that an app for one account is bound to
 //   - standing: whether the consent stands
 //   - consent: which of a consenter's installations counts, and whether its events are recorded
+//   - deletedusers: which users of its account were deleted at Zoom
 //   - scopes: the scopes that an app needs and a consent lacks
 package installation

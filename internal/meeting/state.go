@@ -175,6 +175,9 @@ func (f meetingFacts) state(now time.Time) (v1alpha1.MeetingState, *plannedStart
 	}
 }
 
+// LastHeard is the time of the latest event of a meeting that is known; zero when there is none.
+func LastHeard(m *v1alpha1.ZoomMeeting) time.Time { return lastHeard(load(m)) }
+
 // lastHeard is the time of the latest event that is known; every event about a meeting names its
 // host or its topic and moves a watermark.
 func lastHeard(r *record) time.Time {

@@ -54,6 +54,8 @@ func (r *merger) merge(ctx context.Context, app *v1alpha1.ZoomApp, in *v1alpha1.
 		return err
 	case meeting.AddsOnly(ev.Name):
 		return drop(ReasonNoEffect)
+	case ev.Meeting.HostID == "" && installation.OfDeletedUser(in, "", ev.Time):
+		return drop(ReasonRemoved) // it may be of a meeting that was deleted with its host
 	}
 	keys = meetingKeys(app, ev)
 	if err := r.reserve(ctx, app, in, ev, keys[0]); err != nil {

@@ -8,6 +8,7 @@ import (
 
 	"github.com/zoom-operator/zoom-operator/api/v1alpha1"
 	"github.com/zoom-operator/zoom-operator/internal/commit"
+	"github.com/zoom-operator/zoom-operator/internal/installation"
 	"github.com/zoom-operator/zoom-operator/internal/meeting"
 	"github.com/zoom-operator/zoom-operator/internal/quota"
 	"github.com/zoom-operator/zoom-operator/internal/tombstones"
@@ -43,7 +44,7 @@ func New(c Config) *Recorder {
 	return &Recorder{
 		router:   &router{objects: objects, meetings: meetings, installations: installations, tombstones: c.Tombstones, now: c.Now},
 		merger:   &merger{meetings: meetings, quota: c.Quota, now: c.Now},
-		removals: &removals{objects: objects, installations: installations, tombstones: c.Tombstones, spoke: c.Spoke},
+		removals: &removals{objects: objects, installations: installations, tombstones: c.Tombstones, spoke: c.Spoke, now: c.Now},
 		spoke:    c.Spoke,
 		now:      c.Now,
 	}
@@ -67,6 +68,9 @@ func (r *Recorder) Record(ctx context.Context, app *v1alpha1.ZoomApp, ev *zoom.E
 		return err
 	}
 	r.spoke(in)
+	if ev.Meeting.HostID != "" && installation.OfDeletedUser(in, ev.Meeting.HostID, ev.Time) {
+		return drop(ReasonRemoved)
+	}
 	return r.merger.merge(ctx, app, in, ev)
 }
 

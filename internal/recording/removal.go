@@ -23,6 +23,7 @@ type removals struct {
 	installations installations
 	tombstones    *tombstones.Store
 	spoke         func(*v1alpha1.ZoomInstallation)
+	now           func() time.Time
 }
 
 // remove records a removal in every installation of the customer's: each may have meetings. One

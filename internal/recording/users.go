@@ -12,19 +12,29 @@ import (
 
 // userChanged follows what became at Zoom of a user who consented. With the user the token dies,
 // which has it tried at once: what Zoom takes is good, whatever was reported. In an app that
-// accounts install, the consent is not the user's.
+// accounts install, the consent is not the user's, and what is known of their meetings goes with
+// them.
 func (r *removals) userChanged(ctx context.Context, app *v1alpha1.ZoomApp, ev *zoom.Event) error {
+	consenter := ev.UserID
 	if app.Spec.ManagedBy == v1alpha1.ManagedByAdmin {
-		return drop(ReasonNoEffect)
+		// Who left the account keeps their meetings, and what is known of them is the account's.
+		if ev.Name != zoom.EventUserDeleted {
+			return drop(ReasonNoEffect)
+		}
+		consenter = ""
 	}
-	list, err := r.current(ctx, app, ev.AccountID, ev.UserID)
+	list, err := r.current(ctx, app, ev.AccountID, consenter)
 	if err != nil {
 		return err
 	}
 	reason := ReasonNoInstallation
-	if len(list) == 0 && leaves(ev) {
-		// Nothing is known of the user, and what was sent before and comes late must not change that.
+	if len(list) == 0 && consenter != "" && left(ev) && app.Spec.UnknownAccounts != v1alpha1.UnknownAccountsIgnore {
+		// An event of their meetings that is older, and comes late, must not make their installation
+		// known. One at this moment may, and is looked for once more.
 		if err := r.tombstones.Remove(ctx, tombstones.ConsentOf(app, ev.AccountID, ev.UserID), ev.Time, tombstones.Lifetime(app)); err != nil {
+			return err
+		}
+		if list, err = r.current(ctx, app, ev.AccountID, ev.UserID); err != nil {
 			return err
 		}
 		reason = reasonStored
@@ -32,6 +42,9 @@ func (r *removals) userChanged(ctx context.Context, app *v1alpha1.ZoomApp, ev *z
 	for i := range list {
 		in := &list[i]
 		change := userChange(app, in, ev)
+		if consenter == "" {
+			change = r.userDeleted(app, in, ev)
+		}
 		if change == nil {
 			continue
 		}
@@ -46,15 +59,26 @@ func (r *removals) userChanged(ctx context.Context, app *v1alpha1.ZoomApp, ev *z
 	return recorded(reason)
 }
 
-// leaves reports whether the user is not one of the account any more.
-func leaves(ev *zoom.Event) bool {
+// userDeleted is what the deletion of a user changes in an installation of their account; nil for
+// nothing.
+func (r *removals) userDeleted(app *v1alpha1.ZoomApp, in *v1alpha1.ZoomInstallation, ev *zoom.Event) func(*v1alpha1.ZoomInstallation) {
+	if !installation.TakesEvents(in) {
+		return nil
+	}
+	return func(now *v1alpha1.ZoomInstallation) {
+		installation.MergeUserDeleted(now, ev.UserID, ev.Time, r.now(), r.now().Add(tombstones.Lifetime(app)))
+	}
+}
+
+// left is whether a user is no longer of the account.
+func left(ev *zoom.Event) bool {
 	return ev.Name == zoom.EventUserDeleted || ev.Name == zoom.EventUserDisassociated
 }
 
 // userChange is what the event of a user changes in an installation of theirs; nil for nothing.
 func userChange(app *v1alpha1.ZoomApp, in *v1alpha1.ZoomInstallation, ev *zoom.Event) func(*v1alpha1.ZoomInstallation) {
 	kept := in.Spec.Consent != nil && app.Spec.TokenPolicy != v1alpha1.TokenPolicyNone
-	switch left := leaves(ev); {
+	switch left := left(ev); {
 	case !installation.TakesEvents(in), in.Spec.Consent != nil && !ev.Time.After(in.Spec.Consent.At.Time):
 		return nil
 	case left && kept:

@@ -229,9 +229,20 @@ func (c *crew) removedByAdmin(t *testing.T) {
 	a.kubectl(t, "wait", "zi/"+in.Name, "--for=condition=MeetingsImported", "--timeout=60s")
 	a.says(t, in.Name, "Meetings that the customer had planned before the consent: 2.")
 	a.hosts(t, bea, 0)
-	a.hosts(t, zoomtest.Login{Account: ana.Account, User: zoomtest.User{ID: "uSomebody"}}, 2) // one consent covers everybody
+	leaves := zoomtest.Login{Account: ana.Account, User: zoomtest.User{ID: "uSomebody"}}
+	a.hosts(t, leaves, 2) // one consent covers everybody
+	if err := a.hand(t.Context(), leaves.Account.UserChanged(zoom.EventUserDeleted, now(), leaves.User)); err != nil {
+		t.Fatal(err)
+	}
+	within(t, settleWithin, func(ctx context.Context) error {
+		n, err := a.meetings(ctx)
+		if err == nil && n != 2 {
+			err = fmt.Errorf("there are %d meetings, want those of the users who are there", n)
+		}
+		return err
+	})
 	a.removes(t, ana, in)
-	a.deleted(t, in.Name, 4)
+	a.deleted(t, in.Name, 2)
 	within(t, settleWithin, a.empty)
 }
 

@@ -350,6 +350,7 @@ func TestAccountsHaveNobodyElseDelete(t *testing.T) {
 				"keep an app for that":          {app, func(o client.Object) { o.SetFinalizers(append(o.GetFinalizers(), v1alpha1.SubscriptionFinalizer)) }, finalizers, ""},
 				"write who is subscribed":       {in, annotated("internal.zoom-operator.io/subscription", "1"), annotations, ""},
 				"write what came of an import":  {in, annotated("internal.zoom-operator.io/import", "1"), annotations, ""},
+				"note that a user was deleted":  {in, annotated("internal.zoom-operator.io/deleted-users", "a:1:2"), "", ""},
 				"have an installation retried":  {in, annotated(v1alpha1.RetryAnnotation, v1alpha1.RetryNow), "", ""},
 				"have an app retried":           {app, annotated(v1alpha1.RetryAnnotation, v1alpha1.RetryNow), labels, labels},
 				"own an installation":           {in, owned, owners, owners},

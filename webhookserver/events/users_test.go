@@ -23,7 +23,7 @@ func TestUsersThatChangeAtZoom(t *testing.T) {
 	ofAnother := func(in *v1alpha1.ZoomInstallation) { in.Spec.UserID = "other" }
 	ofAccount := func(in *v1alpha1.ZoomInstallation) { in.Spec.UserID = "" }
 	type change = func(*v1alpha1.ZoomInstallation)
-	const noticed, ended, tried = "noticed", "ended", "tried"
+	const noticed, ended, tried, forgotten = "noticed", "ended", "tried", "forgotten"
 	for name, test := range map[string]struct {
 		event   string
 		app     func(*v1alpha1.ZoomApp)
@@ -41,9 +41,12 @@ func TestUsersThatChangeAtZoom(t *testing.T) {
 		"deleted before they consent": {event: deleted, in: []change{consentedAgo(time.Second)}, reason: recording.ReasonNoInstallation},
 		"deleted after they left":     {event: deleted, in: []change{consentedAgo(2 * time.Hour), removedAgo(time.Hour)}, reason: recording.ReasonNoInstallation},
 		"another user":                {event: deleted, in: []change{consentedAgo(time.Hour), ofAnother}, reason: reasonStored},
-		"a user of an account":        {event: deleted, app: byAdmin, in: []change{consentedAgo(time.Hour), ofAccount}, reason: recording.ReasonNoEffect},
+		"another user, deactivated":   {event: deactivated, in: []change{consentedAgo(time.Hour), ofAnother}, reason: recording.ReasonNoInstallation},
+		"a user of an account":        {event: deleted, app: byAdmin, in: []change{consentedAgo(time.Hour), ofAccount}, becomes: forgotten, reason: reasonStored},
+		"of an account that left":     {event: deleted, app: byAdmin, in: []change{consentedAgo(2 * time.Hour), ofAccount, removedAgo(time.Hour)}, reason: recording.ReasonNoInstallation},
+		"of no account that is known": {event: deleted, app: byAdmin, in: []change{ofAnother}, reason: recording.ReasonNoInstallation},
+		"who left an account":         {event: disassociated, app: byAdmin, in: []change{consentedAgo(time.Hour), ofAccount}, reason: recording.ReasonNoEffect},
 		"who is not known":            {event: disassociated, in: []change{ofAnother}, reason: reasonStored},
-		"deactivated, and not known":  {event: deactivated, in: []change{ofAnother}, reason: recording.ReasonNoInstallation},
 	} {
 		t.Run(name, func(t *testing.T) {
 			app := fixture.AppOf("offline")
@@ -69,6 +72,8 @@ func TestUsersThatChangeAtZoom(t *testing.T) {
 			case in.ResourceVersion == before.ResourceVersion:
 			case installation.Removed(&in) && in.Spec.Deauthorization.Reason == v1alpha1.DeauthorizationUserLeft:
 				becomes = ended
+			case installation.OfDeletedUser(&in, "hOsT", ev.Time) && !installation.OfDeletedUser(&in, "other", ev.Time):
+				becomes = forgotten
 			case installation.RemovalNotice(&in).Equal(ev.Time.Truncate(time.Second)):
 				becomes = noticed
 			case in.Annotations[v1alpha1.RetryAnnotation] == v1alpha1.RetryNow:
@@ -81,28 +86,65 @@ func TestUsersThatChangeAtZoom(t *testing.T) {
 	}
 }
 
-// Of a user who was deleted at Zoom, and of whom nothing was known, late events record nothing; but
-// what happens after a return does.
-func TestLateEventsOfAUserWhoLeft(t *testing.T) {
+// A user of whom nothing is known leaves a tombstone: what is older and comes late does not make
+// their installation known, and who is back is known by what comes later.
+func TestUnknownUsersWhoLeft(t *testing.T) {
+	for _, name := range []string{zoom.EventUserDeleted, zoom.EventUserDisassociated} {
+		t.Run(name, func(t *testing.T) {
+			app := fixture.AppOf("offline")
+			h, c := newOffline(t, fixture.AtNoon, app, fixture.SecretToken)
+			ago := func(minutes int) time.Time { return fixture.Noon.Add(-time.Duration(minutes) * time.Minute) }
+			plan := fixture.Weekly("AccT", "hOsT", 81)
+			for _, step := range []struct {
+				event     zoomtest.Event
+				reason    string
+				customers int
+			}{
+				{zoomtest.Account{ID: "AccT"}.UserChanged(name, ago(10), zoomtest.User{ID: "hOsT"}), reasonStored, 0},
+				{plan.Created(ago(11)), recording.ReasonRemoved, 0},
+				{fixture.Weekly("AccT", "other", 82).Created(ago(11)), reasonStored, 1},
+				{plan.Created(ago(9)), reasonStored, 2},
+			} {
+				if status, reason := sendOffline(t, h, app, step.event); status != http.StatusNoContent || reason != step.reason {
+					t.Errorf("answered %d because of %s, want 204 because of %s", status, reason, step.reason)
+				}
+				if list := fixture.Installations(t, c, "offline"); len(list) != step.customers {
+					t.Errorf("there are %d installations, want %d", len(list), step.customers)
+				}
+			}
+		})
+	}
+}
+
+// With a user of an account goes what comes late of their meetings, also where it does not name
+// them; what others host, and what comes later, is recorded.
+func TestLateEventsOfADeletedUser(t *testing.T) {
 	app := fixture.AppOf("offline")
+	app.Spec.ManagedBy = v1alpha1.ManagedByAdmin
 	h, c := newOffline(t, fixture.AtNoon, app, fixture.SecretToken)
-	left := fixture.Noon.Add(-10 * time.Minute)
-	plan := fixture.Weekly("AccT", "hOsT", 81)
+	fixture.Create(t, c, installationOf("beta", consentedAgo(2*time.Hour), func(in *v1alpha1.ZoomInstallation) { in.Spec.UserID = "" }))
+	ago := func(minutes int) time.Time { return fixture.Noon.Add(-time.Duration(minutes) * time.Minute) }
+	theirs, of := fixture.Weekly("AccT", "hOsT", 81), fixture.Weekly("AccT", "other", 82)
+	renamed, ofRenamed := theirs, of
+	renamed.Topic, ofRenamed.Topic = "Renamed", "Renamed"
 	for _, step := range []struct {
-		event         zoomtest.Event
-		reason        string
-		installations int
+		event    zoomtest.Event
+		reason   string
+		meetings int
 	}{
-		{zoomtest.Account{ID: "AccT"}.UserChanged(zoom.EventUserDeleted, left, zoomtest.User{ID: "hOsT"}), reasonStored, 0},
-		{plan.Created(left.Add(-time.Minute)), recording.ReasonRemoved, 0},
-		{plan.Instance(left.Add(-time.Minute)).Started(), recording.ReasonRemoved, 0},
-		{plan.Created(left.Add(time.Minute)), reasonStored, 1},
+		{zoomtest.Account{ID: "AccT"}.UserChanged(zoom.EventUserDeleted, ago(30), zoomtest.User{ID: "hOsT"}), reasonStored, 0},
+		{theirs.Created(ago(31)), recording.ReasonRemoved, 0},
+		{theirs.Instance(ago(40)).Ended(ago(31)), recording.ReasonRemoved, 0},
+		{theirs.Updated(ago(31), renamed, ""), recording.ReasonRemoved, 0},
+		{of.Created(ago(31)), reasonStored, 1},
+		{of.Updated(ago(31), ofRenamed, ""), reasonStored, 1},
+		{theirs.Created(ago(20)), reasonStored, 2},
 	} {
 		if status, reason := sendOffline(t, h, app, step.event); status != http.StatusNoContent || reason != step.reason {
-			t.Errorf("%s was answered %d because of %s, want 204 because of %s", step.event.Name, status, reason, step.reason)
+			t.Errorf("%s: answered %d because of %s, want 204 because of %s", step.event.Body, status, reason, step.reason)
 		}
-		if n := len(fixture.Installations(t, c, "offline")); n != step.installations {
-			t.Errorf("after %s there are %d installations, want %d", step.event.Name, n, step.installations)
+		if list := fixture.Meetings(t, c, "offline"); len(list) != step.meetings {
+			t.Errorf("%s: there are %d meetings, want %d", step.event.Body, len(list), step.meetings)
 		}
 	}
 }

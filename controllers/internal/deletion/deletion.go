@@ -18,6 +18,7 @@ const (
 	Retention = "retention" // it has been over for long enough
 	Room      = "room"      // it had to make room for others
 	Removal   = "removal"   // its customer has left
+	Host      = "host"      // its host was deleted at Zoom
 )
 
 var deleted = prometheus.NewCounterVec(prometheus.CounterOpts{
@@ -27,7 +28,7 @@ var deleted = prometheus.NewCounterVec(prometheus.CounterOpts{
 
 func init() {
 	metrics.Registry.MustRegister(deleted)
-	for _, reason := range []string{Retention, Room} {
+	for _, reason := range []string{Retention, Room, Host} {
 		deleted.WithLabelValues(reason) // so that the first one is an increase
 	}
 }
