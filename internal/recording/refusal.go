@@ -14,7 +14,7 @@ const (
 	reasonUnknownEvent    = "unknown_event"           // an event that this version does not know
 	ReasonNoEffect        = "no_effect"               // an event that changes nothing here
 	ReasonIgnored         = "unknown_account_ignored" // of an account that has not consented, in an app with unknownAccounts: Ignore
-	ReasonRemoved         = "installation_removed"    // of a customer who has removed the app
+	ReasonRemoved         = "installation_removed"    // of a customer who has removed the app, or of a host who was deleted at Zoom
 	ReasonNoInstallation  = "no_such_installation"    // a removal of which no consent is known
 	ReasonOtherClient     = "other_client"            // a removal of another app
 	ReasonHostUnknown     = "host_unknown"            // of a meeting whose host is not known, or not yet
