@@ -359,7 +359,8 @@ func takenOnceMore(t *testing.T, z *zoomWorld, in *v1alpha1.ZoomInstallation) {
 	switch tok := z.token(t, in); {
 	case ready.Reason == "Consented" && stats.SpentTwice == 0 && tok.Refusal == "":
 	case ready.Reason == "TokenRevoked" && stats.SpentTwice == 1 && tok.Unusable(): // the successor was lost
-	// Of the refresh that was due after it, the successor was lost: spent, spent, and presented again.
+	// Of the refresh that was due after it, the successor was lost: two were spent, and one of them
+	// presented again.
 	case ready.Reason == "RefreshLost" && stats.SpentTwice == 1 && tok.Refusal == tokens.RefusedLost && z.refreshes() == 3:
 	default:
 		t.Errorf("Ready is %s, and a spent token was presented %d times, of %d in all", ready.Reason, stats.SpentTwice, z.refreshes())

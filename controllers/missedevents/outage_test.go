@@ -235,7 +235,7 @@ func (p plan) play(ctx context.Context) (o outcome) {
 			time.Sleep(time.Until(outageBegins)) // its work is lost with it
 			continue
 		}
-		time.Sleep(result.RequeueAfter)
+		time.Sleep(max(result.RequeueAfter, time.Second)) // nothing comes of waiting for nothing
 	}
 	webhooks.Wait()
 	o.lost = len(webhooks.Lost())
