@@ -343,3 +343,60 @@ func TestAConsentEndsDuringAnImport(t *testing.T) {
 		})
 	}
 }
+
+// What is known of an account's users who are done outlives the wait for the next day, however
+// often it is looked at meanwhile, and also one while the users are listed again. A user of whom a
+// part was read counts once.
+func TestAnAccountThatWaitsLosesNothing(t *testing.T) {
+	z := newAccountWorld(t, 4, func(spec *v1alpha1.ZoomAppSpec) { spec.APICalls.PerSecond, spec.APICalls.PerDay = 1, 4 })
+	now := z.clock.Now().Truncate(time.Second)
+	for n := range 2 {
+		z.zoom.Plan(zoomtest.Meeting{
+			Account: zoomtest.Account{ID: account}, Host: zoomtest.User{ID: user}, Topic: "Circle", Number: 81000000021 + int64(n), Type: zoomtest.TypeRecurringPlanned,
+			Occurrences: zoomtest.Dates(now.Add(24*time.Hour), 7*24*time.Hour, 4, 45), Start: now.Add(24 * time.Hour), Duration: 45, Timezone: "Europe/Madrid",
+		}, now.Add(-24*time.Hour))
+	}
+	in := z.installed(t)
+	r := z.importer(t, nil)
+	most, delays := 0, 0
+	for range 200 {
+		if err := z.get(t, in); err != nil {
+			t.Fatal(err)
+		}
+		result, err := r.Reconcile(t.Context(), in)
+		if err != nil {
+			t.Fatal(err)
+		}
+		if err := z.get(t, in); err != nil {
+			t.Fatal(err)
+		}
+		i := installation.ImportOf(z.app, in)
+		if i != nil && i.Users < most {
+			t.Fatalf("of %d users who were done, %d are left: %+v", most, i.Users, i)
+		}
+		if result.RequeueAfter == 0 {
+			break
+		}
+		if i != nil {
+			most = i.Users
+		}
+		if result.RequeueAfter > time.Hour {
+			if delays++; delays > 10 {
+				break
+			}
+			if _, err := r.Reconcile(t.Context(), in); err != nil { // for it has just been written
+				t.Fatal(err)
+			}
+			if delays == 1 {
+				z.zoom.Inject(zoomtest.StepUsers, 1, zoomtest.Before(zoomtest.RateLimited("7200")))
+			}
+		}
+		z.clock.Set(z.clock.Now().Add(result.RequeueAfter))
+		if token := z.token(t, in); !z.clock.Now().Before(token.ExpiresAt) {
+			z.renew(t, in)
+		}
+	}
+	if i := installation.ImportOf(z.app, in); i == nil || i.Reason != v1alpha1.ReasonImported || i.Meetings != 4 || i.Users != 4 {
+		t.Errorf("after %d delays recorded is %+v, want 4 meetings of 4 users", delays, i)
+	}
+}

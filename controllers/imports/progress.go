@@ -43,20 +43,25 @@ type progress struct {
 	list []zoom.PlannedMeeting
 	read bool
 	// of is how many users there are in all, unless it is a user's own consent, and last the last
-	// one that is done.
+	// one that is done. Until the users are listed, of is what was recorded.
 	of   int
 	last string
 	// recorded is how many users were done when that was recorded; negative while it was not.
 	recorded int
-	meetings int
+	// meetings are those of the users who are done, and current is how many were read of the user
+	// who is not: of these an import that is resumed reads all again.
+	meetings, current int
 	// listOnly means that Zoom has said that the plans of series may not be read.
 	listOnly bool
 }
 
 // done is of how many users of an account the meetings were read.
 func (p *progress) done() int {
-	if p.of == 0 {
+	switch {
+	case p.of == 0:
 		return 0
+	case !p.listed:
+		return max(p.recorded, 0)
 	}
 	return p.of - len(p.users)
 }
@@ -71,7 +76,7 @@ func begin(consent metav1.Time) *progress {
 func resume(consent metav1.Time, recorded *installation.Import) *progress {
 	p := &progress{consent: consent, recorded: -1}
 	if recorded != nil {
-		p.meetings, p.last, p.recorded = recorded.Meetings, recorded.Last, recorded.Users
+		p.meetings, p.last, p.recorded, p.of = recorded.Meetings, recorded.Last, recorded.Users, recorded.AllUsers
 	}
 	return p
 }
@@ -90,6 +95,7 @@ func (p *progress) next() {
 		p.last = keyOf(p.users[0])
 	}
 	p.users, p.list, p.read, p.page = p.users[1:], nil, false, ""
+	p.meetings, p.current = p.meetings+p.current, 0
 }
 
 // again has the list that is being read begin anew: Zoom forgets its pages.
@@ -103,10 +109,15 @@ func (p *progress) again() {
 	}
 }
 
-// result is what has become of an import so far.
+// result is what has become of an import so far: of an account what its users had planned who are
+// done.
 func (p *progress) result(app *v1alpha1.ZoomApp, reason string) installation.Import {
+	meetings := p.meetings
+	if p.of == 0 {
+		meetings += p.current
+	}
 	return installation.Import{
-		Reason: reason, Meetings: p.meetings, Bound: int(app.Spec.Retention.Meetings), Users: p.done(), AllUsers: p.of, Last: p.last,
+		Reason: reason, Meetings: meetings, Bound: int(app.Spec.Retention.Meetings), Users: p.done(), AllUsers: p.of, Last: p.last,
 	}
 }
 
@@ -143,7 +154,7 @@ func (i *imports) of(uid types.UID, consent metav1.Time) *progress {
 
 // remember remembers it, if there is anything that would have to be done again.
 func (i *imports) remember(uid types.UID, p *progress) {
-	if p.slot.IsZero() && p.page == "" && !p.read && p.of == 0 {
+	if p.slot.IsZero() && p.page == "" && !p.read && (p.of == 0 || !p.listed) {
 		i.forget(uid)
 		return
 	}

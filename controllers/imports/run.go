@@ -168,7 +168,7 @@ func (r *run) one(ctx context.Context, m zoom.PlannedMeeting) error {
 	}
 	if m.Type != nil && *m.Type == typeSeries {
 		if known != nil && meeting.DatesKnown(known) {
-			r.meetings++
+			r.current++
 			return nil
 		}
 		switch plan, err := r.plan(ctx, m.ID); {
@@ -184,7 +184,7 @@ func (r *run) one(ctx context.Context, m zoom.PlannedMeeting) error {
 	if err := r.store(ctx, meeting.Planned(r.Now(), &m, r.in.Spec.AccountID), known); err != nil {
 		return err
 	}
-	r.meetings++
+	r.current++
 	return nil
 }
 
