@@ -139,7 +139,7 @@ func (r *Reconciler) Reconcile(ctx context.Context, in *v1alpha1.ZoomInstallatio
 // giveBack gives a call that was reserved back to the budget.
 func (r *Reconciler) giveBack(app *v1alpha1.ZoomApp, in *v1alpha1.ZoomInstallation, p *progress) {
 	if !p.slot.IsZero() {
-		r.Calls.Return(app, in.Spec.AccountID)
+		r.Calls.Return(app, in.Spec.AccountID, p.slot)
 	}
 	p.slot = time.Time{}
 }
@@ -183,6 +183,10 @@ func (r *Reconciler) reserve(app *v1alpha1.ZoomApp, in *v1alpha1.ZoomInstallatio
 	}
 	if p.slot.After(now) {
 		return &budget.SpentError{Until: p.slot}
+	}
+	if err := r.Calls.Wanted(app, in.Spec.AccountID); err != nil {
+		r.giveBack(app, in, p)
+		return err
 	}
 	return nil
 }

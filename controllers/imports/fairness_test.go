@@ -308,3 +308,60 @@ func TestAnImportWithoutATokenSpendsNothing(t *testing.T) {
 		t.Error("the other user of the account is not imported")
 	}
 }
+
+// Calls that were reserved are not made once Zoom has said that it wants none of the account.
+func TestReservedCallsWaitForZoomsLimit(t *testing.T) {
+	const customers = 40
+	var logins []zoomtest.Login
+	for n := range customers {
+		logins = append(logins, zoomtest.Login{Account: zoomtest.Account{ID: "Large"}, User: zoomtest.User{ID: fmt.Sprint("large", n)}})
+	}
+	for _, retryAfter := range []string{"30", "7200"} {
+		s := newSimulation(t, logins)
+		began := s.clock.now
+		for _, login := range logins {
+			s.consents(login, 1, 0)
+		}
+		s.work(began.Add(5 * time.Second)) // all others have reserved theirs
+		made := len(s.calls["Large"])
+		s.zoom.Inject(zoomtest.StepList, 1, zoomtest.Before(zoomtest.RateLimited(retryAfter)))
+		pause, err := time.ParseDuration(retryAfter + "s")
+		if err != nil {
+			t.Fatal(err)
+		}
+		s.work(began.Add(pause))
+		if n := len(s.calls["Large"]) - made; n != 1 {
+			t.Errorf("Zoom was asked %d times in the %s for which it wanted no calls", n, pause)
+		}
+		s.work(began.Add(pause + 5*time.Minute))
+		if n := len(s.done); n != customers {
+			t.Errorf("%d are imported after that, want %d", n, customers)
+		}
+	}
+}
+
+// What is reserved before midnight is not made in addition to the calls of the next day.
+func TestReservedCallsCountForTheirDay(t *testing.T) {
+	var logins []zoomtest.Login
+	for n := range 300 {
+		logins = append(logins, zoomtest.Login{Account: zoomtest.Account{ID: "Large"}, User: zoomtest.User{ID: fmt.Sprint("large", n)}})
+	}
+	s := newSimulation(t, logins)
+	s.clock.now = s.clock.now.Truncate(24 * time.Hour).Add(24*time.Hour - 20*time.Second)
+	for _, login := range logins {
+		s.consents(login, 1, 0)
+	}
+	s.work(s.clock.now.Add(12 * time.Hour))
+	days := map[string]int{}
+	for _, at := range s.calls["Large"] {
+		days[at.Format(time.DateOnly)]++
+	}
+	for day, n := range days {
+		if n > 200 {
+			t.Errorf("%d calls on %s", n, day)
+		}
+	}
+	if len(days) != 2 || len(s.calls["Large"]) < 215 {
+		t.Errorf("the calls are %v", days)
+	}
+}

@@ -64,8 +64,8 @@ type spent struct {
 }
 
 // Take spends a call of an account. It is to be made after that wait, for the calls before it,
-// which is no longer than patience. While there is none, or it would have to wait longer, the error
-// is a *SpentError.
+// which is no longer than patience. While there is none, or it would have to wait longer or until
+// the next day, for which it does not count, the error is a *SpentError.
 func (c *Calls) Take(now time.Time, app types.NamespacedName, accountID string, l Limits, patience time.Duration) (wait time.Duration, err error) {
 	c.mu.Lock()
 	defer c.mu.Unlock()
@@ -75,7 +75,7 @@ func (c *Calls) Take(now time.Time, app types.NamespacedName, accountID string, 
 	s := c.of(now, account{app, accountID}, l)
 	s.pace.SetLimitAt(now, rate.Limit(l.PerSecond))
 	call := s.pace.ReserveN(now, 1)
-	if wait = call.DelayFrom(now); wait > patience {
+	if wait = call.DelayFrom(now); wait > patience || !midnight(now.Add(wait)).Equal(midnight(now)) {
 		call.CancelAt(now)
 		return 0, &SpentError{now.Add(wait)}
 	}
@@ -83,12 +83,23 @@ func (c *Calls) Take(now time.Time, app types.NamespacedName, accountID string, 
 	return wait, nil
 }
 
-// Return gives back a call of an account that was taken and will not be made; but not its second,
-// in which no other one can be made any more.
-func (c *Calls) Return(now time.Time, app types.NamespacedName, accountID string, l Limits) {
+// Wanted returns a *SpentError while a call must not be made that was taken before: Zoom has asked
+// for a pause since, or too many calls have failed.
+func (c *Calls) Wanted(now time.Time, app types.NamespacedName, accountID string) error {
 	c.mu.Lock()
 	defer c.mu.Unlock()
-	if s := c.of(now, account{app, accountID}, l); s.today > 0 {
+	if until := c.unwanted(now, account{app, accountID}); !until.IsZero() {
+		return &SpentError{until}
+	}
+	return nil
+}
+
+// Return gives back a call of an account that was to be made at that time and will not be made; but
+// not its second, in which no other one can be made any more.
+func (c *Calls) Return(now, at time.Time, app types.NamespacedName, accountID string, l Limits) {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	if s := c.of(now, account{app, accountID}, l); s.today > 0 && midnight(at).Equal(midnight(now)) {
 		s.today--
 	}
 }
@@ -96,7 +107,21 @@ func (c *Calls) Return(now time.Time, app types.NamespacedName, accountID string
 // spent is until when no call of an account can be made, whatever its pace; zero when one can. c.mu
 // is held.
 func (c *Calls) spent(now time.Time, app types.NamespacedName, accountID string, l Limits) time.Time {
-	for _, a := range []account{{app, ""}, {app, accountID}} {
+	a := account{app, accountID}
+	s := c.of(now, a, l)
+	if until := c.unwanted(now, a); !until.IsZero() {
+		return until
+	}
+	if s.today >= l.PerDay {
+		return midnight(now).Add(24 * time.Hour)
+	}
+	return time.Time{}
+}
+
+// unwanted is until when no call of an account is to be made, however few there were; zero when one
+// is. c.mu is held.
+func (c *Calls) unwanted(now time.Time, a account) time.Time {
+	for _, a := range []account{{a.app, ""}, a} {
 		failing := c.failures[a]
 		if failing == nil {
 			continue
@@ -106,14 +131,10 @@ func (c *Calls) spent(now time.Time, app types.NamespacedName, accountID string,
 			return now.Add(missing + time.Second)
 		}
 	}
-	switch s := c.of(now, account{app, accountID}, l); {
-	case now.Before(s.until):
+	if s := c.accounts[a]; s != nil && now.Before(s.until) {
 		return s.until
-	case s.today >= l.PerDay:
-		return midnight(now).Add(24 * time.Hour)
-	default:
-		return time.Time{}
 	}
+	return time.Time{}
 }
 
 // Failed notes that a call for an account failed in the name of an app, whatever for.

@@ -79,9 +79,15 @@ func (c *Calls) Reserve(app *v1alpha1.ZoomApp, account string) (at time.Time, er
 	return now.Add(wait), err
 }
 
-// Return gives back a call that was reserved and will not be made.
-func (c *Calls) Return(app *v1alpha1.ZoomApp, account string) {
-	c.budget.Return(c.Now(), client.ObjectKeyFromObject(app), account, limitsOf(app))
+// Wanted is asked before a call is made that was reserved. The error is a *budget.SpentError when
+// Zoom has said since that it wants none, or too many have failed.
+func (c *Calls) Wanted(app *v1alpha1.ZoomApp, account string) error {
+	return c.budget.Wanted(c.Now(), client.ObjectKeyFromObject(app), account)
+}
+
+// Return gives back a call that was reserved for that time and will not be made.
+func (c *Calls) Return(app *v1alpha1.ZoomApp, account string, at time.Time) {
+	c.budget.Return(c.Now(), at, client.ObjectKeyFromObject(app), account, limitsOf(app))
 }
 
 // MakeReserved makes a call that Reserve has taken out of the budget. The error is that of Make.
