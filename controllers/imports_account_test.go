@@ -400,3 +400,36 @@ func TestAnAccountThatWaitsLosesNothing(t *testing.T) {
 		t.Errorf("after %d delays recorded is %+v, want 4 meetings of 4 users", delays, i)
 	}
 }
+
+// When events are found to be lost in the middle of an import, all users are read again, also those
+// who were done.
+func TestAnImportThatIsForgottenBeginsAnew(t *testing.T) {
+	z := newAccountWorld(t, 4, func(spec *v1alpha1.ZoomAppSpec) { spec.APICalls.PerSecond = 1 })
+	in := z.installed(t)
+	r := z.importer(t, nil)
+	for range 6 {
+		if err := z.get(t, in); err != nil {
+			t.Fatal(err)
+		}
+		result, err := r.Reconcile(t.Context(), in)
+		if err != nil || result.RequeueAfter == 0 {
+			t.Fatalf("%+v, %v", result, err)
+		}
+		if z.zoom.Stats().Requests[zoomtest.StepList] == 3 {
+			break
+		}
+		z.clock.Set(z.clock.Now().Add(result.RequeueAfter))
+	}
+	change(t, z.world, in, func(in *v1alpha1.ZoomInstallation) {
+		if !installation.ForgetImport(in) {
+			t.Error("nothing of the import is recorded")
+		}
+	})
+	z.importsAll(t, r, in)
+	if i := installation.ImportOf(z.app, in); i == nil || i.Reason != v1alpha1.ReasonImported || i.Meetings != 2 || i.Users != 4 {
+		t.Errorf("recorded is %+v", i)
+	}
+	if n := z.zoom.Stats().Requests[zoomtest.StepUsers]; n != 2 {
+		t.Errorf("the users were listed %d times, want 2", n)
+	}
+}

@@ -128,8 +128,8 @@ func (r *Reconciler) Reconcile(ctx context.Context, in *v1alpha1.ZoomInstallatio
 	if err != nil {
 		return r.later(ctx, &app, in, p, err)
 	}
-	if err := r.record(ctx, in, p.result(&app, reason)); err != nil {
-		return ctrl.Result{}, err
+	if err := r.record(ctx, in, p, p.result(&app, reason)); err != nil {
+		return r.later(ctx, &app, in, p, err)
 	}
 	r.underWay.forget(in.UID)
 	log.FromContext(ctx).Info("Meetings imported", "reason", reason, "meetings", p.meetings)
@@ -164,6 +164,7 @@ func (r *Reconciler) progressOf(app *v1alpha1.ZoomApp, in *v1alpha1.ZoomInstalla
 	default:
 		p = begin(consent)
 	}
+	p.noted = p.noted || installation.ImportRecorded(in)
 	return p
 }
 
@@ -201,12 +202,18 @@ func (r *Reconciler) later(ctx context.Context, app *v1alpha1.ZoomApp, in *v1alp
 		wait = max(spent.Until.Sub(r.Now()), time.Millisecond)
 	}
 	switch {
+	case errors.Is(err, errAgain):
+		r.giveBack(app, in, p)
+		r.underWay.forget(in.UID)
+		return ctrl.Result{RequeueAfter: time.Second}, nil
 	case limited && p.slot.Equal(spent.Until):
 		return ctrl.Result{RequeueAfter: wait}, nil
 	case limited && wait < delayed:
 		return ctrl.Result{RequeueAfter: wait + jitter.Of(in.UID, min(10*wait, spread))}, nil
 	case limited:
-		if err := r.record(ctx, in, p.result(app, v1alpha1.ReasonImportDelayed)); err != nil {
+		if err := r.record(ctx, in, p, p.result(app, v1alpha1.ReasonImportDelayed)); errors.Is(err, errAgain) {
+			return r.later(ctx, app, in, p, err)
+		} else if err != nil {
 			return ctrl.Result{}, err
 		}
 		r.underWay.forget(in.UID)
@@ -220,13 +227,18 @@ func (r *Reconciler) later(ctx context.Context, app *v1alpha1.ZoomApp, in *v1alp
 	return ctrl.Result{}, fmt.Errorf("importing the meetings of ZoomInstallation %s/%s: %w", in.Namespace, in.Name, err)
 }
 
-// record notes what has become of an import. Whoever consented meanwhile is imported as well.
-func (r *Reconciler) record(ctx context.Context, in *v1alpha1.ZoomInstallation, i installation.Import) error {
+// record notes what has become of an import. Whoever consented meanwhile is imported as well. The
+// error is errAgain when what was recorded of it before is gone: events were lost meanwhile, also
+// those of what had been read by then.
+func (r *Reconciler) record(ctx context.Context, in *v1alpha1.ZoomInstallation, p *progress, i installation.Import) error {
 	err := retry.RetryOnConflict(retry.DefaultBackoff, func() error {
 		var now v1alpha1.ZoomInstallation
 		err := r.Live.Get(ctx, client.ObjectKeyFromObject(in), &now)
 		if err != nil || now.UID != in.UID || !installation.ConsentStands(&now) || !now.Spec.Consent.At.Equal(&in.Spec.Consent.At) {
 			return client.IgnoreNotFound(err)
+		}
+		if p.noted && !installation.ImportRecorded(&now) {
+			return errAgain
 		}
 		before := now.DeepCopy()
 		if installation.SetImport(&now, i); !installation.ImportChanged(before, &now) {
@@ -234,7 +246,7 @@ func (r *Reconciler) record(ctx context.Context, in *v1alpha1.ZoomInstallation, 
 		}
 		return r.Client.Update(ctx, &now, fieldowner.Controller)
 	})
-	if err != nil {
+	if p.noted = p.noted || err == nil; err != nil {
 		return fmt.Errorf("recording the import of ZoomInstallation %s/%s: %w", in.Namespace, in.Name, err)
 	}
 	return nil

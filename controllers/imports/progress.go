@@ -48,6 +48,8 @@ type progress struct {
 	last string
 	// recorded is how many users were done when that was recorded; negative while it was not.
 	recorded int
+	// noted means that something of it was recorded. When that is gone, it is to begin anew.
+	noted bool
 	// meetings are those of the users who are done, and current is how many were read of the user
 	// who is not: of these an import that is resumed reads all again.
 	meetings, current int

@@ -44,6 +44,9 @@ type run struct {
 // errEnded means that the consent has ended, or another one has taken its place.
 var errEnded = errors.New("the consent does not stand any more")
 
+// errAgain means that what was recorded of the import is gone: it is to begin anew.
+var errAgain = errors.New("the import is to begin anew")
+
 // errFull means that there are as many meetings as the app keeps of a customer.
 var errFull = errors.New("there are as many meetings as the app keeps")
 
@@ -69,7 +72,7 @@ func (r *run) all(ctx context.Context) error {
 	}
 	for len(r.users) > 0 {
 		if r.of > 0 && (r.recorded < 0 || r.done() >= r.recorded+recordEvery) {
-			if err := r.record(ctx, r.in, r.result(r.app, v1alpha1.ReasonImporting)); err != nil {
+			if err := r.record(ctx, r.in, r.progress, r.result(r.app, v1alpha1.ReasonImporting)); err != nil {
 				return err
 			}
 			r.recorded = r.done()

@@ -128,6 +128,12 @@ func importedConsent(in *v1alpha1.ZoomInstallation) string {
 	return in.Spec.Consent.At.UTC().Format(time.RFC3339)
 }
 
+// ImportRecorded reports whether anything is recorded of an import. It is not any more after
+// ForgetImport.
+func ImportRecorded(in *v1alpha1.ZoomInstallation) bool {
+	return in.Annotations[importAnnotation] != ""
+}
+
 // ForgetImport has what a customer had planned imported again, and says whether it had been.
 func ForgetImport(in *v1alpha1.ZoomInstallation) bool {
 	_, imported := in.Annotations[importAnnotation]
