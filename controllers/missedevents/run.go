@@ -108,10 +108,13 @@ func (r *run) begin(ctx context.Context) (reason string, err error) {
 // all reads the log up to the present, and records how far everything that was read is stored: not
 // beyond what has to wait.
 func (r *run) all(ctx context.Context) (refusal string, err error) {
+	// The end stands from the beginning: what happens while the log is read is for the next time, or
+	// each window would be followed by one of the seconds that it took, until no call is left.
+	began := r.Now().UTC()
 	gap, refused, stored := r.record.Gap, r.record.Refused != nil, r.record.Until
 	r.seen, r.record.Refused = map[string]bool{}, nil
 	for ; ; refused = false {
-		window, more := r.record.Next(r.Now().UTC(), r.app.CreationTimestamp.Time, refused)
+		window, more := r.record.Next(began, r.app.CreationTimestamp.Time, refused)
 		if !more {
 			return "", r.failure
 		}
