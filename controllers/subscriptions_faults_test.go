@@ -101,7 +101,7 @@ func TestRefusalsForGoodCostFewCalls(t *testing.T) {
 			if n := s.calls() - calls; n < 2 || n > 15 {
 				t.Errorf("%d calls within an hour", n)
 			}
-			s.run(t, s.clock.Now)
+			s.run(t, s.moving())
 			s.says(t, tt.reason)
 			s.zoom.Heal()
 			s.clock.Set(s.clock.Now().Add(time.Minute))
