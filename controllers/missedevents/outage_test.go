@@ -35,6 +35,7 @@ import (
 	"github.com/zoom-operator/zoom-operator/internal/recording"
 	"github.com/zoom-operator/zoom-operator/internal/tombstones"
 	"github.com/zoom-operator/zoom-operator/internal/urls"
+	"github.com/zoom-operator/zoom-operator/test/bubble"
 	"github.com/zoom-operator/zoom-operator/test/chronicle"
 	"github.com/zoom-operator/zoom-operator/test/controlplane"
 	"github.com/zoom-operator/zoom-operator/zoom"
@@ -84,7 +85,7 @@ func (p plan) play(ctx context.Context) (o outcome) {
 	ctx, stop := context.WithCancel(ctx)
 	defer stop()
 	var delivering sync.WaitGroup
-	time.Sleep(26 * 365 * 24 * time.Hour) // since the bubble began, in 2000: a time that Zoom's milliseconds are taken for
+	bubble.Pass(26 * 365 * 24 * time.Hour) // since the bubble began, in 2000: a time that Zoom's milliseconds are taken for
 	random := rand.New(rand.NewPCG(p.seed, 1))
 	begin := time.Now().Truncate(time.Second).Add(time.Minute)
 	outageBegins := begin.Add(p.begins)
@@ -223,7 +224,7 @@ func (p plan) play(ctx context.Context) (o outcome) {
 	reader, end := leader(), begin.Add(13*time.Hour)
 	for time.Now().Before(end) {
 		if p.whole && away() {
-			time.Sleep(time.Until(outageBegins.Add(outage + p.late)))
+			bubble.Pass(time.Until(outageBegins.Add(outage + p.late)))
 			reader = leader()
 		}
 		result, err := reader.Reconcile(ctx, app)
@@ -232,10 +233,10 @@ func (p plan) play(ctx context.Context) (o outcome) {
 			return o
 		}
 		if until := time.Now().Add(result.RequeueAfter); p.whole && until.After(outageBegins) && time.Now().Before(outageBegins) {
-			time.Sleep(time.Until(outageBegins)) // its work is lost with it
+			bubble.Pass(time.Until(outageBegins)) // its work is lost with it
 			continue
 		}
-		time.Sleep(max(result.RequeueAfter, time.Second)) // nothing comes of waiting for nothing
+		bubble.Pass(max(result.RequeueAfter, time.Second)) // nothing comes of waiting for nothing
 	}
 	webhooks.Wait()
 	o.lost = len(webhooks.Lost())

@@ -123,10 +123,7 @@ func (s *sender) pour(ctx context.Context, events []zoomtest.Event, rate float64
 	begin := time.Now()
 	for i, e := range events {
 		due := begin.Add(time.Duration(float64(i) / rate * float64(time.Second)))
-		if wait := time.Until(due); wait > time.Millisecond {
-			time.Sleep(wait)
-		}
-		if ctx.Err() != nil {
+		if wait := time.Until(due); wait > time.Millisecond && pause(ctx, wait) != nil || ctx.Err() != nil {
 			break
 		}
 		if unanswered.Load() >= maxUnanswered {

@@ -12,6 +12,8 @@ import (
 	corev1 "k8s.io/api/core/v1"
 	"k8s.io/apimachinery/pkg/types"
 	"pgregory.net/rapid"
+
+	"github.com/zoom-operator/zoom-operator/test/bubble"
 )
 
 func objectOf(account string, i int) types.NamespacedName {
@@ -38,7 +40,7 @@ func TestCommitTakesEventsOfOthersDuringAStorm(t *testing.T) {
 			synctest.Test(t, func(t *testing.T) {
 				s := newServer(t)
 				s.intercept(func(context.Context, *corev1.ConfigMap) error {
-					time.Sleep(tt.write) // in the bubble
+					bubble.Take(tt.write)
 					return nil
 				})
 				ask := func(account string, meeting int, priority Priority) <-chan error {
@@ -54,10 +56,13 @@ func TestCommitTakesEventsOfOthersDuringAStorm(t *testing.T) {
 					synctest.Wait()
 					return done
 				}
+				var before []<-chan error
 				for i := range 4 * maxWrites { // which is how it learns how long a write takes
-					ask("loud-0", i, Normal)
+					before = append(before, ask("loud-0", i, Normal))
 				}
-				time.Sleep(time.Minute) // in the bubble: until they are written
+				for _, done := range before {
+					<-done
+				}
 
 				for i := range storm {
 					ask(fmt.Sprint("loud-", i%tt.accounts), i%tt.meetings, High)
@@ -96,10 +101,11 @@ func TestCommitMakesRoomForOthers(t *testing.T) {
 			synctest.Wait()
 			return done
 		}
-		commit("loud", High, 0) // is being written
+		first := commit("loud", High, 0) // is being written
 		early, late := commit("loud", Low, 1), commit("loud", Low, 2)
+		asked := []<-chan error{first, early}
 		for s.committer.admission.unanswered < maxUnanswered {
-			commit("loud", High, 3)
+			asked = append(asked, commit("loud", High, 3))
 		}
 		quiet := commit("quiet", Low, 1)
 		if len(late) != 1 || !errors.Is(<-late, ErrOverloaded) {
@@ -111,9 +117,10 @@ func TestCommitMakesRoomForOthers(t *testing.T) {
 		let()
 		let()
 		s.intercept(nil)
-		time.Sleep(time.Minute) // in the bubble: until all is written
-		if err := <-quiet; err != nil {
-			t.Error(err)
+		for _, done := range append(asked, quiet) {
+			if err := <-done; err != nil {
+				t.Error(err)
+			}
 		}
 		var m corev1.ConfigMap
 		if err := s.Get(t.Context(), objectOf("loud", 0), &m); err != nil {

@@ -23,6 +23,8 @@ import (
 	"sigs.k8s.io/controller-runtime/pkg/client"
 	"sigs.k8s.io/controller-runtime/pkg/client/fake"
 	"sigs.k8s.io/controller-runtime/pkg/client/interceptor"
+
+	"github.com/zoom-operator/zoom-operator/test/bubble"
 )
 
 // server is an API server with a committer in front of it. The tests run in synctest's bubbles,
@@ -41,14 +43,11 @@ type server struct {
 
 var theObject = types.NamespacedName{Namespace: "team", Name: "object"}
 
-// pass lets time of a bubble go by, which costs none: it moves when every goroutine of it waits.
-func pass(d time.Duration) { time.Sleep(d) }
-
 // newServer holds these objects; its cache is up to date. The bubble lasts until all queues are at
 // rest.
 func newServer(t *testing.T, objects ...client.Object) *server {
 	t.Helper()
-	t.Cleanup(func() { pass(2 * cacheTTL) })
+	t.Cleanup(func() { bubble.Pass(2 * cacheTTL) })
 	scheme := runtime.NewScheme()
 	if err := corev1.AddToScheme(scheme); err != nil {
 		t.Fatal(err)
@@ -217,7 +216,7 @@ func TestCommitCreatesThenUpdatesThenWritesNothing(t *testing.T) {
 		if d := cmp.Diff(objectWith(t, 1, 2).Data, s.stored(t).Data); d != "" {
 			t.Errorf("(-want +stored):\n%s", d)
 		}
-		pass(cacheTTL + time.Second) // in the bubble: until the queue is forgotten
+		bubble.Pass(cacheTTL + time.Second) // until the queue is forgotten
 		s.committer.mu.Lock()
 		if n := len(s.committer.queues); n != 0 {
 			t.Errorf("%d queues are left of an object at rest", n)
@@ -363,7 +362,7 @@ func TestCommitGathersWhatArrivesDuringAWrite(t *testing.T) {
 		if a := <-first[0]; a.err != nil || len(a.stored.Data) != 1 {
 			t.Errorf("the first was answered %v", a.err)
 		}
-		pass(minBatchDelay) // in the bubble
+		bubble.Pass(minBatchDelay)
 		let()
 		for i, c := range rest {
 			a := <-c
@@ -404,7 +403,7 @@ func TestCommitWritesAHotObjectSeldom(t *testing.T) {
 		var asked []<-chan answer
 		for who := range 1000 { // one per millisecond
 			asked = append(asked, s.ask(t, join(who))...)
-			pass(time.Millisecond)
+			bubble.Pass(time.Millisecond)
 		}
 		for _, c := range asked {
 			if a := <-c; a.err != nil {
@@ -439,7 +438,7 @@ func TestCommitBoundsWhatGoesIntoOneWrite(t *testing.T) {
 		synctest.Wait()
 		for i, want := range []int{1, 1 + maxBatch, 2 + maxBatch} {
 			let()
-			pass(minBatchDelay) // in the bubble
+			bubble.Pass(minBatchDelay)
 			synctest.Wait()
 			if n := answered(first) + answered(rest); n != want {
 				t.Errorf("write %d answers %d in all, want %d", i+1, n, want)
@@ -488,7 +487,7 @@ func TestCommitAnswersAFoldErrorToItsCallerAlone(t *testing.T) {
 		rest := s.ask(t, join(1), refuse, join(2))
 		synctest.Wait()
 		let()
-		pass(minBatchDelay)
+		bubble.Pass(minBatchDelay)
 		let()
 		for i, c := range append(first, rest...) {
 			a := <-c
@@ -518,7 +517,7 @@ func TestCommitForgetsWhatCouldNotBeStored(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		s := newServer(t)
 		s.mustCommit(t, join(0))
-		pass(minBatchDelay)
+		bubble.Pass(minBatchDelay)
 		gate := make(chan struct{})
 		s.intercept(func(context.Context, *corev1.ConfigMap) error {
 			<-gate
@@ -579,7 +578,7 @@ func TestCommitGivesUpOnAServerThatDoesNotAnswer(t *testing.T) {
 			if ctx.Err() != nil {
 				return ctx.Err()
 			}
-			pass(10 * time.Millisecond)
+			bubble.Take(10 * time.Millisecond)
 			return conflict
 		},
 	} {
@@ -614,7 +613,7 @@ func TestCommitWhoseCallerGivesUpIsStoredAllTheSame(t *testing.T) {
 		second := s.ask(t, join(2))
 		synctest.Wait()
 		let()
-		pass(minBatchDelay)
+		bubble.Pass(minBatchDelay)
 		let()
 		for _, c := range append(first, second...) {
 			if a := <-c; a.err != nil {
@@ -642,7 +641,7 @@ func TestCommitOutlivesAPanic(t *testing.T) {
 		second := s.ask(t, join(1))
 		synctest.Wait()
 		let()
-		pass(minBatchDelay)
+		bubble.Pass(minBatchDelay)
 		let()
 		for _, c := range append(first, second...) {
 			if a := <-c; a.err != nil {
@@ -733,7 +732,7 @@ func TestCommitShedsByClass(t *testing.T) {
 			t.Error(a.err)
 		}
 		s.intercept(nil)
-		pass(time.Minute) // in the bubble: until all is written
+		bubble.Pass(time.Minute) // until all is written
 		s.committer.mu.Lock()
 		if s.committer.admission.unanswered != 0 {
 			t.Errorf("%d still wait", s.committer.admission.unanswered)
@@ -754,7 +753,7 @@ func TestCommitRefusesWhatCannotBeStoredInTime(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		s := newServer(t)
 		s.intercept(func(context.Context, *corev1.ConfigMap) error {
-			pass(slow) // in the bubble
+			bubble.Take(slow)
 			return nil
 		})
 		ask := func(priority Priority, object string) <-chan error {
@@ -770,10 +769,13 @@ func TestCommitRefusesWhatCannotBeStoredInTime(t *testing.T) {
 			synctest.Wait()
 			return done
 		}
+		var before []<-chan error
 		for i := range 4 * maxWrites { // which is how it learns how long a write takes
-			ask(Normal, fmt.Sprint("before", i))
+			before = append(before, ask(Normal, fmt.Sprint("before", i)))
 		}
-		pass(time.Minute) // in the bubble: until they are written
+		for _, done := range before {
+			<-done
+		}
 
 		var taken []<-chan error
 		refused, last := 0, ""
@@ -798,7 +800,6 @@ func TestCommitRefusesWhatCannotBeStoredInTime(t *testing.T) {
 				t.Errorf("%d of %d: %v", i, len(taken), err)
 			}
 		}
-		pass(time.Minute) // in the bubble
 		if err := <-ask(Low, "afterwards"); err != nil {
 			t.Errorf("when nothing waits any more: %v", err)
 		}
@@ -935,7 +936,7 @@ func TestCommitWithoutACache(t *testing.T) {
 				t.Helper()
 				s.mustCommit(t, join(1))
 				elsewhere(t, s, status)
-				pass(aloneTTL / 2)
+				bubble.Pass(aloneTTL / 2)
 				s.mustCommit(t, join(1), join(2))
 			},
 			want: calls{Creates: 1, Live: 2, Updates: 1}, holds: []int{1, 2},
@@ -966,7 +967,7 @@ func TestCommitWithoutACache(t *testing.T) {
 				t.Helper()
 				s.mustCommit(t, join(2))
 				deleted(t, s)
-				pass(time.Minute)
+				bubble.Pass(time.Minute)
 				s.mustCommit(t, join(3))
 			},
 			want: calls{Live: 2, Updates: 1, Creates: 1}, holds: []int{3},
@@ -977,7 +978,7 @@ func TestCommitWithoutACache(t *testing.T) {
 				t.Helper()
 				s.mustCommit(t, join(2))
 				deleted(t, s)
-				pass(aloneTTL + time.Second)
+				bubble.Pass(aloneTTL + time.Second)
 				s.mustCommit(t, join(2))
 			},
 			want: calls{Live: 2, Updates: 1, Creates: 1}, holds: []int{2},

@@ -19,6 +19,7 @@ import (
 	"sigs.k8s.io/controller-runtime/pkg/client/interceptor"
 
 	"github.com/zoom-operator/zoom-operator/api/v1alpha1"
+	"github.com/zoom-operator/zoom-operator/test/bubble"
 	"github.com/zoom-operator/zoom-operator/test/controlplane"
 )
 
@@ -75,7 +76,7 @@ func TestSecretsAreReadWithinABudget(t *testing.T) {
 						t.Fatalf("%s: a request is judged by a Secret that was read %s ago, want no more than %s", what, age, oldest)
 					}
 				}
-				time.Sleep(every) // in the bubble
+				bubble.Pass(every)
 			}
 			if n := int(reads.Load() - before); n > mostReads {
 				t.Errorf("%s: %d reads in %s, want no more than %d", what, n, d, mostReads)
@@ -101,13 +102,13 @@ func TestSecretsAreReadWithinABudget(t *testing.T) {
 			for i := range all {
 				source.Get(ctx, &all[i], KeySecretToken)
 			}
-			time.Sleep(20 * time.Second) // in the bubble
+			bubble.Pass(20 * time.Second)
 		}
 		away.Store(false)
 		during("just after an outage", time.Minute, 5*time.Second, 100, 100+100*4, 2*time.Hour) // until it is tried again
 		during("after an outage", 10*time.Minute, 5*time.Second, 100, 100+100*40, refreshEvery+10*time.Second)
 
-		time.Sleep(10 * time.Minute) // in the bubble
+		bubble.Pass(10 * time.Minute)
 		replaced.Store(true)
 		if got := source.Get(ctx, &all[0], KeySecretToken).SecretTokens; !slices.Equal(got, []string{"test-secret-token-0002"}) {
 			t.Errorf("an app that was idle is judged by %q, which were replaced", got)

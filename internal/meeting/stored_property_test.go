@@ -19,6 +19,7 @@ import (
 	"github.com/zoom-operator/zoom-operator/api/v1alpha1"
 	"github.com/zoom-operator/zoom-operator/internal/commit"
 	"github.com/zoom-operator/zoom-operator/internal/names"
+	"github.com/zoom-operator/zoom-operator/test/bubble"
 )
 
 // unsteady is an API server that holds one object. Writes take their time, and now and then the
@@ -52,7 +53,7 @@ func (u *unsteady) Update(_ context.Context, obj client.Object, _ ...client.Upda
 }
 
 func (u *unsteady) write(obj client.Object, refuse func(stored int) error) error {
-	time.Sleep(u.upTo(200 * time.Millisecond)) // in the bubble
+	bubble.Take(u.upTo(200 * time.Millisecond))
 	u.mu.Lock()
 	defer u.mu.Unlock()
 	if err := refuse(len(u.versions)); err != nil {
@@ -80,7 +81,7 @@ type reader struct {
 }
 
 func (r reader) Get(_ context.Context, key client.ObjectKey, obj client.Object, _ ...client.GetOption) error {
-	time.Sleep(r.upTo(5 * time.Millisecond)) // in the bubble
+	bubble.Take(r.upTo(5 * time.Millisecond))
 	r.mu.Lock()
 	defer r.mu.Unlock()
 	seen := len(r.versions)
@@ -126,19 +127,19 @@ func deliver(t *testing.T, seed uint64, arrivals []arrival) (stored v1alpha1.Zoo
 		var waiting sync.WaitGroup
 		for i, a := range arrivals {
 			waiting.Go(func() {
-				time.Sleep(a.after) // in the bubble
+				bubble.Take(a.after)
 				change := Change(a.event, installationOf(a.installation, ""), v1alpha1.ParticipantsCount)
 				for attempt := range 20 {
 					_, taken[i] = replicas[(a.replica+attempt)%len(replicas)].Commit(t.Context(), theMeeting, testAccount, commit.High, change)
 					if taken[i] == nil {
 						return
 					}
-					time.Sleep(time.Second) // in the bubble
+					bubble.Take(time.Second)
 				}
 			})
 		}
 		waiting.Wait()
-		time.Sleep(10 * time.Second) // in the bubble, which lasts until all queues are at rest
+		bubble.Pass(10 * time.Second) // the bubble lasts until all queues are at rest
 		if err = errors.Join(taken...); err == nil {
 			err = reader{u, false}.Get(t.Context(), theMeeting, &stored)
 		}

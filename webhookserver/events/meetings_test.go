@@ -10,6 +10,7 @@ import (
 	"github.com/zoom-operator/zoom-operator/internal/credentials"
 	"github.com/zoom-operator/zoom-operator/internal/names"
 	"github.com/zoom-operator/zoom-operator/internal/recording"
+	"github.com/zoom-operator/zoom-operator/test/bubble"
 	"github.com/zoom-operator/zoom-operator/webhookserver/internal/fixture"
 	"github.com/zoom-operator/zoom-operator/zoom/zoomtest"
 )
@@ -33,7 +34,7 @@ func TestRequestsThatAnEventCosts(t *testing.T) {
 		forgotten := 10 * time.Minute
 		send := func(what string, after time.Duration, event zoomtest.Event, reads, writes int) {
 			t.Helper()
-			time.Sleep(after) // in the bubble
+			bubble.Pass(after)
 			calls.reads, calls.writes = 0, 0
 			if status, reason := sendOffline(t, h, app, event); status != http.StatusNoContent {
 				t.Errorf("%s: answered %d because of %s", what, status, reason)

@@ -24,6 +24,7 @@ import (
 
 	"github.com/google/go-cmp/cmp"
 
+	"github.com/zoom-operator/zoom-operator/test/bubble"
 	"github.com/zoom-operator/zoom-operator/zoom/zoomtest"
 )
 
@@ -682,8 +683,7 @@ func TestKeepValidating(t *testing.T) {
 		ctx, cancel := context.WithCancel(t.Context())
 		go z.KeepValidating(ctx)
 		pass := func(validations int) {
-			time.Sleep(time.Duration(validations) * 72 * time.Hour)
-			synctest.Wait()
+			bubble.Pass(time.Duration(validations) * 72 * time.Hour)
 		}
 		down.Store(true)
 		pass(5)

@@ -17,6 +17,7 @@ import (
 	"github.com/zoom-operator/zoom-operator/api/v1alpha1"
 	"github.com/zoom-operator/zoom-operator/controllers/internal/testclock"
 	"github.com/zoom-operator/zoom-operator/internal/refusal"
+	"github.com/zoom-operator/zoom-operator/test/bubble"
 )
 
 // gateRig is one app's gate, and the installations that wait at it.
@@ -232,9 +233,9 @@ func TestUnusedPassesDoNotKeepTheQueueBusy(t *testing.T) {
 					}
 					reconciled.Add(1)
 					in := &v1alpha1.ZoomInstallation{ObjectMeta: metav1.ObjectMeta{Name: request.Name, UID: types.UID(request.Name)}}
-					time.Sleep(10 * time.Millisecond)
+					bubble.Take(10 * time.Millisecond)
 					if pass := s.Enter(time.Now(), app, "c", in, false); pass != nil {
-						time.Sleep(20 * time.Millisecond)
+						bubble.Take(20 * time.Millisecond)
 						pass.HandBack()
 						queue.AddRateLimited(request)
 					} else {
@@ -248,14 +249,14 @@ func TestUnusedPassesDoNotKeepTheQueueBusy(t *testing.T) {
 		for n := range many {
 			queue.Add(reconcile.Request{NamespacedName: types.NamespacedName{Name: fmt.Sprint("in-", n)}})
 		}
-		time.Sleep(10 * time.Minute)
+		bubble.Pass(10 * time.Minute)
 		before := reconciled.Load()
-		time.Sleep(10 * time.Minute)
+		bubble.Pass(10 * time.Minute)
 		if n := reconciled.Load() - before; n > 20*many {
 			t.Errorf("within ten minutes they are reconciled %d times", n)
 		}
 		queue.ShutDown()
 		workers.Wait()
-		time.Sleep(time.Minute) // for what the queue runs beside
+		bubble.Pass(time.Minute) // in which the queue's own goroutines see that it is shut down
 	})
 }

@@ -8,6 +8,7 @@ import (
 	"testing/synctest"
 	"time"
 
+	"github.com/zoom-operator/zoom-operator/test/bubble"
 	"github.com/zoom-operator/zoom-operator/webhookserver/internal/flusher"
 )
 
@@ -71,20 +72,20 @@ func TestAKeyIsWrittenOnceInAnInterval(t *testing.T) {
 		start := time.Now()
 		r.Add("a", 1)
 		r.expect(t, "the first value is written at once", map[string]int{"a": 1})
-		time.Sleep(time.Second)
+		bubble.Pass(time.Second)
 		r.Add("a", 2)
 		r.Add("b", 10)
 		r.expect(t, "of each key", map[string]int{"b": 10})
-		time.Sleep(time.Second)
+		bubble.Pass(time.Second)
 		r.Add("a", 3)
-		time.Sleep(every - 3*time.Second)
+		bubble.Pass(every - 3*time.Second)
 		r.expect(t, "for an interval no more is", nil)
-		time.Sleep(2 * time.Second)
+		bubble.Pass(2 * time.Second)
 		r.expect(t, "then what came meanwhile", map[string]int{"a": 5})
 		if at := r.at.Sub(start); at != every {
 			t.Errorf("after %v", at)
 		}
-		time.Sleep(2 * every)
+		bubble.Pass(2 * every)
 		r.expect(t, "and nothing twice", nil)
 	})
 }
@@ -93,11 +94,11 @@ func TestWhatIsSilentIsForgotten(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		r := run(t)
 		r.Add("a", 1)
-		time.Sleep(every - time.Second)
+		bubble.Pass(every - time.Second)
 		if _, ok := r.Held("a"); !ok {
 			t.Error("a key is forgotten within an interval")
 		}
-		time.Sleep(2 * time.Second)
+		bubble.Pass(2 * time.Second)
 		if _, ok := r.Held("a"); ok {
 			t.Error("a key is held for longer than an interval")
 		}
@@ -110,15 +111,15 @@ func TestWhatFailsIsDueAgain(t *testing.T) {
 		r.fail(true)
 		r.Add("a", 1)
 		r.expect(t, "a write fails", map[string]int{"a": 1})
-		time.Sleep(time.Second)
+		bubble.Pass(time.Second)
 		r.Add("a", 2)
 		r.expect(t, "it is not repeated at once", nil)
-		time.Sleep(every)
+		bubble.Pass(every)
 		r.expect(t, "but in its turn, with what came since", map[string]int{"a": 3})
 		r.fail(false)
-		time.Sleep(every)
+		bubble.Pass(every)
 		r.expect(t, "until it succeeds", map[string]int{"a": 3})
-		time.Sleep(2 * every)
+		bubble.Pass(2 * every)
 		r.expect(t, "and no longer", nil)
 	})
 }
@@ -145,11 +146,11 @@ func TestWhatAWriteReturnsIsHeld(t *testing.T) {
 		}
 		f.Add("a", 1)
 		expect(every, 110)
-		time.Sleep(every - time.Second)
+		bubble.Pass(every - time.Second)
 		expect(time.Second, 110)
-		time.Sleep(time.Second)
+		bubble.Pass(time.Second)
 		expect(every, 100)
-		time.Sleep(every)
+		bubble.Pass(every)
 		expect(every, 0)
 	})
 }
@@ -163,16 +164,16 @@ func TestABudgetIsForAllKeysTogether(t *testing.T) {
 		})
 		for i, key := range []string{"a", "b", "c", "d", "e", "f"} {
 			r.Add(key, i+1)
-			time.Sleep(time.Millisecond)
+			bubble.Pass(time.Millisecond)
 		}
 		r.expect(t, "as many as the budget has at once", map[string]int{"a": 1, "b": 2})
 		r.Add("urgent", 100)
 		r.Add("c", 10) // it has waited for as long as before
-		time.Sleep(time.Second)
+		bubble.Pass(time.Second)
 		r.expect(t, "the urgent one first", map[string]int{"urgent": 100, "c": 13})
-		time.Sleep(time.Second)
+		bubble.Pass(time.Second)
 		r.expect(t, "then those that have waited", map[string]int{"d": 4, "e": 5})
-		time.Sleep(time.Second)
+		bubble.Pass(time.Second)
 		r.expect(t, "until each is written", map[string]int{"f": 6})
 	})
 }
