@@ -61,7 +61,9 @@ func TestCommitTakesEventsOfOthersDuringAStorm(t *testing.T) {
 					before = append(before, ask("loud-0", i, Normal))
 				}
 				for _, done := range before {
-					<-done
+					if err := <-done; err != nil {
+						t.Fatal(err)
+					}
 				}
 
 				for i := range storm {

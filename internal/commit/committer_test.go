@@ -750,6 +750,7 @@ func TestCommitShedsByClass(t *testing.T) {
 func TestCommitRefusesWhatCannotBeStoredInTime(t *testing.T) {
 	t.Parallel()
 	const slow, burst = time.Second, 10 * maxWrites
+	errLate := errors.New("stored too late for Zoom")
 	synctest.Test(t, func(t *testing.T) {
 		s := newServer(t)
 		s.intercept(func(context.Context, *corev1.ConfigMap) error {
@@ -762,7 +763,7 @@ func TestCommitRefusesWhatCannotBeStoredInTime(t *testing.T) {
 			go func() {
 				_, err := s.committer.Commit(t.Context(), types.NamespacedName{Namespace: "team", Name: object}, "account", priority, join(1))
 				if took := time.Since(asked); err == nil && took > writeTimeout {
-					err = fmt.Errorf("stored after %s", took)
+					err = fmt.Errorf("%w: after %s", errLate, took)
 				}
 				done <- err
 			}()
@@ -774,7 +775,10 @@ func TestCommitRefusesWhatCannotBeStoredInTime(t *testing.T) {
 			before = append(before, ask(Normal, fmt.Sprint("before", i)))
 		}
 		for _, done := range before {
-			<-done
+			// How long a write takes was not known yet, so some may have come too late for Zoom.
+			if err := <-done; err != nil && !errors.Is(err, errLate) {
+				t.Fatal(err)
+			}
 		}
 
 		var taken []<-chan error
