@@ -3,7 +3,6 @@ package installation
 import (
 	"fmt"
 	"slices"
-	"strconv"
 	"strings"
 	"time"
 
@@ -72,37 +71,15 @@ func ImportOf(app *v1alpha1.ZoomApp, in *v1alpha1.ZoomInstallation) *Import {
 	if !ConsentStands(in) {
 		return nil
 	}
-	for _, scope := range ImportScopes(app) {
-		user, admins := strings.CutSuffix(string(scope), ":admin")
-		granted := MayBeGranted(scope, in.Spec.Consent.Scopes)
-		if admins { // which a user's do not cover
-			granted = len(MissingScopes([]v1alpha1.Scope{scope}, in.Spec.Consent.Scopes)) == 0 ||
-				len(MissingScopes([]v1alpha1.Scope{v1alpha1.Scope(user + ":master")}, in.Spec.Consent.Scopes)) == 0
-		}
-		if !granted {
-			return &Import{Reason: v1alpha1.ReasonImportScopeMissing}
-		}
+	if slices.ContainsFunc(ImportScopes(app), func(s v1alpha1.Scope) bool { return !MayBeGranted(s, in.Spec.Consent.Scopes) }) {
+		return &Import{Reason: v1alpha1.ReasonImportScopeMissing}
 	}
-	words := strings.Fields(in.Annotations[importAnnotation])
-	if len(words) < 4 || words[0] != importedConsent(in) {
+	var i Import
+	var consent string
+	// Those of an account are not there of a user's own consent, nor is the last before the first.
+	n, _ := fmt.Sscan(in.Annotations[importAnnotation], &consent, &i.Reason, &i.Meetings, &i.Bound, &i.Users, &i.AllUsers, &i.Last)
+	if n < 4 || consent != importedConsent(in) {
 		return nil
-	}
-	i := Import{Reason: words[1]}
-	numbers := []*int{&i.Meetings, &i.Bound}
-	if len(words) > 4 {
-		numbers = append(numbers, &i.Users, &i.AllUsers)
-	}
-	if len(words) > 6 {
-		i.Last = words[6]
-	}
-	for n, into := range numbers {
-		var err error
-		if len(words) <= 2+n {
-			return nil
-		}
-		if *into, err = strconv.Atoi(words[2+n]); err != nil {
-			return nil
-		}
 	}
 	return &i
 }

@@ -21,11 +21,26 @@ func MissingScopes(needed, granted []v1alpha1.Scope) (missing []v1alpha1.Scope) 
 	return missing
 }
 
-// MayBeGranted reports whether a consent has a scope, in a user's form or an admin's, or may have
-// it: where Zoom did not say what was granted.
+// levels are the ends of a scope's forms, of which each allows more than the one before it: a
+// user's form has none.
+var levels = []string{"", ":admin", ":master"}
+
+// formOf splits a scope into what all of its forms begin with and the index of its level.
+func formOf(scope v1alpha1.Scope) (stem string, level int) {
+	for level := len(levels) - 1; level > 0; level-- {
+		if stem, ok := strings.CutSuffix(string(scope), levels[level]); ok {
+			return stem, level
+		}
+	}
+	return string(scope), 0
+}
+
+// MayBeGranted reports whether a consent has a scope, in this form or in one that allows more, or
+// may have it: where Zoom did not say what was granted.
 func MayBeGranted(scope v1alpha1.Scope, granted []v1alpha1.Scope) bool {
-	return slices.ContainsFunc([]v1alpha1.Scope{"", ":admin", ":master"}, func(level v1alpha1.Scope) bool {
-		return len(MissingScopes([]v1alpha1.Scope{scope + level}, granted)) == 0
+	stem, level := formOf(scope)
+	return slices.ContainsFunc(levels[level:], func(level string) bool {
+		return len(MissingScopes([]v1alpha1.Scope{v1alpha1.Scope(stem + level)}, granted)) == 0
 	})
 }
 
@@ -56,10 +71,8 @@ func covers(granted, needed v1alpha1.Scope) bool {
 	if granted == needed {
 		return true
 	}
-	parts, level := strings.Split(string(needed), ":"), ""
-	if last := parts[len(parts)-1]; last == "admin" || last == "master" {
-		parts, level = parts[:len(parts)-1], ":"+last
-	}
+	stem, level := formOf(needed)
+	parts := strings.Split(stem, ":")
 	var words []string
 	switch len(parts) {
 	case 2: // classic itself
@@ -74,7 +87,7 @@ func covers(granted, needed v1alpha1.Scope) bool {
 		}
 	}
 	return slices.ContainsFunc(words, func(word string) bool {
-		is := func(action string) bool { return string(granted) == word+":"+action+level }
+		is := func(action string) bool { return string(granted) == word+":"+action+levels[level] }
 		return is("write") || parts[1] == "read" && is("read")
 	})
 }

@@ -57,6 +57,30 @@ func TestMissingScopes(t *testing.T) {
 	}
 }
 
+func TestMayBeGranted(t *testing.T) {
+	for name, tc := range map[string]struct {
+		scope   v1alpha1.Scope
+		granted []v1alpha1.Scope
+		want    bool
+	}{
+		"the same":                            {"meeting:read:list_meetings", []v1alpha1.Scope{"meeting:read:list_meetings"}, true},
+		"an admin's is more than a user's":    {"meeting:read:list_meetings", []v1alpha1.Scope{"meeting:read:list_meetings:admin"}, true},
+		"a user's is less than an admin's":    {"meeting:read:list_meetings:admin", []v1alpha1.Scope{"meeting:read:list_meetings"}, false},
+		"a master account's is the most":      {"meeting:read:list_meetings:admin", []v1alpha1.Scope{"meeting:read:list_meetings:master"}, true},
+		"an admin's is less than a master's":  {"meeting:read:list_meetings:master", []v1alpha1.Scope{"meeting:read:list_meetings:admin"}, false},
+		"an admin's classic one":              {"meeting:read:list_meetings", []v1alpha1.Scope{"meeting:read:admin"}, true},
+		"a user's classic one, of an admin's": {"meeting:read:list_meetings:admin", []v1alpha1.Scope{"meeting:write"}, false},
+		"another":                             {"meeting:read:list_meetings", []v1alpha1.Scope{"meeting:read:meeting:master"}, false},
+		"what Zoom did not say":               {"meeting:read:list_meetings:admin", nil, true},
+	} {
+		t.Run(name, func(t *testing.T) {
+			if got := installation.MayBeGranted(tc.scope, tc.granted); got != tc.want {
+				t.Errorf("MayBeGranted(%s, %v) = %t, want %t", tc.scope, tc.granted, got, tc.want)
+			}
+		})
+	}
+}
+
 // Participants' events come with a scope of their own: an admin who follows README or the docs, or
 // begins with the sample must have it.
 func TestParticipantsScopeIsNamed(t *testing.T) {
