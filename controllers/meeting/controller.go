@@ -173,9 +173,9 @@ func (r *Reconciler) Reconcile(ctx context.Context, m *v1alpha1.ZoomMeeting) (ct
 	}
 }
 
-// policy is the retention of a meeting's app, whether the meeting's installation exists, and whether
-// the meeting is to be forgotten, for its host was deleted at Zoom. One that was heard of since then
-// is another host's now, though nothing has said so.
+// policy is the retention of a meeting's app, whether the meeting's installation exists, and
+// whether the meeting is to be forgotten, for its host was deleted at Zoom. One that was heard of
+// since then is another host's now, though nothing has said so.
 func (r *Reconciler) policy(ctx context.Context, m *v1alpha1.ZoomMeeting, app *v1alpha1.ZoomApp) (p meeting.Retention, forgotten bool, err error) {
 	p = meeting.RetentionOf(app)
 	var in v1alpha1.ZoomInstallation
@@ -184,8 +184,12 @@ func (r *Reconciler) policy(ctx context.Context, m *v1alpha1.ZoomMeeting, app *v
 		return meeting.Retention{}, false, fmt.Errorf("reading the ZoomInstallation %s of ZoomMeeting %s/%s: %w", m.Spec.InstallationRef.Name, m.Namespace, m.Name, err)
 	}
 	p.Orphaned = err != nil
-	host := m.Spec.HostID
-	return p, host != "" && installation.OfDeletedUser(&in, host, meeting.LastHeard(m)), nil
+	if m.Spec.HostID != "" {
+		// When it was heard of last is in what was recorded of it, which is read for this alone.
+		until, deleted := installation.UserDeleted(&in, m.Spec.HostID)
+		forgotten = deleted && !meeting.LastHeard(m).After(until)
+	}
+	return p, forgotten, nil
 }
 
 // app is the ZoomApp of a meeting; nil when there is none.

@@ -59,13 +59,24 @@ func MergeUserDeleted(in *v1alpha1.ZoomInstallation, user string, at, now, until
 // forgotten, for the host was deleted at Zoom then or later. With no host it reports whether any
 // user was.
 func OfDeletedUser(in *v1alpha1.ZoomInstallation, host string, at time.Time) bool {
+	until, deleted := UserDeleted(in, host)
+	return deleted && !at.After(until)
+}
+
+// UserDeleted is until when what happened in the meetings of a host is to be forgotten, for the
+// host was deleted at Zoom; not ok when the host was not. With no host it is that of the user who
+// was deleted last.
+func UserDeleted(in *v1alpha1.ZoomInstallation, host string) (until time.Time, ok bool) {
 	if in.Annotations[deletedUsersAnnotation] == "" {
-		return false // of nearly all installations
+		return time.Time{}, false // of nearly all installations
 	}
 	hash := hashOfUser(in, host)
-	return slices.ContainsFunc(deletedUsers(in), func(u deletedUser) bool {
-		return (host == "" || u.hash == hash) && !at.After(time.Unix(u.at, 0).Add(zoom.MaxClockSkew))
-	})
+	for _, u := range deletedUsers(in) {
+		if at := time.Unix(u.at, 0).Add(zoom.MaxClockSkew); (host == "" || u.hash == hash) && at.After(until) {
+			until, ok = at, true
+		}
+	}
+	return until, ok
 }
 
 // DeletedUsersChanged reports whether other users were deleted between two versions of an

@@ -35,7 +35,8 @@ const lookAgain = 30 * time.Minute
 
 // awaits says whether more may be read from Zoom's log of what Zoom itself reports nothing more of
 // since then: until the log was read up to then, or does not reach back any more. The last of the
-// attempts at an event may be read after the first one was recorded, and must not be taken for more.
+// attempts at an event may be read after the first one was recorded, and must not be taken for
+// more.
 func (p Retention) awaits(now, final time.Time) bool {
 	return p.Logged && p.Read.Before(final) && now.Before(final.Add(zoom.LogReach))
 }
@@ -46,16 +47,19 @@ func RetentionOf(app *v1alpha1.ZoomApp) Retention {
 	if app == nil {
 		return Retention{Participants: true, Keep: 100 * 365 * 24 * time.Hour, Instances: maxInstances}
 	}
-	record := missed.RecordOf(app)
-	return Retention{
-		// While Zoom refuses the log, nothing comes from it.
-		Logged: app.Spec.DeveloperCredentialsSecretRef != nil && record.Refused == nil, Read: record.Until,
+	p := Retention{
 		Participants: app.Spec.Participants == v1alpha1.ParticipantsCount,
 		// Events whose signature is older are refused. A retry may be signed anew, so that bound
 		// alone would not do.
 		Keep:      max(time.Duration(max(app.Spec.Retention.EndedSeconds, app.Spec.MaxEventAgeSeconds))*time.Second, lateReports),
 		Instances: int(app.Spec.Retention.Instances),
 	}
+	if app.Spec.DeveloperCredentialsSecretRef != nil {
+		record := missed.RecordOf(app)
+		// While Zoom refuses the log, nothing comes from it.
+		p.Logged, p.Read = record.Refused == nil, record.Until
+	}
+	return p
 }
 
 // NextChange is when a meeting has to be reconciled next although no event arrives, because its
@@ -241,8 +245,8 @@ func forgetParticipants(r *record) bool {
 	return changed
 }
 
-// Over are the meetings that are over and of which Zoom will report nothing more, nor its log, those
-// first that have been over for longest.
+// Over are the meetings that are over and of which Zoom will report nothing more, nor its log,
+// those first that have been over for longest.
 func Over(now time.Time, meetings []v1alpha1.ZoomMeeting, app *v1alpha1.ZoomApp) []*v1alpha1.ZoomMeeting {
 	p := RetentionOf(app)
 	p.Keep = max(time.Duration(app.Spec.MaxEventAgeSeconds)*time.Second, lateReports)
