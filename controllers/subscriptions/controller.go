@@ -12,6 +12,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"slices"
 	"time"
 
 	apierrors "k8s.io/apimachinery/pkg/api/errors"
@@ -43,7 +44,8 @@ const (
 	concurrentApps = 2
 	// runWithin is how long one may take before it makes room for others.
 	runWithin = 5 * time.Minute
-	// recheckReady is after how long an app is looked at again in whose name Zoom must not be asked.
+	// recheckReady is after how long an app is looked at again in whose name Zoom must not be
+	// asked.
 	recheckReady = 30 * time.Second
 	// giveUpAfter is how long the deletion of an app waits for Zoom.
 	giveUpAfter = 10 * time.Minute
@@ -135,7 +137,8 @@ func (r *Reconciler) begin(ctx context.Context, cached *v1alpha1.ZoomApp) (begun
 	}
 	begun = &run{Reconciler: r, app: app, wanted: subscription.Wanted(app, r.ExternalURL), record: subscription.RecordOf(app)}
 	if asked := r.asked.get(app.UID); begun.record.Refused != nil && asked.After(begun.record.Refused.At) {
-		begun.record.Refused.At = time.Time{} // which is tried again now, and stands until it went well
+		// It is tried again now, and stands until that succeeds.
+		begun.record.Refused.At = time.Time{}
 	}
 	if begun.wanted != nil && app.Spec.Suspend != "" {
 		return nil, "", nil // when that ends, it is looked at
@@ -207,7 +210,7 @@ func (r *Reconciler) later(ctx context.Context, run *run, err error) (ctrl.Resul
 	case limited:
 		until := spent.Until
 		if !deleted.IsZero() { // Zoom's limit may last until tomorrow
-			until = earliest(until, deleted.Add(giveUpAfter+time.Second))
+			until = slices.MinFunc([]time.Time{until, deleted.Add(giveUpAfter + time.Second)}, time.Time.Compare)
 		}
 		return ctrl.Result{RequeueAfter: max(until.Sub(r.Now()), time.Second)}, nil
 	case apierrors.IsConflict(err):
@@ -216,13 +219,6 @@ func (r *Reconciler) later(ctx context.Context, run *run, err error) (ctrl.Resul
 		return ctrl.Result{}, nil
 	}
 	return ctrl.Result{}, fmt.Errorf("the event subscription of ZoomApp %s/%s: %w", run.app.Namespace, run.app.Name, err)
-}
-
-func earliest(a, b time.Time) time.Time {
-	if b.Before(a) {
-		return b
-	}
-	return a
 }
 
 // release takes off what was kept on an app for its subscriptions.

@@ -100,7 +100,8 @@ type step struct {
 // nothing else waits for that.
 func next(now time.Time, app *v1alpha1.ZoomApp, wanted *zoom.Subscription, r subscription.Record, customers []customer, checked time.Time) step {
 	if r.Pending != nil {
-		if at := later(r.Pending.Began.Add(pendingFor), wholeUntil(r)); now.Before(at) {
+		at := slices.MaxFunc([]time.Time{r.Pending.Began.Add(pendingFor), wholeUntil(r)}, time.Time.Compare)
+		if now.Before(at) {
 			return step{do: wait, until: at}
 		}
 		return step{do: find}
@@ -171,13 +172,6 @@ func wholeUntil(r subscription.Record) time.Time {
 		return time.Time{}
 	}
 	return r.Refused.At.Add(retryRefused)
-}
-
-func later(a, b time.Time) time.Time {
-	if a.Before(b) {
-		return b
-	}
-	return a
 }
 
 // ending is what is to be done for an app for which nothing is wanted at Zoom.

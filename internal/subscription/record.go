@@ -20,8 +20,9 @@ type Record struct {
 	// App is the UID of the ZoomApp that it is of: what was copied to another one says nothing of
 	// that, and must not have it delete what is not its own.
 	App types.UID `json:"app"`
-	// Client is the cloud and the client ID of the app at Zoom whose subscriptions they are: another
-	// one's token can neither find nor delete them. It is empty in what versions before it recorded.
+	// Client is the cloud and the client ID of the app at Zoom whose subscriptions they are:
+	// another one's token can neither find nor delete them. It is empty in what versions before it
+	// recorded.
 	Client string `json:"client,omitempty"`
 
 	// ID and Name are of the one that serves; empty while there is none.

@@ -1,6 +1,6 @@
 // Package subscription says which event subscription an app is to have at Zoom, and keeps what is
-// known of the one that is there: in annotations, from which it is known after every crash, and from
-// which conditions follow.
+// known of the one that is there: in annotations, from which it is known after every crash, and
+// from which conditions follow.
 package subscription
 
 import (
@@ -33,12 +33,7 @@ func Wanted(app *v1alpha1.ZoomApp, externalURL string) *zoom.Subscription {
 	if app.Spec.ManagedBy == v1alpha1.ManagedByAdmin {
 		s.Scope = zoom.ScopeAccount
 	}
-	text, err := json.Marshal([]any{s.URL, s.Scope, s.Events})
-	if err != nil {
-		panic(err) // these types always have a JSON
-	}
-	sum := sha256.Sum256(text)
-	s.Name = app.Name + "-" + hex.EncodeToString(sum[:])[:hashDigits]
+	s.Name = app.Name + "-" + Shown(*s)
 	return s
 }
 
@@ -54,8 +49,7 @@ func events(app *v1alpha1.ZoomApp) []string {
 			names = append(names, zoom.EventsOfParticipants...)
 		}
 	}
-	slices.Sort(names)
-	return slices.Compact(names)
+	return sorted(names)
 }
 
 // mayCount says whether an app that declares these scopes can be sent events of participants. One
@@ -90,9 +84,10 @@ func Ours(app *v1alpha1.ZoomApp, s zoom.Subscription, url string) bool {
 	return !s.BuildFlow && named && digest.MatchString(hash) && s.URL == url
 }
 
-// Shown is a digest of what Zoom shows of a subscription, as far as Same compares it.
+// Shown is a digest of what Zoom shows of a subscription, as far as Same compares it. Of one that
+// is wanted it is the digest in its name.
 func Shown(s zoom.Subscription) string {
-	text, err := json.Marshal([]any{s.URL, s.Scope, slices.Compact(slices.Sorted(slices.Values(s.Events)))})
+	text, err := json.Marshal([]any{s.URL, s.Scope, sorted(s.Events)})
 	if err != nil {
 		panic(err) // these types always have a JSON
 	}
@@ -103,5 +98,8 @@ func Shown(s zoom.Subscription) string {
 // Same says whether a subscription has the events of the one that is wanted, of the same customers
 // and to the same URL.
 func Same(s, wanted zoom.Subscription) bool {
-	return s.URL == wanted.URL && s.Scope == wanted.Scope && slices.Equal(slices.Compact(slices.Sorted(slices.Values(s.Events))), wanted.Events)
+	return s.URL == wanted.URL && s.Scope == wanted.Scope && slices.Equal(sorted(s.Events), sorted(wanted.Events))
 }
+
+// sorted has each event once.
+func sorted(events []string) []string { return slices.Compact(slices.Sorted(slices.Values(events))) }

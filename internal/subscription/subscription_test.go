@@ -115,7 +115,8 @@ func TestRecords(t *testing.T) {
 			t.Errorf("%+v is read as %+v", m, got)
 		}
 	}
-	in.Annotations[subscription.Annotation] = "2026-03-02T12:00:00Z 1 NotSubscribed 2026-03-02T12:00:00Z" // as versions before wrote it
+	// As earlier versions wrote it.
+	in.Annotations[subscription.Annotation] = "2026-03-02T12:00:00Z 1 NotSubscribed 2026-03-02T12:00:00Z"
 	if got := subscription.MembershipOf(in); got.ID != "1" || !got.At.Equal(now) || !got.Since.Equal(now) {
 		t.Errorf("what an earlier version wrote is read as %+v", got)
 	}
