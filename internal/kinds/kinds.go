@@ -4,7 +4,6 @@ package kinds
 
 import (
 	"net/http"
-	"slices"
 	"sync"
 
 	"k8s.io/apimachinery/pkg/api/meta"
@@ -28,7 +27,7 @@ type mapper struct {
 
 func (m *mapper) RESTMapping(kind schema.GroupKind, versions ...string) (*meta.RESTMapping, error) {
 	if len(versions) != 1 {
-		return m.RESTMapper.RESTMapping(kind, slices.Clone(versions)...)
+		return m.RESTMapper.RESTMapping(kind, versions...)
 	}
 	key := kind.WithVersion(versions[0])
 	if mapping, ok := m.found.Load(key); ok {
