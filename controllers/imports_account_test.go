@@ -1,7 +1,6 @@
 package controllers
 
 import (
-	"context"
 	"errors"
 	"net/http"
 	"slices"
@@ -12,14 +11,12 @@ import (
 	"k8s.io/apimachinery/pkg/api/meta"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	"sigs.k8s.io/controller-runtime/pkg/client"
-	"sigs.k8s.io/controller-runtime/pkg/client/interceptor"
 
 	"github.com/zoom-operator/zoom-operator/api/v1alpha1"
 	"github.com/zoom-operator/zoom-operator/controllers/imports"
 	"github.com/zoom-operator/zoom-operator/controllers/internal/zoomcalls"
 	"github.com/zoom-operator/zoom-operator/internal/installation"
 	"github.com/zoom-operator/zoom-operator/internal/quota"
-	"github.com/zoom-operator/zoom-operator/test/controlplane"
 	"github.com/zoom-operator/zoom-operator/zoom"
 	"github.com/zoom-operator/zoom-operator/zoom/zoomtest"
 )
@@ -173,34 +170,9 @@ func (z *zoomWorld) importer(t *testing.T, l *life) *imports.Reconciler {
 	r := &imports.Reconciler{
 		Client: z.confined(), Live: z, Zoom: zoom.NewHTTPClient(), Clouds: z.clouds, Calls: &zoomcalls.Calls{Now: z.clock.Now}, Kept: quota.New(z.clock.Now), Now: z.clock.Now,
 	}
-	if l == nil {
-		return r
+	if l != nil {
+		r.Client, r.Zoom.Transport = l.client(t, z.namespace), l.transport(r.Zoom.Transport)
 	}
-	c, err := client.NewWithWatch(controlplane.Config(t), client.Options{Scheme: controlplane.Scheme()})
-	if err != nil {
-		t.Fatal(err)
-	}
-	r.Client = confined{interceptor.NewClient(c, interceptor.Funcs{
-		Create: func(ctx context.Context, c client.WithWatch, obj client.Object, opts ...client.CreateOption) error {
-			err := c.Create(ctx, obj, opts...)
-			l.changed()
-			return err
-		},
-		Update: func(ctx context.Context, c client.WithWatch, obj client.Object, opts ...client.UpdateOption) error {
-			err := c.Update(ctx, obj, opts...)
-			l.changed()
-			return err
-		},
-	}), z.namespace}
-	transport := r.Zoom.Transport
-	r.Zoom.Transport = roundTripper(func(req *http.Request) (*http.Response, error) {
-		resp, err := transport.RoundTrip(req)
-		if err == nil && l.left.Load() <= 1 {
-			_ = resp.Body.Close()
-		}
-		l.changed()
-		return resp, err
-	})
 	return r
 }
 

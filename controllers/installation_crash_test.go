@@ -52,18 +52,14 @@ func (l *life) changed() {
 	}
 }
 
-// mortal is a reconciler of a process with that life.
-func (z *zoomWorld) mortal(t *testing.T, l *life) *installation.Reconciler {
+// client is a client of a process with that life, without a cache.
+func (l *life) client(t *testing.T, namespace string) client.Client {
 	t.Helper()
 	c, err := client.NewWithWatch(controlplane.Config(t), client.Options{Scheme: controlplane.Scheme()})
 	if err != nil {
 		t.Fatal(err)
 	}
-	r := z.installationReconciler()
-	r.Client = interceptor.NewClient(c, interceptor.Funcs{
-		List: func(ctx context.Context, c client.WithWatch, list client.ObjectList, opts ...client.ListOption) error {
-			return c.List(ctx, list, append(opts, client.InNamespace(z.namespace))...)
-		},
+	return confined{interceptor.NewClient(c, interceptor.Funcs{
 		Create: func(ctx context.Context, c client.WithWatch, obj client.Object, opts ...client.CreateOption) error {
 			err := c.Create(ctx, obj, opts...)
 			l.changed()
@@ -71,6 +67,11 @@ func (z *zoomWorld) mortal(t *testing.T, l *life) *installation.Reconciler {
 		},
 		Update: func(ctx context.Context, c client.WithWatch, obj client.Object, opts ...client.UpdateOption) error {
 			err := c.Update(ctx, obj, opts...)
+			l.changed()
+			return err
+		},
+		Patch: func(ctx context.Context, c client.WithWatch, obj client.Object, patch client.Patch, opts ...client.PatchOption) error {
+			err := c.Patch(ctx, obj, patch, opts...)
 			l.changed()
 			return err
 		},
@@ -84,16 +85,26 @@ func (z *zoomWorld) mortal(t *testing.T, l *life) *installation.Reconciler {
 			l.changed()
 			return err
 		},
-	})
-	transport := r.Zoom.Transport
-	r.Zoom.Transport = roundTripper(func(req *http.Request) (*http.Response, error) {
-		resp, err := transport.RoundTrip(req)
+	}), namespace}
+}
+
+// transport is that of a process with that life: every request may have changed something at Zoom.
+func (l *life) transport(next http.RoundTripper) http.RoundTripper {
+	return roundTripper(func(req *http.Request) (*http.Response, error) {
+		resp, err := next.RoundTrip(req)
 		if err == nil && l.left.Load() <= 1 {
 			_ = resp.Body.Close()
 		}
 		l.changed()
 		return resp, err
 	})
+}
+
+// mortal is a reconciler of a process with that life.
+func (z *zoomWorld) mortal(t *testing.T, l *life) *installation.Reconciler {
+	t.Helper()
+	r := z.installationReconciler()
+	r.Client, r.Zoom.Transport = l.client(t, z.namespace), l.transport(r.Zoom.Transport)
 	return r
 }
 
@@ -358,7 +369,8 @@ func takenOnceMore(t *testing.T, z *zoomWorld, in *v1alpha1.ZoomInstallation) {
 	ready, stats := meta.FindStatusCondition(in.Status.Conditions, v1alpha1.ConditionReady), z.zoom.Stats()
 	switch tok := z.token(t, in); {
 	case ready.Reason == "Consented" && stats.SpentTwice == 0 && tok.Refusal == "":
-	case ready.Reason == "TokenRevoked" && stats.SpentTwice == 1 && tok.Unusable(): // the successor was lost
+	// The refresh's successor was lost.
+	case ready.Reason == "TokenRevoked" && stats.SpentTwice == 1 && tok.Unusable():
 	// Of the refresh that was due after it, the successor was lost: two were spent, and one of them
 	// presented again.
 	case ready.Reason == "RefreshLost" && stats.SpentTwice == 1 && tok.Refusal == tokens.RefusedLost && z.refreshes() == 3:

@@ -3,7 +3,6 @@ package controllers
 import (
 	"bytes"
 	"cmp"
-	"context"
 	"encoding/json"
 	"errors"
 	"fmt"
@@ -18,13 +17,11 @@ import (
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	"k8s.io/client-go/tools/events"
 	"sigs.k8s.io/controller-runtime/pkg/client"
-	"sigs.k8s.io/controller-runtime/pkg/client/interceptor"
 
 	"github.com/zoom-operator/zoom-operator/api/v1alpha1"
 	"github.com/zoom-operator/zoom-operator/controllers/internal/zoomcalls"
 	"github.com/zoom-operator/zoom-operator/controllers/subscriptions"
 	"github.com/zoom-operator/zoom-operator/internal/urls"
-	"github.com/zoom-operator/zoom-operator/test/controlplane"
 	"github.com/zoom-operator/zoom-operator/zoom"
 	"github.com/zoom-operator/zoom-operator/zoom/zoomtest"
 )
@@ -170,34 +167,9 @@ func (s *subscribedWorld) subscriber(t *testing.T, l *life) *subscriptions.Recon
 		Client: s.confined(), Live: s, Events: events.NewFakeRecorder(1000), Zoom: zoom.NewHTTPClient(), Clouds: s.clouds,
 		Calls: &zoomcalls.Calls{Now: s.hurried()}, ExternalURL: externalURL, Now: s.clock.Now,
 	}
-	if l == nil {
-		return r
+	if l != nil {
+		r.Client, r.Zoom.Transport = l.client(t, s.namespace), l.transport(r.Zoom.Transport)
 	}
-	c, err := client.NewWithWatch(controlplane.Config(t), client.Options{Scheme: controlplane.Scheme()})
-	if err != nil {
-		t.Fatal(err)
-	}
-	r.Client = confined{interceptor.NewClient(c, interceptor.Funcs{
-		Update: func(ctx context.Context, c client.WithWatch, obj client.Object, opts ...client.UpdateOption) error {
-			err := c.Update(ctx, obj, opts...)
-			l.changed()
-			return err
-		},
-		Patch: func(ctx context.Context, c client.WithWatch, obj client.Object, patch client.Patch, opts ...client.PatchOption) error {
-			err := c.Patch(ctx, obj, patch, opts...)
-			l.changed()
-			return err
-		},
-	}), s.namespace}
-	transport := r.Zoom.Transport
-	r.Zoom.Transport = roundTripper(func(req *http.Request) (*http.Response, error) {
-		resp, err := transport.RoundTrip(req)
-		if err == nil && l.left.Load() <= 1 {
-			_ = resp.Body.Close()
-		}
-		l.changed()
-		return resp, err
-	})
 	return r
 }
 
