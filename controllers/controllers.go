@@ -3,8 +3,8 @@
 //
 // Each has a package of its own, app, installation, imports, meeting, endcheck, subscriptions and
 // missedevents,
-// and none knows another. Every one observes, decides, acts and reports; what it decides is a pure function of
-// what was observed and of the time. What two of them share is below internal.
+// and none knows another. Every one observes, decides, acts and reports; what it decides is a pure
+// function of what was observed and of the time. What two of them share is below internal.
 package controllers
 
 import (

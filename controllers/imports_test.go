@@ -52,8 +52,8 @@ func newListedWorld(t *testing.T, change func(*v1alpha1.ZoomAppSpec)) (*zoomWorl
 	return z, planned
 }
 
-// moving is the time of the world, which goes on from now on as the real one does: calls to Zoom wait
-// for each other.
+// moving is a clock that goes on from the one of the test at the pace of the real one: calls to
+// Zoom are made a fraction of a second apart.
 func (z *zoomWorld) moving() func() time.Time {
 	began := time.Now()
 	return func() time.Time { return z.clock.Now().Add(time.Since(began)) }

@@ -161,7 +161,8 @@ func TestMissedEventsAreCountedOnce(t *testing.T) {
 	}
 }
 
-// rewriting changes each attempt, and the order, of the pages of the log, whose answers are bounded.
+// rewriting is a transport that changes each attempt in an answer of the webhook log, and their
+// order.
 func rewriting(t *testing.T, attempt func(map[string]any), reverse bool) roundTripper {
 	t.Helper()
 	next := zoom.NewHTTPClient().Transport

@@ -137,8 +137,8 @@ func (w *missedWorld) recovers(t *testing.T, r *missedevents.Reconciler) (missed
 	return missed.RecordOf(w.app), result
 }
 
-// stored is what is recorded of meetings and of installations; of who has left that alone, for their
-// meetings are on their way out.
+// stored is what is recorded of meetings and of installations; of who has left that alone, for
+// their meetings are on their way out.
 func (w *missedWorld) stored(t *testing.T) map[string]any {
 	t.Helper()
 	all := map[string]any{}

@@ -113,8 +113,8 @@ func TestRefusalsForGoodCostFewCalls(t *testing.T) {
 	}
 }
 
-// A customer whom Zoom refuses in a way that is not documented keeps nobody else out, and is not
-// waited for when others leave.
+// One customer whom Zoom refuses with a code that is not documented does not keep the others from
+// being subscribed and unsubscribed.
 func TestACustomerThatZoomKnowsNoMore(t *testing.T) {
 	unknown := func(next http.Handler) http.Handler {
 		return http.HandlerFunc(func(w http.ResponseWriter, req *http.Request) {
@@ -146,8 +146,8 @@ func TestACustomerThatZoomKnowsNoMore(t *testing.T) {
 	}
 }
 
-// What was made with one client ID says nothing of another: its app at Zoom has no subscription yet.
-// Who corrects a slip has that of before.
+// The record of a subscription is of one client ID: with another one in the ZoomApp, there is no
+// subscription yet, and with the former one back it is the former subscription.
 func TestAnotherClientIDHasNoSubscription(t *testing.T) {
 	s := newSubscribedWorld(t, nil)
 	s.joins(t, user)

@@ -30,9 +30,9 @@ const (
 	// type 5.
 	EventMeetingConvertedToWebinar = "meeting.converted_to_webinar"
 
-	// EventRecordingCompleted and EventMeetingSummaryCompleted come when an instance is over, minutes
-	// to hours later: a cloud recording of it, or Zoom's summary, is ready. Of both only the meeting
-	// is decoded.
+	// EventRecordingCompleted and EventMeetingSummaryCompleted come when an instance is over,
+	// minutes to hours later: a cloud recording of it, or Zoom's summary, is ready. Of both only
+	// the meeting is decoded.
 	EventRecordingCompleted      = "recording.completed"
 	EventMeetingSummaryCompleted = "meeting.summary_completed"
 

@@ -31,8 +31,8 @@ func (o *OAuth) ClientToken(ctx context.Context) (*Token, error) {
 // AccountToken asks for an access token of a Server-to-Server app, which acts for the account that
 // it was made in. It has no refresh token; earlier ones stay good until they expire. Its Scopes are
 // those of the app. The error wraps ErrClient when the app is refused, and ErrGrantType when it is
-// no Server-to-Server app. A wrong account is not documented; it was seen to be answered with status
-// 400, invalid_request.
+// no Server-to-Server app. A wrong account is not documented; it was seen to be answered with
+// status 400, invalid_request.
 func (o *OAuth) AccountToken(ctx context.Context, accountID string) (*Token, error) {
 	token, err := o.grant(ctx, url.Values{"grant_type": {"account_credentials"}, "account_id": {accountID}})
 	if err != nil {

@@ -42,8 +42,8 @@ const (
 // MaxSubscribers is how many users of an account one request can be about.
 const MaxSubscribers = 10
 
-// Subscription is an event subscription. The custom header in Zoom's answers is a secret, and is not
-// decoded.
+// Subscription is an event subscription. The custom header in Zoom's answers is a secret, and is
+// not decoded.
 type Subscription struct {
 	ID     string
 	Name   string
@@ -165,8 +165,8 @@ func (o *OAuth) DeleteSubscription(ctx context.Context, token *Token, id string)
 
 // EventScope is the scope that an app has to select for an event, in the form of a user-managed
 // app; empty of an event of which that is not known. Zoom documents it for the events of meetings,
-// of their participants and of users; which scope goes with the waiting room and with joining before
-// the host is concluded from that.
+// of their participants and of users; which scope goes with the waiting room and with joining
+// before the host is concluded from that.
 func EventScope(event string) string {
 	switch name, _ := strings.CutPrefix(event, "meeting."); {
 	case strings.HasPrefix(name, "participant_"):

@@ -49,12 +49,13 @@ type LoggedWebhook struct {
 	Body []byte
 }
 
-// FailedWebhooks reads a page, of so many attempts at most, of what Zoom could not deliver for an app between two times, the first
-// page with an empty one, and says what the next one is called; empty after the last. Both times are
-// within LogReach and not in the future, and are taken to the second. Zoom forgets pages after 15
-// minutes. The app ID is not the client ID: it is the one in the URL of the app's page in the
-// Marketplace. The token is one of the developer's own account, with LogScope or LogScopeAdmin.
-// See "Get webhook logs" in Zoom's documentation of the Marketplace API.
+// FailedWebhooks reads a page, of so many attempts at most, of what Zoom could not deliver for an
+// app between two times, the first page with an empty one, and says what the next one is called;
+// empty after the last. Both times are within LogReach and not in the future, and are taken to the
+// second. Zoom forgets pages after 15 minutes. The app ID is not the client ID: it is the one in
+// the URL of the app's page in the Marketplace. The token is one of the developer's own account,
+// with LogScope or LogScopeAdmin. See "Get webhook logs" in Zoom's documentation of the Marketplace
+// API.
 func (o *OAuth) FailedWebhooks(ctx context.Context, token *Token, appID string, from, to time.Time, size int, page string) (list []LoggedWebhook, next string, err error) {
 	const format = "2006-01-02T15:04:05Z"
 	query := url.Values{
@@ -94,8 +95,8 @@ func loggedWebhook(item object) LoggedWebhook {
 	return l
 }
 
-// logTimePattern takes apart a time in which the milliseconds may follow a colon in place of a point,
-// as in the example of Zoom's documentation.
+// logTimePattern takes apart a time in which the milliseconds may follow a colon in place of a
+// point, as in the example of Zoom's documentation.
 var logTimePattern = regexp.MustCompile(`^(\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d)(?:[.:]\d+)?Z$`)
 
 func logTime(text string) time.Time {

@@ -72,8 +72,8 @@ const (
 	ConditionLegacyVerification = "LegacyVerification"
 
 	// ConditionMissedEventsRecovered says whether the events that Zoom could not deliver are read
-	// from its webhook log, which a ZoomApp has with developerCredentialsSecretRef, and from when on
-	// nothing is missing. What Zoom never tried to deliver is not in its log, as while the event
+	// from its webhook log, which a ZoomApp has with developerCredentialsSecretRef, and from when
+	// on nothing is missing. What Zoom never tried to deliver is not in its log, as while the event
 	// subscription was disabled.
 	//
 	// True: Recovered. False: EventsLost, NotPermitted, DeveloperCredentialsMissing,
@@ -193,9 +193,9 @@ const (
 	// ReasonRecovering means that the log was not read yet, or not for some hours: Zoom does not
 	// answer. It is tried again by itself.
 	ReasonRecovering = "Recovering"
-	// ReasonEventsLost means that the log did not reach back far enough: what Zoom could not deliver
-	// in the time that the message names is lost. Meetings that are planned were imported again
-	// where import allows it. It is said for 7 days.
+	// ReasonEventsLost means that the log did not reach back far enough: what Zoom could not
+	// deliver in the time that the message names is lost. Meetings that are planned were imported
+	// again where import allows it. It is said for 7 days.
 	ReasonEventsLost = "EventsLost"
 	// ReasonNotPermitted means that the developer's app lacks the scope marketplace_app:read:admin,
 	// or marketplace_app:read, or its user the right to see the app in the Marketplace. What Zoom
@@ -226,9 +226,9 @@ const (
 	// ReasonUnsubscribing means that eventSubscription was taken away, and that Zoom has not
 	// deleted yet what the operator made. It is tried again by itself.
 	ReasonUnsubscribing = "Unsubscribing"
-	// ReasonEndpointNotReached means that Zoom could not validate the webhook URL: it does not reach
-	// it, or the secret token in the app's Secret is another one than Zoom's. It is tried again
-	// after a minute, later every quarter of an hour, and at once with the annotation
+	// ReasonEndpointNotReached means that Zoom could not validate the webhook URL: it does not
+	// reach it, or the secret token in the app's Secret is another one than Zoom's. It is tried
+	// again after a minute, later every quarter of an hour, and at once with the annotation
 	// zoom-operator.io/retry=now.
 	ReasonEndpointNotReached = "EndpointNotReached"
 	// ReasonEventUnknown means that Zoom has no event of one of the names in
@@ -236,19 +236,19 @@ const (
 	ReasonEventUnknown = "EventUnknown"
 	// ReasonEventScopeMissing means that the app at Zoom lacks the scope that one of the events
 	// needs; the message names it where it is known. Add the scope under Scopes in Zoom's build
-	// flow, or leave the event out. It is tried again every quarter of an hour, and at once with the
-	// annotation zoom-operator.io/retry=now.
+	// flow, or leave the event out. It is tried again every quarter of an hour, and at once with
+	// the annotation zoom-operator.io/retry=now.
 	ReasonEventScopeMissing = "EventScopeMissing"
 	// ReasonEventNotPermitted means that Zoom does not let the user, or the account, who consented
 	// receive one of the events, by their role or plan. Other customers are not concerned.
 	ReasonEventNotPermitted = "EventNotPermitted"
-	// ReasonSubscriptionRefused means that Zoom does not let the app manage its event subscriptions,
-	// for another cause, which the message names as far as it is known.
+	// ReasonSubscriptionRefused means that Zoom does not let the app manage its event
+	// subscriptions, for another cause, which the message names as far as it is known.
 	ReasonSubscriptionRefused = "SubscriptionRefused"
-	// ReasonNotSubscribed means that Zoom does not let the app subscribe the customer, as one who has
-	// not authorized the app, so that nothing of theirs is sent. If they have removed it, the next
-	// refresh of the token shows it. It is tried again after an hour, and then less and less often,
-	// once a day in the end.
+	// ReasonNotSubscribed means that Zoom does not let the app subscribe the customer, as one who
+	// has not authorized the app, so that nothing of theirs is sent. If they have removed it, the
+	// next refresh of the token shows it. It is tried again after an hour, and then less and less
+	// often, once a day in the end.
 	ReasonNotSubscribed = "NotSubscribed"
 )
 
@@ -304,8 +304,8 @@ const (
 	// ReasonImported means that the meetings of the next six months were read once after the
 	// consent.
 	ReasonImported = "Imported"
-	// ReasonImporting means that the meetings of the users of an account are being read, of one user
-	// after the other.
+	// ReasonImporting means that the meetings of the users of an account are being read, of one
+	// user after the other.
 	ReasonImporting = "Importing"
 	// ReasonImportDelayed means that there are no calls to Zoom left for the customer, or that Zoom
 	// wants to be asked later. The import goes on by itself, at midnight UTC at the latest. The

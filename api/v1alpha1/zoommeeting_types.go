@@ -363,8 +363,8 @@ type MeetingInstance struct {
 	// +kubebuilder:validation:Minimum=0
 	ScreenShares *int32 `json:"screenShares,omitempty"`
 
-	// recordingAt is when Zoom last said that a cloud recording of it is ready. The recording may be
-	// gone since.
+	// recordingAt is when Zoom last said that a cloud recording of it is ready. The recording may
+	// be gone since.
 	//
 	// +optional
 	RecordingAt *metav1.Time `json:"recordingAt,omitempty"`
@@ -423,9 +423,9 @@ type Precision string
 const (
 	// PrecisionExact means counted.
 	PrecisionExact Precision = "Exact"
-	// PrecisionEstimated means extrapolated from a sample, or that more was reported of participants
-	// after the count was closed. Of an instance of more than 320 joins a sample is usually right to 6
-	// percent.
+	// PrecisionEstimated means extrapolated from a sample, or that more was reported of
+	// participants after the count was closed. Of an instance of more than 320 joins a sample is
+	// usually right to 6 percent.
 	PrecisionEstimated Precision = "Estimated"
 )
 
@@ -637,8 +637,8 @@ type LastInstance struct {
 	// +kubebuilder:validation:Minimum=0
 	ScreenShares *int32 `json:"screenShares,omitempty"`
 
-	// recordingAt is when Zoom last said that a cloud recording of it is ready. The recording may be
-	// gone since.
+	// recordingAt is when Zoom last said that a cloud recording of it is ready. The recording may
+	// be gone since.
 	//
 	// +optional
 	RecordingAt *metav1.Time `json:"recordingAt,omitempty"`

@@ -121,7 +121,8 @@ func (r *Reconciler) Reconcile(ctx context.Context, in *v1alpha1.ZoomInstallatio
 		return ctrl.Result{}, fmt.Errorf("ZoomInstallation %s/%s: %w", in.Namespace, in.Name, err)
 	case token == nil, !known:
 		r.giveBack(&app, in, p)
-		return ctrl.Result{}, nil // when there is another token, it is looked at; of the cloud the app says so
+		// Another token triggers the next look; a missing cloud is in the conditions of the app.
+		return ctrl.Result{}, nil
 	}
 	run := &run{Reconciler: r, progress: p, app: &app, in: in, oauth: cloud.OAuth(app.Spec.ClientID, nil, r.Zoom), token: token.Token}
 	reason, err := run.outcome(ctx)

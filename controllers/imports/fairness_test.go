@@ -75,7 +75,8 @@ func newSimulation(t *testing.T, logins []zoomtest.Login) *simulation {
 	t.Helper()
 	s := &simulation{T: t, clock: &clock{time.Date(2026, 3, 2, 12, 0, 0, 0, time.UTC)}, calls: map[string][]time.Time{}, done: map[string]time.Time{}}
 	var err error
-	if s.zoom, err = zoomtest.NewServer(zoomtest.ServerConfig{Users: logins, Clock: s.clock, Scale: 0.001}); err != nil { // tokens are good for weeks
+	// Tokens are good for weeks.
+	if s.zoom, err = zoomtest.NewServer(zoomtest.ServerConfig{Users: logins, Clock: s.clock, Scale: 0.001}); err != nil {
 		t.Fatal(err)
 	}
 	if err := s.zoom.Register(zoomtest.App{
@@ -202,7 +203,7 @@ func (s *simulation) work(until time.Time) {
 
 // Two thousand customers install the app at one time, half of them users of one account, and one
 // with hundreds of series. No account is asked more often than its budget allows, and none keeps
-// others waiting. Who comes when there is nothing else to do is done within a minute.
+// others waiting. A customer who consents when nothing else is imported is done within a minute.
 func TestManyImports(t *testing.T) {
 	const customers, planned = 1000, 2
 	var logins []zoomtest.Login
@@ -242,7 +243,8 @@ func TestManyImports(t *testing.T) {
 		t.Errorf("%d writes, want at most %d", s.writes, most)
 	}
 
-	// In the middle of the night, the users of the large account wait, and somebody else comes.
+	// In the middle of the night, while the users of the large account wait, another customer
+	// consents.
 	s.clock.now = began.Add(11 * time.Hour)
 	arrived := s.clock.now
 	s.consents(late, planned, 1)
@@ -276,7 +278,7 @@ func TestManyImports(t *testing.T) {
 	}
 }
 
-// Who has no token that Zoom takes spends nothing of what the others of the account may be asked for.
+// An installation without an access token that Zoom takes spends nothing of its account's budget.
 func TestAnImportWithoutATokenSpendsNothing(t *testing.T) {
 	large := func(n int) zoomtest.Login {
 		return zoomtest.Login{Account: zoomtest.Account{ID: "Large"}, User: zoomtest.User{ID: fmt.Sprint("large", n)}}

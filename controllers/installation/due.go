@@ -14,8 +14,9 @@ import (
 )
 
 const (
-	// keepAlive is how often a refresh token is refreshed only to live on. Zoom's documentation gives
-	// it 90 days, but there are public reports of chains of refresh tokens that died long before.
+	// keepAlive is how often a refresh token is refreshed only to live on. Zoom's documentation
+	// gives it 90 days, but there are public reports of chains of refresh tokens that died long
+	// before.
 	keepAlive = 7 * 24 * time.Hour
 	// retryRefused is how long after Zoom refused a token that was certainly never spent it is
 	// tried once more.

@@ -66,8 +66,8 @@ type facts struct {
 	full bool
 	// installURL is where to consent; empty when that is not known.
 	installURL string
-	// invitationSecret is the Secret with the link of an invitation to no account in particular; empty
-	// when there is none.
+	// invitationSecret is the Secret with the link of an invitation to no account in particular;
+	// empty when there is none.
 	invitationSecret string
 	// foreignInvitation means that a Secret that is not the operator's has the name of that one.
 	foreignInvitation bool

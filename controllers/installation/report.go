@@ -29,8 +29,8 @@ func (r *Reconciler) report(ctx context.Context, in *v1alpha1.ZoomInstallation, 
 }
 
 // reportAnew reports what came of acting although the status has changed since it was read, as it
-// does when an event arrives while Zoom is asked, or when the cache was behind. How much was deleted
-// is known nowhere else, and would be lost.
+// does when an event arrives while Zoom is asked, or when the cache was behind. How much was
+// deleted is known nowhere else, and would be lost.
 func (r *Reconciler) reportAnew(ctx context.Context, in *v1alpha1.ZoomInstallation, f *facts) error {
 	return retry.RetryOnConflict(retry.DefaultRetry, func() error {
 		live, err := r.live(ctx, in)

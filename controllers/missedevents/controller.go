@@ -43,8 +43,8 @@ import (
 const (
 	// concurrentApps is how many apps are reconciled at once.
 	concurrentApps = 2
-	// runWithin is how long one may take before it makes room for others. Zoom forgets the pages of a
-	// list after that time.
+	// runWithin is how long one may take before it makes room for others. Zoom forgets the pages of
+	// a list after that time.
 	runWithin = 15 * time.Minute
 	// every is how often the log is read, and spread by how much later it may be.
 	every, spread = time.Hour, 5 * time.Minute
@@ -174,9 +174,9 @@ func (r *Reconciler) forget(app types.NamespacedName) {
 	delete(r.asked, app)
 }
 
-// waits is how long an app waits until its log is read again: an hour since it was read last in this
-// process, for a new leader may be one because there was an outage; or longer where Zoom has refused
-// the same credentials.
+// waits is how long an app waits until its log is read again: an hour since it was read last in
+// this process, for a new leader may be one because there was an outage; or longer where Zoom has
+// refused the same credentials.
 func (r *run) waits() time.Duration {
 	r.mu.Lock()
 	defer r.mu.Unlock()
@@ -208,8 +208,8 @@ func (r *run) refuse(ctx context.Context, reason string) error {
 	return r.save(ctx, r.record.Until)
 }
 
-// save records what is known. Nothing but the leader writes the annotation, and one that is older, as
-// of a leader that was one before, has something read twice.
+// save records what is known. Nothing but the leader writes the annotation, and one that is older,
+// as of a leader that was one before, has something read twice.
 func (r *run) save(ctx context.Context, until time.Time) error {
 	after := r.app.DeepCopy()
 	record := r.record

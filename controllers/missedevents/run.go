@@ -72,8 +72,8 @@ type run struct {
 	failures int
 }
 
-// begin reads the developer's credentials. Where there are none that can be used, the reason is that
-// of the condition.
+// begin reads the developer's credentials. Where there are none that can be used, the reason is
+// that of the condition.
 func (r *run) begin(ctx context.Context) (reason string, err error) {
 	var secret corev1.Secret
 	key := client.ObjectKey{Namespace: r.app.Namespace, Name: r.app.Spec.DeveloperCredentialsSecretRef.Name}
@@ -108,8 +108,8 @@ func (r *run) begin(ctx context.Context) (reason string, err error) {
 // all reads the log up to the present, and records how far everything that was read is stored: not
 // beyond what has to wait.
 func (r *run) all(ctx context.Context) (refusal string, err error) {
-	// The end stands from the beginning: what happens while the log is read is for the next time, or
-	// each window would be followed by one of the seconds that it took, until no call is left.
+	// The end stands from the beginning: what happens while the log is read is for the next time,
+	// or each window would be followed by one of the seconds that it took, until no call is left.
 	began := r.Now().UTC()
 	gap, refused, stored := r.record.Gap, r.record.Refused != nil, r.record.Until
 	r.seen, r.record.Refused = map[string]bool{}, nil
@@ -174,8 +174,8 @@ func (r *run) pages(ctx context.Context, w missed.Window) error {
 			break
 		}
 	}
-	// In which order they are listed is not documented. Once the end of an instance is known that was
-	// hours ago, its participants are not counted any more.
+	// In which order they are listed is not documented. Once the end of an instance is known that
+	// was hours ago, its participants are not counted any more.
 	slices.SortStableFunc(all, func(a, b zoom.LoggedWebhook) int { return a.At.Compare(b.At) })
 	for _, logged := range all {
 		if err := r.one(ctx, w, logged); err != nil {
@@ -218,8 +218,8 @@ func (r *run) page(ctx context.Context, w missed.Window, page string) (list []zo
 	}
 }
 
-// one records an event that could not be delivered. What Zoom sends again all the same, and what was
-// stored before, changes nothing.
+// one records an event that could not be delivered. What Zoom sends again all the same, and what
+// was stored before, changes nothing.
 func (r *run) one(ctx context.Context, w missed.Window, logged zoom.LoggedWebhook) error {
 	if logged.RequestID != "" && r.seen[logged.RequestID] || !r.ours(logged) {
 		return nil

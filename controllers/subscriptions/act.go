@@ -170,8 +170,8 @@ func whole(err error) bool {
 }
 
 // ofCustomer says whether an error of a request about customers is Zoom's refusal of one of them.
-// What it answers for an account that it does not know any more is not documented: of a request that
-// differs from others in its customers alone, every refusal is one of theirs.
+// What Zoom answers about an account that it no longer knows is not documented. A request to
+// subscribe differs from others in its customers alone, so that any refusal is one of theirs.
 func ofCustomer(err error) bool {
 	return errors.Is(err, zoom.ErrNotAuthorized) || errors.Is(err, zoom.ErrEventRole) ||
 		refusedOtherwise(err) && !whole(err) && !errors.Is(err, zoom.ErrNoSubscription) && !errors.Is(err, zoom.ErrToken)

@@ -80,7 +80,8 @@ func (b *bench) settle(ctx context.Context, namespace string) error {
 	zoomApp := fixture.App(types.NamespacedName{Namespace: namespace, Name: app}, clientID, func(spec *v1alpha1.ZoomAppSpec) {
 		spec.ManagedBy = v1alpha1.ManagedByAdmin
 		spec.TokenPolicy = v1alpha1.TokenPolicyNone
-		spec.Retention.Meetings = 20_000 // the most that there may be of an installation: none is to be refused
+		// The most that an installation may have: none is to be refused.
+		spec.Retention.Meetings = 20_000
 	})
 	for _, obj := range []client.Object{&corev1.Namespace{ObjectMeta: metav1.ObjectMeta{Name: namespace}}, b.installed[namespace], b.stocked[namespace]} {
 		if err := b.Client.Create(ctx, obj); err != nil {

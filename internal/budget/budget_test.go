@@ -62,7 +62,8 @@ func TestNoAccountIsOverItsBudget(t *testing.T) {
 				days[at.Format(time.DateOnly)]++
 			}
 			for day, n := range days {
-				if n > l.PerDay+int(patience/time.Second)*l.PerSecond { // those that wait over midnight
+				// Those that waited over midnight come on top.
+				if n > l.PerDay+int(patience/time.Second)*l.PerSecond {
 					t.Fatalf("account %s: %d calls on %s, of %d", id, n, day, l.PerDay)
 				}
 			}

@@ -482,8 +482,8 @@ func (c *Committer[T]) empty(key types.NamespacedName) T {
 	return obj
 }
 
-// remember takes an object in that is not changed any more, but for its managed fields, which become
-// those that an update of it is to have.
+// remember keeps an object, which must not be changed afterwards, with the managed fields that an
+// update of it is to send.
 func (c *Committer[T]) remember(key types.NamespacedName, obj T) {
 	ttl := cacheTTL
 	if c.Cache == nil {

@@ -11,9 +11,9 @@
 //   - meeting, merge: the change that an event makes (meeting.go), from the table of all events
 //     (merge.go)
 //   - record: what is known of a meeting
-//   - stored: a record is read from its object and written to it: what people see is in the spec, and
-//     the merge state in an annotation (codec.go), or in fields of the spec that are not written any
-//     more (former.go)
+//   - stored: a record is read from its object and written to it: what people see is in the spec,
+//     and the merge state in an annotation (codec.go), or in fields of the spec that are not
+//     written any more (former.go)
 //   - register: a fact and its watermark
 //   - schedule: what is planned, and the occurrences of a series
 //   - removal: the deletion and the recovery of a meeting or of occurrences

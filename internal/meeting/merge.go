@@ -34,9 +34,9 @@ func HasEffect(event string) bool {
 	return ok
 }
 
-// AddsOnly reports whether an event says something of an instance that is over, and nothing by which
-// its meeting could be known: when it comes, the meeting may have been deleted, and is not to come
-// back.
+// AddsOnly reports whether an event says something of an instance that is over, and nothing by
+// which its meeting could be known: when it comes, the meeting may have been deleted, and is not to
+// come back.
 func AddsOnly(event string) bool {
 	return event == zoom.EventRecordingCompleted || event == zoom.EventMeetingSummaryCompleted
 }

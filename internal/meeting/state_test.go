@@ -880,8 +880,9 @@ func TestRetentionOf(t *testing.T) {
 	}
 }
 
-// What Zoom's log may still have of a meeting keeps its participants countable, and the meeting from
-// making room for others: until the log was read, while Zoom lets it be read, and reaches back.
+// What Zoom's log may still have of a meeting keeps its participants countable, and the meeting
+// from making room for others: until the log was read, while Zoom lets it be read, and reaches
+// back.
 func TestAMeetingAwaitsTheLog(t *testing.T) {
 	for name, tc := range map[string]struct {
 		ended, read string

@@ -22,8 +22,8 @@ const (
 	overlap = 10 * time.Minute
 	// behind is how far the end of what is read is from the present, for the same reason.
 	behind = 2 * time.Minute
-	// margin keeps the beginning within the reach of the log while the request is on its way, and by
-	// a clock of Zoom's that is ahead.
+	// margin keeps the beginning within the reach of the log while the request is on its way, and
+	// by a clock of Zoom's that is ahead.
 	margin = zoom.MaxClockSkew
 	// atOnce is how much of the log is read before it is recorded how far it was read.
 	atOnce = time.Hour
@@ -90,8 +90,8 @@ func (r Record) Set(app *v1alpha1.ZoomApp) {
 type Window struct{ From, To time.Time }
 
 // Next is what is to be read next for an app that exists since then. It is not ok while there is
-// nothing, unless something is to be read all the same, so that it is known whether it can be. Where
-// the log does not reach back to what was read last, it is recorded that there is a gap.
+// nothing, unless something is to be read all the same, so that it is known whether it can be.
+// Where the log does not reach back to what was read last, it is recorded that there is a gap.
 func (r *Record) Next(now, created time.Time, something bool) (w Window, ok bool) {
 	end, earliest := now.Add(-behind).Truncate(time.Second), now.Add(margin-zoom.LogReach).Truncate(time.Second)
 	w.From = r.Until

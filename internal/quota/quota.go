@@ -1,6 +1,6 @@
 // Package quota counts the ZoomMeetings of each ZoomInstallation in the cache, for the bound of
-// retention.meetings of a ZoomApp: a receiver stores no new meeting beyond it, and the controller of
-// installations deletes the oldest that are over.
+// retention.meetings of a ZoomApp: a receiver stores no new meeting beyond it, and the controller
+// of installations deletes the oldest that are over.
 package quota
 
 import (

@@ -34,8 +34,8 @@ func consenterKey(app, account, user string) string {
 	return app + "/" + account + "/" + user
 }
 
-// objects are those of an app, as cached, if there is a cache, and as the API server has them now. A
-// cache may be behind, and what is dropped because of it is lost.
+// objects are those of an app, as cached, if there is a cache, and as the API server has them now.
+// A cache may be behind, and what is dropped because of it is lost.
 type objects struct{ cache, live client.Reader }
 
 // cached are the installations of a consenter, as cached.

@@ -29,8 +29,8 @@ func (r *removals) userChanged(ctx context.Context, app *v1alpha1.ZoomApp, ev *z
 	}
 	reason := ReasonNoInstallation
 	if len(list) == 0 && consenter != "" && left(ev) && app.Spec.UnknownAccounts != v1alpha1.UnknownAccountsIgnore {
-		// An event of their meetings that is older, and comes late, must not make their installation
-		// known. One at this moment may, and is looked for once more.
+		// An event of their meetings that is older, and comes late, must not make their
+		// installation known. One at this moment may, and is looked for once more.
 		if err := r.tombstones.Remove(ctx, tombstones.ConsentOf(app, ev.AccountID, ev.UserID), ev.Time, tombstones.Lifetime(app)); err != nil {
 			return err
 		}

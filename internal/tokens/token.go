@@ -53,8 +53,9 @@ type Token struct {
 	// UnexplainedSince is when Zoom first answered a refresh by this token with a refusal in words
 	// that mean nothing known; zero when it never did.
 	UnexplainedSince time.Time `json:"-"`
-	// Failure is what there is to know of the last attempt at Zoom, a refresh or a revocation, if it
-	// did not succeed for a cause that may pass; zero when it did, and while Zoom refuses the app.
+	// Failure is what there is to know of the last attempt at Zoom, a refresh or a revocation, if
+	// it did not succeed for a cause that may pass; zero when it did, and while Zoom refuses the
+	// app.
 	Failure Failure `json:"-"`
 	// Refusal is why the refresh token is useless; empty while it is good.
 	Refusal Refusal `json:"-"`

@@ -90,8 +90,8 @@ func (e Ends) Latest() time.Time {
 
 // Lifetime is how long a late event of a consent to an app may come; nil for an app that is gone.
 // Zoom sends an event again for 85 minutes, and may sign each attempt anew, so the age by the
-// signature does not bound it from below. What is read from Zoom's webhook log may be as old as that
-// reaches back.
+// signature does not bound it from below. What is read from Zoom's webhook log may be as old as
+// that reaches back.
 func Lifetime(app *v1alpha1.ZoomApp) time.Duration {
 	const retries = 2 * time.Hour
 	switch {

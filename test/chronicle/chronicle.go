@@ -1,5 +1,5 @@
-// Package chronicle makes up what happens to meetings, and knows what is true of them afterwards. It
-// shares nothing with the operator, so that tests of every level can hold it against what the
+// Package chronicle makes up what happens to meetings, and knows what is true of them afterwards.
+// It shares nothing with the operator, so that tests of every level can hold it against what the
 // operator shows.
 package chronicle
 
@@ -15,7 +15,7 @@ import (
 	"github.com/zoom-operator/zoom-operator/zoom/zoomtest"
 )
 
-// Truth is what is known of a meeting to whoever sat beside it: events are sorted by Zoom's time,
+// Truth is what an observer of a meeting knows of it: events are sorted by Zoom's time,
 // and each changes something. The histories are made so that this is all there is to it.
 type Truth struct {
 	Topic     string
@@ -134,7 +134,7 @@ const (
 	Age = 90 * time.Minute
 	// Pause is the longest pause between two things.
 	Pause = 40 * time.Second
-	// moves is how often at most somebody comes or goes while a meeting is held.
+	// moves is how many joins and leaves a meeting has at most.
 	moves = 30
 )
 
@@ -222,7 +222,7 @@ func (c *chronicler) start() (in zoomtest.Instance) {
 	return in
 }
 
-// join has somebody come who has not been there before.
+// join is a participant who has not been there before.
 func (c *chronicler) join(in zoomtest.Instance) zoomtest.Participant {
 	who := c.guest(c.guests)
 	c.guests++

@@ -12,7 +12,7 @@ import (
 	"github.com/zoom-operator/zoom-operator/zoom/zoomtest"
 )
 
-// It is right about a history that anybody can follow.
+// It is right about a history that a reader can follow.
 func TestTheOracleCounts(t *testing.T) {
 	begin := time.Date(2026, 3, 2, 12, 0, 0, 0, time.UTC)
 	c := &chronicler{

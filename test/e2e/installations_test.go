@@ -230,7 +230,7 @@ func (c *crew) removedByAdmin(t *testing.T) {
 	a.says(t, in.Name, "Meetings that the customer had planned before the consent: 2.")
 	a.hosts(t, bea, 0)
 	leaves := zoomtest.Login{Account: ana.Account, User: zoomtest.User{ID: "uSomebody"}}
-	a.hosts(t, leaves, 2) // one consent covers everybody
+	a.hosts(t, leaves, 2) // one consent covers the account
 	if err := a.hand(t.Context(), leaves.Account.UserChanged(zoom.EventUserDeleted, now(), leaves.User)); err != nil {
 		t.Fatal(err)
 	}
@@ -273,8 +273,8 @@ func (c *crew) importsPlanned(t *testing.T) {
 	a.deleted(t, in.Name, 2)
 }
 
-// Whatever Zoom answers at first, what was planned is known in the end, and each is asked for again in
-// its time.
+// Whatever Zoom answers at first, what was planned is known in the end, and each is asked for again
+// in its time.
 func (c *crew) importsWithObstacles(t *testing.T) {
 	t.Parallel()
 	a := c.stage(t, func(spec *v1alpha1.ZoomAppSpec) { spec.APICalls.PerSecond = 10 })

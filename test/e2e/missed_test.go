@@ -29,7 +29,8 @@ func (r *road) RoundTrip(req *http.Request) (*http.Response, error) {
 // developerAccount is that of who made the app.
 const developerAccount, developerSecret = "AccDev_0009", "the-developer-secret-" + mark
 
-// developer tells Zoom of the app with which its developer reads the webhook log, with these scopes.
+// developer registers at Zoom the app with which the developer reads the webhook log, with these
+// scopes.
 func (a *oauthApp) developer(t *testing.T, scopes ...string) {
 	t.Helper()
 	err := a.zoom.Register(zoomtest.App{

@@ -106,8 +106,8 @@ func (c cached) List(ctx context.Context, list client.ObjectList, opts ...client
 	return c.cache.List(ctx, list, opts...)
 }
 
-// handlerOver is a replica's handler, over an API server in memory, what is cached of that, and what
-// it answers.
+// handlerOver is a replica's handler, over an API server in memory, what is cached of that, and
+// what it answers.
 func handlerOver(c client.Client, cache, live client.Reader, now func() time.Time) *Handler {
 	return New(Config{
 		Client: cached{c, cache}, Live: live, Now: now, Logger: logr.Discard(),

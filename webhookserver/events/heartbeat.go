@@ -24,8 +24,8 @@ const (
 	reportEvery = 30 * time.Second
 	// reportsPerSecond is how many reports of all objects a replica reads and writes in a second in
 	// the long run, and reportsAtOnce after a quiet time. So a hundred and fifty installations that
-	// have events all the time are reported every 30 seconds, and ten thousand every half hour, which
-	// is precise enough for conditions that count in days.
+	// have events all the time are reported every 30 seconds, and ten thousand every half hour,
+	// which is precise enough for conditions that count in days.
 	reportsPerSecond = 5
 	reportsAtOnce    = 100
 	// The field owners of what is reported, apart from that of the controllers.

@@ -59,8 +59,8 @@ const (
 	PageWithin = 5 * time.Second
 	// MaxPageBody is the largest form that is read; ours holds one state.
 	MaxPageBody = 4 << 10
-	// MaxConsentRequests is how many requests are worked on at the same time, each with its form read. Each
-	// may wait for Zoom.
+	// MaxConsentRequests is how many requests are worked on at the same time, each with its form
+	// read. Each may wait for Zoom.
 	MaxConsentRequests = 256
 	// ExchangesPerSecond is the rate at which an app's codes are exchanged, for all clients
 	// together: strangers cannot be recognised before Zoom is asked. It lets a thousand people

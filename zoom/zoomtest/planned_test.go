@@ -100,8 +100,8 @@ func TestPlannedMeetings(t *testing.T) {
 	}
 }
 
-// An admin-managed app with the scope is told who the active users of an account are, page by page,
-// and what each has planned; any other app is not.
+// An admin-managed app with the scope can list the active users of an account, page by page, and
+// what each has planned; any other app cannot.
 func TestUsersOfAnAccount(t *testing.T) {
 	w := newWorld(t, func(c *zoomtest.ServerConfig) {
 		for n := range 150 {

@@ -99,8 +99,8 @@ type App struct {
 	// does.
 	NamesEvents bool
 
-	// KeepsSubscribers leaves customers who remove the app in its event subscriptions. Zoom does not
-	// document whether it takes them out.
+	// KeepsSubscribers leaves customers who remove the app in its event subscriptions. Zoom does
+	// not document whether it takes them out.
 	KeepsSubscribers bool
 
 	// DeauthorizationForm is that of app_deauthorized.

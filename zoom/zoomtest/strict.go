@@ -9,7 +9,8 @@ import (
 )
 
 // formParameters are what each request to the authorization server may have in its body, by RFC
-// 6749 (4.1.3, 4.4.2 and 6), RFC 7636, RFC 7009 and, of a Server-to-Server app, Zoom's documentation.
+// 6749 (4.1.3, 4.4.2 and 6), RFC 7636, RFC 7009 and, of a Server-to-Server app, Zoom's
+// documentation.
 var formParameters = map[string][]string{
 	"authorization_code":  {"grant_type", "code", "redirect_uri", "code_verifier"},
 	"refresh_token":       {"grant_type", "refresh_token"},

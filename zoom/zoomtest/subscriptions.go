@@ -173,7 +173,8 @@ func (s *Server) members(w http.ResponseWriter, r *http.Request, clientID, scope
 	return members, true
 }
 
-// createSubscription is the creation of a subscription. Its URL is validated while the client waits.
+// createSubscription is the creation of a subscription. Its URL is validated while the client
+// waits.
 func (s *Server) createSubscription(w http.ResponseWriter, r *http.Request) {
 	body, ok := s.decode(w, r)
 	if !ok {

@@ -6,7 +6,9 @@
 // A test builds events from an Account, a Meeting and its Instances, with every time passed in, and
 // has a Zoom send them:
 //
-//	z, err := zoomtest.New(zoomtest.Config{Endpoint: server.URL, SecretToken: "s3cr3t", Scale: 60000})
+//	z, err := zoomtest.New(zoomtest.Config{
+//		Endpoint: server.URL, SecretToken: "s3cr3t", Scale: 60000,
+//	})
 //	...
 //	weekly := zoomtest.Meeting{Account: zoomtest.Account{ID: "AccT"}, Number: 81234567890, ...}
 //	z.Deliver(ctx, weekly.Created(nine))
@@ -14,7 +16,7 @@
 //	z.Deliver(ctx, live.Started())
 //	z.Deliver(ctx, live.Ended(ten.Add(time.Hour)))
 //	z.Wait()
-//	z.Lost() // should be empty: an answer of 3xx or 4xx, or four failures, make Zoom give an event up
+//	z.Lost() // should be empty: after an answer of 3xx or 4xx, or four failures, an event is lost
 //
 // A Server is the other half: the consent page, single-use codes and rotating tokens, removal by
 // the customer, and on demand a Fault at each step. It counts what a client must never do, such as

@@ -1,5 +1,5 @@
-// Package queue has what the controllers' work queues have in common: how many workers, how long one
-// reconciliation may take, and the backoff of what could not be reconciled.
+// Package queue has what the controllers' work queues have in common: how many workers, how long
+// one reconciliation may take, and the backoff of what could not be reconciled.
 package queue
 
 import (

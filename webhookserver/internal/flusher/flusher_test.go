@@ -155,8 +155,8 @@ func TestWhatAWriteReturnsIsHeld(t *testing.T) {
 	})
 }
 
-// However many keys there are, no more are written in a second than the budget has. Urgent ones come
-// first, then those that have waited for longest, and in the end each.
+// However many keys there are, no more are written in a second than the budget has. Urgent ones
+// come first, then those that have waited for longest, and in the end each.
 func TestABudgetIsForAllKeysTogether(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		r := run(t, func(c *flusher.Config[string, int]) {
