@@ -83,15 +83,6 @@ func (b *bench) spent(ctx context.Context, do func() error) (cpuTime, error) {
 	}, nil
 }
 
-func pause(ctx context.Context, d time.Duration) error {
-	select {
-	case <-time.After(d):
-		return nil
-	case <-ctx.Done():
-		return context.Cause(ctx)
-	}
-}
-
 // cost compares by CPU time, which a busy machine hardly moves, what one write takes: of a
 // ConfigMap, plainly of a meeting of the same bytes, and of an event of a known meeting through the
 // operator, its record and its status.

@@ -196,3 +196,12 @@ func parallel(n, atOnce int, do func(i int) error) (time.Duration, error) {
 	err := group.Wait()
 	return time.Since(begin), err
 }
+
+func pause(ctx context.Context, d time.Duration) error {
+	select {
+	case <-time.After(d):
+		return nil
+	case <-ctx.Done():
+		return context.Cause(ctx)
+	}
+}
