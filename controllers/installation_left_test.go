@@ -47,6 +47,13 @@ func stuck(t *testing.T) (z *zoomWorld, in *v1alpha1.ZoomInstallation, stop func
 	return z, in, stop
 }
 
+// heal has Zoom work again, and lets the time pass after which what failed meanwhile is tried
+// again, as a refresh whose turn came.
+func (z *zoomWorld) heal() {
+	z.zoom.Heal()
+	z.clock.Set(z.clock.Now().Add(10 * time.Minute))
+}
+
 // back waits until there is an installation of that name again, another object than before, and all
 // is well with it.
 func (z *zoomWorld) back(t *testing.T, before *v1alpha1.ZoomInstallation) *v1alpha1.ZoomInstallation {
@@ -76,7 +83,7 @@ func TestAnInstallationWithoutItsFinalizerComesBack(t *testing.T) {
 		z, in, _ := stuck(t)
 		z.deleteAll(t, in)
 		z.isReady(t, in, "Terminating")
-		z.zoom.Heal()
+		z.heal()
 		z.force(t, in)
 		in = z.back(t, in)
 		z.deleteAll(t, in)
@@ -91,7 +98,7 @@ func TestAnInstallationWithoutItsFinalizerComesBack(t *testing.T) {
 		z.meetings(t, in, 2)
 		stop()
 		z.force(t, in)
-		z.zoom.Heal()
+		z.heal()
 		z.run(t, z.clock.Now)
 		z.back(t, in)
 		if n := z.meetingsOf(t, in.Name); n != 2 {
@@ -102,7 +109,7 @@ func TestAnInstallationWithoutItsFinalizerComesBack(t *testing.T) {
 		z, in, stop := stuck(t)
 		stop()
 		z.force(t, in)
-		z.zoom.Heal()
+		z.heal()
 		z.invited(t)
 		z.run(t, z.clock.Now)
 		z.back(t, in)
@@ -111,7 +118,7 @@ func TestAnInstallationWithoutItsFinalizerComesBack(t *testing.T) {
 		z, in, stop := stuck(t)
 		stop()
 		z.force(t, in)
-		z.zoom.Heal()
+		z.heal()
 		another := &v1alpha1.ZoomInstallation{
 			ObjectMeta: metav1.ObjectMeta{Namespace: z.namespace, Name: in.Name},
 			Spec:       v1alpha1.ZoomInstallationSpec{AppRef: in.Spec.AppRef, AccountID: "another"},
@@ -158,7 +165,7 @@ func TestATokenThatIsOfNoUseGoes(t *testing.T) {
 			stop()
 			ends(t, z, in)
 			z.force(t, in)
-			z.zoom.Heal()
+			z.heal()
 			z.run(t, z.clock.Now)
 			z.left(t, &corev1.Secret{ObjectMeta: metav1.ObjectMeta{Namespace: z.namespace, Name: tokens.SecretName(in)}})
 			if err := z.get(t, in); !apierrors.IsNotFound(err) || !z.installedAtZoom() {
@@ -174,7 +181,7 @@ func TestARemovalDeletesTheTokenThatWasLeft(t *testing.T) {
 	z, in, stop := stuck(t)
 	stop()
 	z.force(t, in)
-	z.zoom.Heal()
+	z.heal()
 	again := z.invited(t)
 	change(t, z.world, again, func(again *v1alpha1.ZoomInstallation) { again.Spec.AccountID = account })
 	z.remove(t, again, z.clock.Now())
@@ -209,7 +216,7 @@ func TestANamespaceThatGoesIsNotKeptByATokenThatWasLeft(t *testing.T) {
 			z.deleteAll(t, in)
 			z.isReady(t, in, "Terminating")
 			if works {
-				z.zoom.Heal()
+				z.heal()
 			}
 			z.deleteAll(t, &corev1.Namespace{ObjectMeta: metav1.ObjectMeta{Name: z.namespace}})
 			z.clock.Set(time.Now().Add(time.Hour)) // as long after the deletion of the namespace
@@ -266,7 +273,7 @@ func TestAnAppWithoutItsFinalizerLeavesItsInstallationsToGo(t *testing.T) {
 	z.isReady(t, in, "Terminating")
 	z.force(t, z.app)
 	z.left(t, z.app)
-	z.zoom.Heal()
+	z.heal()
 	change(t, z.world, in, func(in *v1alpha1.ZoomInstallation) {
 		metav1.SetMetaDataAnnotation(&in.ObjectMeta, v1alpha1.RetryAnnotation, v1alpha1.RetryNow)
 	})
