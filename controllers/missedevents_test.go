@@ -243,7 +243,7 @@ func TestMissedEventsAreRecovered(t *testing.T) {
 			if diff := cmp.Diff(want(w), w.stored(t)); diff != "" {
 				t.Errorf("stored (-want +got):\n%s", diff)
 			}
-			if result.RequeueAfter < 55*time.Minute || record.Unusable > 0 || record.Taken > lost || !record.Until.After(begin) {
+			if result.RequeueAfter < 10*time.Minute || result.RequeueAfter > 11*time.Minute || record.Unusable > 0 || record.Taken > lost || !record.Until.After(begin) {
 				t.Errorf("%d were lost, %+v, again after %s", lost, record, result.RequeueAfter)
 			}
 			w.clock.Set(w.clock.Now().Add(time.Minute))

@@ -251,9 +251,9 @@ type ZoomAppSpec struct {
 	// `accountID`, that app's account. Without `accountID` they are those of a General app. Without
 	// this field, which is the default, Zoom's log is not asked for.
 	//
-	// The log is read when the operator starts and every hour, and at once with the annotation
-	// zoom-operator.io/retry=now. It reaches back 7 days. Condition MissedEventsRecovered says what
-	// came of it.
+	// The log is read when the operator starts and every ten minutes, and at once with the
+	// annotation zoom-operator.io/retry=now. It reaches back 7 days. Condition
+	// MissedEventsRecovered says what came of it.
 	//
 	// +optional
 	DeveloperCredentialsSecretRef *SecretReference `json:"developerCredentialsSecretRef,omitempty"`

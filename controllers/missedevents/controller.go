@@ -46,8 +46,9 @@ const (
 	// runWithin is how long one may take before it makes room for others. Zoom forgets the pages of
 	// a list after that time.
 	runWithin = 15 * time.Minute
-	// every is how often the log is read, and spread by how much later it may be.
-	every, spread = time.Hour, 5 * time.Minute
+	// every is how often the log is read, and spread by how much later it may be: more often than
+	// Zoom makes its last attempts at an event, and of a day's calls one in ten.
+	every, spread = 10 * time.Minute, time.Minute
 	// retryRefused is after how long it is tried again where Zoom refuses it.
 	retryRefused = 6 * time.Hour
 	// recheckMissing is after how long it is looked for credentials that are not there.
@@ -69,6 +70,8 @@ type Reconciler struct {
 	// Served are the namespaces whose apps are served.
 	Served *selected.Namespaces
 	Now    func() time.Time
+
+	tokens zoomcalls.OwnTokens
 
 	mu    sync.Mutex
 	read  map[types.NamespacedName]time.Time // when the log of an app was read last in this process
@@ -167,15 +170,18 @@ func (r *Reconciler) later(run *run, err error) (ctrl.Result, error) {
 	return ctrl.Result{RequeueAfter: every + jitter.Of(run.app.UID, spread)}, nil
 }
 
+// forget has the log of an app read at once when it is looked at again, by a token that has the
+// scopes of then.
 func (r *Reconciler) forget(app types.NamespacedName) {
+	r.tokens.Forget(app)
 	r.mu.Lock()
 	defer r.mu.Unlock()
 	delete(r.read, app)
 	delete(r.asked, app)
 }
 
-// waits is how long an app waits until its log is read again: an hour since it was read last in
-// this process, for a new leader may be one because there was an outage; or longer where Zoom has
+// waits is how long an app waits until its log is read again after it was read last in this
+// process, for a new leader may be one because there was an outage; or longer where Zoom has
 // refused the same credentials.
 func (r *run) waits() time.Duration {
 	r.mu.Lock()

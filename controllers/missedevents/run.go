@@ -52,10 +52,10 @@ type run struct {
 	app    *v1alpha1.ZoomApp
 	record missed.Record
 
-	oauth            *zoom.OAuth
-	appID, accountID string
-	of               string // a digest of the credentials
-	token            *zoom.Token
+	oauth *zoom.OAuth
+	own   *zoomcalls.Own
+	appID string
+	of    string // a digest of the credentials
 
 	size int             // how many attempts a page has
 	seen map[string]bool // the IDs of the requests whose event is dealt with
@@ -86,8 +86,8 @@ func (r *run) begin(ctx context.Context) (reason string, err error) {
 		return v1alpha1.ReasonDeveloperCredentialsMissing, nil
 	}
 	value := func(key string) string { return strings.TrimSpace(string(secret.Data[key])) }
-	r.appID, r.accountID = value(keyAppID), value(keyAccountID)
-	clientID, clientSecret := value(keyClientID), value(keyClientSecret)
+	r.appID = value(keyAppID)
+	accountID, clientID, clientSecret := value(keyAccountID), value(keyClientID), value(keyClientSecret)
 	if r.appID == "" || clientID == "" || clientSecret == "" {
 		return v1alpha1.ReasonDeveloperCredentialsMissing, nil
 	}
@@ -95,13 +95,22 @@ func (r *run) begin(ctx context.Context) (reason string, err error) {
 	if !known {
 		return v1alpha1.ReasonDeveloperCredentialsRejected, nil
 	}
-	text, err := json.Marshal([]string{r.appID, r.accountID, clientID, clientSecret})
+	text, err := json.Marshal([]string{r.appID, accountID, clientID, clientSecret})
 	if err != nil {
 		return "", err
 	}
 	sum := sha256.Sum256(text)
 	r.of = hex.EncodeToString(sum[:8])
 	r.oauth = cloud.OAuth(clientID, []string{clientSecret}, r.Zoom)
+	r.own = &zoomcalls.Own{
+		Calls: r.Calls, Tokens: &r.tokens, App: r.app, Of: sum,
+		Name: zoomcalls.DeveloperToken, Ask: func(ctx context.Context) (*zoom.Token, error) {
+			if accountID != "" {
+				return r.oauth.AccountToken(ctx, accountID)
+			}
+			return r.oauth.ClientToken(ctx)
+		},
+	}
 	return "", nil
 }
 
@@ -193,29 +202,13 @@ func (r *run) pages(ctx context.Context, w missed.Window) error {
 	return nil
 }
 
-// page reads a page, with another token if Zoom does not take the one that there is.
+// page reads a page.
 func (r *run) page(ctx context.Context, w missed.Window, page string) (list []zoom.LoggedWebhook, next string, err error) {
-	for retried := false; ; retried = true {
-		if r.token == nil {
-			r.token, err = zoomcalls.MakeOwn(ctx, r.Calls, r.app, zoomcalls.DeveloperToken, func() (*zoom.Token, error) {
-				if r.accountID != "" {
-					return r.oauth.AccountToken(ctx, r.accountID)
-				}
-				return r.oauth.ClientToken(ctx)
-			})
-			if err != nil {
-				return nil, "", err
-			}
-		}
-		list, err = zoomcalls.MakeOwn(ctx, r.Calls, r.app, zoomcalls.WebhookLog, func() (list []zoom.LoggedWebhook, err error) {
-			list, next, err = r.oauth.FailedWebhooks(ctx, r.token, r.appID, w.From, w.To, r.size, page)
-			return list, err
-		})
-		if !errors.Is(err, zoom.ErrToken) || retried {
-			return list, next, err
-		}
-		r.token = nil
-	}
+	list, err = zoomcalls.MakeOwn(ctx, r.own, zoomcalls.WebhookLog, func(token *zoom.Token) (list []zoom.LoggedWebhook, err error) {
+		list, next, err = r.oauth.FailedWebhooks(ctx, token, r.appID, w.From, w.To, r.size, page)
+		return list, err
+	})
+	return list, next, err
 }
 
 // one records an event that could not be delivered. What Zoom sends again all the same, and what

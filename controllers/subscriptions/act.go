@@ -117,7 +117,7 @@ func (r *run) create(ctx context.Context, first customer) error {
 	if err := r.save(ctx, &client.MergeFromWithOptimisticLock{}); err != nil {
 		return err
 	}
-	id, err := call(ctx, r, zoomcalls.CreateSubscription, func(token *zoom.Token) (string, error) {
+	id, err := zoomcalls.MakeOwn(ctx, r.own, zoomcalls.CreateSubscription, func(token *zoom.Token) (string, error) {
 		return r.oauth.CreateSubscription(ctx, token, *r.wanted, subscribers([]customer{first}))
 	})
 	if err != nil && !settled(err) {
@@ -165,7 +165,7 @@ func reasonOf(err error) string {
 
 // whole says whether an error is that the app may not manage its subscriptions at all.
 func whole(err error) bool {
-	_, ofToken := errors.AsType[tokenError](err)
+	_, ofToken := errors.AsType[zoomcalls.TokenError](err)
 	return ofToken && refusedOtherwise(err) || errors.Is(err, zoom.ErrClient) || errors.Is(err, zoom.ErrGrantType) || errors.Is(err, zoom.ErrScope) || errors.Is(err, zoom.ErrPlan)
 }
 
@@ -361,7 +361,7 @@ func (r *run) list(ctx context.Context, c customer) ([]zoom.Subscription, error)
 			return nil, err
 		}
 	}
-	return call(ctx, r, zoomcalls.ListSubscriptions, func(token *zoom.Token) ([]zoom.Subscription, error) {
+	return zoomcalls.MakeOwn(ctx, r.own, zoomcalls.ListSubscriptions, func(token *zoom.Token) ([]zoom.Subscription, error) {
 		return r.oauth.Subscriptions(ctx, token, scope, c.account, user)
 	})
 }

@@ -170,6 +170,9 @@ func (r *Reconciler) begin(ctx context.Context, cached *v1alpha1.ZoomApp) (begun
 		return begun, "the webhook URL is not served", nil
 	}
 	begun.oauth = cloud.OAuth(app.Spec.ClientID, secret.ClientSecrets, r.Zoom)
+	if begun.own, err = r.calls(app, begun.oauth); err != nil {
+		return nil, "", err
+	}
 	var list v1alpha1.ZoomInstallationList
 	if err := r.Client.List(ctx, &list, client.InNamespace(app.Namespace), client.MatchingFields{index.App: app.Name}); err != nil {
 		return nil, "", fmt.Errorf("listing the installations of ZoomApp %s/%s: %w", app.Namespace, app.Name, err)
@@ -223,7 +226,7 @@ func (r *Reconciler) later(ctx context.Context, run *run, err error) (ctrl.Resul
 
 // release takes off what was kept on an app for its subscriptions.
 func (r *run) release(ctx context.Context) error {
-	r.tokens.forget(client.ObjectKeyFromObject(r.app))
+	r.tokens.Forget(client.ObjectKeyFromObject(r.app))
 	r.checks.forget(r.app.UID)
 	r.asked.forget(r.app.UID)
 	after := r.app.DeepCopy()

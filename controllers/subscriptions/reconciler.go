@@ -29,7 +29,7 @@ type Reconciler struct {
 	Served *selected.Namespaces
 	Now    func() time.Time
 
-	tokens appTokens
+	tokens zoomcalls.OwnTokens
 	checks times // when a subscription was compared with what Zoom has
 	asked  times // when a retry was asked for
 }
@@ -40,6 +40,7 @@ type run struct {
 
 	app       *v1alpha1.ZoomApp
 	oauth     *zoom.OAuth
+	own       *zoomcalls.Own
 	wanted    *zoom.Subscription
 	record    subscription.Record
 	customers []customer

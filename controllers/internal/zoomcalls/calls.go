@@ -39,20 +39,6 @@ func Make[T any](ctx context.Context, c *Calls, app *v1alpha1.ZoomApp, account, 
 	return within(ctx, c, app, account, limitsOf(app), name, call)
 }
 
-// ofApp stands for the account that an app was made in, whose ID is not known. It is none that an
-// account can have.
-const ofApp = "*"
-
-// ownLimits are for calls of the app itself. Zoom lets the free plan make two of them in a second,
-// and 2000 in a day.
-var ownLimits = budget.Limits{PerSecond: 2, PerDay: 1500}
-
-// MakeOwn makes a call of an app for itself, which counts for the account that the app was made in.
-// The error is that of Make.
-func MakeOwn[T any](ctx context.Context, c *Calls, app *v1alpha1.ZoomApp, name string, call func() (T, error)) (T, error) {
-	return within(ctx, c, app, ofApp, ownLimits, name, call)
-}
-
 func within[T any](ctx context.Context, c *Calls, app *v1alpha1.ZoomApp, account string, limits budget.Limits, name string, call func() (T, error)) (T, error) {
 	var none T
 	key := client.ObjectKeyFromObject(app)
