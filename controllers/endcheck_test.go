@@ -86,6 +86,50 @@ func TestALostEndIsFound(t *testing.T) {
 	s.betrays(t)
 }
 
+// After a time in which the event of an end may have been lost for good, Zoom is asked at once
+// about meetings that are not silent for long enough otherwise: as this process begins to lead, and
+// as the app has events again.
+func TestALostEndIsFoundAfterAGap(t *testing.T) {
+	s := newSilentWorld(t, nil, "meeting:read:meeting", "meeting:read:past_meeting")
+	long := func(number int64, began string) (*v1alpha1.ZoomMeeting, zoomtest.Instance) {
+		m, i := s.live(t, number, at(began))
+		change(t, s.world, m, func(m *v1alpha1.ZoomMeeting) { m.Spec.Schedule.DurationMinutes = new(int32(600)) })
+		return m, i
+	}
+	spoke := func(offset string) {
+		s.report(t, s.app, "zoom-webhook-events", func(status *v1alpha1.ZoomAppStatus) { status.LastEventAt = at(offset) })
+	}
+	before, i := long(81, "-2h")
+	s.zoom.End(i, at("-90m").Time)
+	later, j := long(82, "-1h")
+	spoke("-30m")
+	s.run(t, s.clock.Now)
+	s.becomes(t, before, v1alpha1.MeetingEnded)
+	s.becomes(t, later, v1alpha1.MeetingLive)
+	s.zoom.End(j, at("10m").Time)
+	s.pass(t, 54*time.Minute)
+	spoke("54m")                // 84 minutes after the last one
+	fresh, _ := long(83, "53m") // when this one is live, everything before was looked at
+	s.becomes(t, fresh, v1alpha1.MeetingLive)
+	if n := s.calls(); n != 1 {
+		t.Errorf("%d calls without a gap", n)
+	}
+	refreshes := s.refreshes()
+	s.pass(t, 90*time.Minute)
+	eventually(t, func() error { // or there is no token to ask with
+		if s.refreshes() == refreshes {
+			return fmt.Errorf("%d refreshes", refreshes)
+		}
+		return nil
+	})
+	spoke("144m")
+	s.becomes(t, later, v1alpha1.MeetingEnded)
+	if got := later.Status.Last; !got.EndedAt.Equal(at("10m")) || got.EndSource != v1alpha1.EndSourceREST {
+		t.Errorf("the last instance is %+v", got)
+	}
+	s.betrays(t)
+}
+
 // What is not over goes on, and Zoom is asked less and less, also after a restart.
 func TestALiveMeetingIsAskedAboutAgain(t *testing.T) {
 	s := newSilentWorld(t, nil, "meeting:read:meeting", "meeting:read:past_meeting")

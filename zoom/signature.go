@@ -22,6 +22,10 @@ const (
 	HeaderTimestamp = "X-Zm-Request-Timestamp"
 )
 
+// GivenUpAfter is how long Zoom tries to deliver an event: at once, and after 5, 20 and 60 minutes
+// more. See "Notification delivery" in Zoom's documentation of webhooks.
+const GivenUpAfter = 85 * time.Minute
+
 // MaxClockSkew is how far a signature's timestamp may be ahead of the clock here.
 const MaxClockSkew = 5 * time.Minute
 

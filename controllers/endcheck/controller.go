@@ -17,6 +17,7 @@ import (
 
 	apierrors "k8s.io/apimachinery/pkg/api/errors"
 	"k8s.io/client-go/util/retry"
+	"k8s.io/client-go/util/workqueue"
 	ctrl "sigs.k8s.io/controller-runtime"
 	"sigs.k8s.io/controller-runtime/pkg/builder"
 	"sigs.k8s.io/controller-runtime/pkg/client"
@@ -29,6 +30,7 @@ import (
 	"github.com/zoom-operator/zoom-operator/api/v1alpha1"
 	"github.com/zoom-operator/zoom-operator/controllers/internal/fieldowner"
 	"github.com/zoom-operator/zoom-operator/controllers/internal/index"
+	"github.com/zoom-operator/zoom-operator/controllers/internal/predicates"
 	"github.com/zoom-operator/zoom-operator/controllers/internal/queue"
 	"github.com/zoom-operator/zoom-operator/controllers/internal/zoomcalls"
 	"github.com/zoom-operator/zoom-operator/internal/budget"
@@ -54,6 +56,8 @@ type Reconciler struct {
 	Clouds clouds.Others
 	Now    func() time.Time
 	Calls  *zoomcalls.Calls
+
+	gaps gaps
 }
 
 // +kubebuilder:rbac:groups=zoom-operator.io,resources=zoommeetings,verbs=list;watch;update
@@ -68,10 +72,8 @@ func (r *Reconciler) SetupWithManager(mgr ctrl.Manager) error {
 		Named("zoommeeting-check").
 		Watches(&v1alpha1.ZoomMeeting{}, &handler.EnqueueRequestForObject{}, builder.WithPredicates(liveChanged)).
 		// Of a suspended app nothing is checked.
-		Watches(&v1alpha1.ZoomApp{}, handler.Funcs{
-			UpdateFunc: handler.EnqueueRequestsFromMapFunc(r.meetingsOf).Update,
-			DeleteFunc: r.forget,
-		}, builder.WithPredicates(predicate.GenerationChangedPredicate{})).
+		Watches(&v1alpha1.ZoomApp{}, handler.Funcs{UpdateFunc: r.appChanged, DeleteFunc: r.forget},
+			builder.WithPredicates(predicate.Or[client.Object](predicate.GenerationChangedPredicate{}, predicates.Updated(gapEnded)))).
 		WithOptions(queue.Options(concurrentChecks)).
 		Complete(reconcile.AsReconciler(mgr.GetClient(), r))
 }
@@ -88,6 +90,12 @@ var liveChanged = predicate.Funcs{
 	},
 }
 
+// appChanged has all meetings of an app looked at.
+func (r *Reconciler) appChanged(ctx context.Context, e event.UpdateEvent, q workqueue.TypedRateLimitingInterface[reconcile.Request]) {
+	r.gaps.note(e)
+	handler.EnqueueRequestsFromMapFunc(r.meetingsOf).Update(ctx, e, q)
+}
+
 func (r *Reconciler) meetingsOf(ctx context.Context, app client.Object) []reconcile.Request {
 	return index.Requests(ctx, r.Client, &v1alpha1.ZoomMeetingList{}, index.App, app)
 }
@@ -95,14 +103,15 @@ func (r *Reconciler) meetingsOf(ctx context.Context, app client.Object) []reconc
 // Reconcile implements reconcile.ObjectReconciler.
 func (r *Reconciler) Reconcile(ctx context.Context, m *v1alpha1.ZoomMeeting) (ctrl.Result, error) {
 	now, requested := r.Now(), meeting.CheckRequested(m)
-	at, uuid, due := meeting.NextCheck(m)
+	gap := r.gaps.of(client.ObjectKey{Namespace: m.Namespace, Name: m.Spec.AppRef.Name}, now)
+	at, uuid, due := meeting.NextCheck(m, gap)
 	switch {
 	case !m.DeletionTimestamp.IsZero(), !requested && !due:
 		return ctrl.Result{}, nil
 	case !requested && at.After(now):
 		return ctrl.Result{RequeueAfter: at.Sub(now)}, nil
 	case uuid == "":
-		return r.record(ctx, m, answer{}) // nothing is live, so there is nothing to ask for
+		return r.record(ctx, m, gap, answer{}) // nothing is live, so there is nothing to ask for
 	}
 	app, err := r.app(ctx, m)
 	if err != nil || app == nil || app.Spec.Suspend != "" {
@@ -121,7 +130,7 @@ func (r *Reconciler) Reconcile(ctx context.Context, m *v1alpha1.ZoomMeeting) (ct
 	case err != nil:
 		return ctrl.Result{}, err
 	}
-	return r.record(ctx, m, a)
+	return r.record(ctx, m, gap, a)
 }
 
 // app is the ZoomApp of a meeting; nil when there is none.
@@ -139,7 +148,7 @@ func (r *Reconciler) app(ctx context.Context, m *v1alpha1.ZoomMeeting) (*v1alpha
 
 // record writes what came of a check into a meeting, and takes CheckAnnotation off. It is merged,
 // so that what events have written meanwhile stays.
-func (r *Reconciler) record(ctx context.Context, m *v1alpha1.ZoomMeeting, a answer) (ctrl.Result, error) {
+func (r *Reconciler) record(ctx context.Context, m *v1alpha1.ZoomMeeting, gap time.Time, a answer) (ctrl.Result, error) {
 	key, uid, now := client.ObjectKeyFromObject(m), m.UID, r.Now()
 	err := retry.RetryOnConflict(retry.DefaultBackoff, func() error {
 		var current v1alpha1.ZoomMeeting // from the cache, which soon has what another one wrote
@@ -160,7 +169,7 @@ func (r *Reconciler) record(ctx context.Context, m *v1alpha1.ZoomMeeting, a answ
 		return ctrl.Result{}, fmt.Errorf("recording what came of asking Zoom about ZoomMeeting %s: %w", key, err)
 	}
 	log.FromContext(ctx).V(1).Info("Zoom was asked about a live meeting", "outcome", a.String())
-	if at, _, due := meeting.NextCheck(m); due {
+	if at, _, due := meeting.NextCheck(m, gap); due {
 		return ctrl.Result{RequeueAfter: max(at.Sub(now), time.Second)}, nil
 	}
 	return ctrl.Result{}, nil

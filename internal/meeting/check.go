@@ -11,6 +11,7 @@ import (
 
 	"github.com/zoom-operator/zoom-operator/api/v1alpha1"
 	"github.com/zoom-operator/zoom-operator/internal/messages"
+	"github.com/zoom-operator/zoom-operator/zoom"
 )
 
 const (
@@ -114,17 +115,26 @@ func RecordCheck(now time.Time, m *v1alpha1.ZoomMeeting, outcome Outcome) {
 }
 
 // NextCheck is when Zoom is to be asked whether the live instance of a meeting is over, and the
-// uuid of that instance; not ok when it is not to be asked.
-func NextCheck(m *v1alpha1.ZoomMeeting) (at time.Time, uuid string, ok bool) {
+// uuid of that instance; not ok when it is not to be asked. The gap is when a time ended in which
+// events may have been lost, the latest: it is asked then of what was neither heard of nor asked
+// about for so long before that Zoom would have given up the event of its end.
+func NextCheck(m *v1alpha1.ZoomMeeting, gap time.Time) (at time.Time, uuid string, ok bool) {
 	r := load(m)
 	f := factsOf(r)
 	if f.live == nil {
 		return time.Time{}, "", false
 	}
+	at, known := f.heard.Add(patience(r)), f.heard
 	if c := f.since(checkOf(m)); c.Times > 0 {
-		return c.next(), f.live.UUID, c.Outcome != CheckedHost
+		if c.Outcome == CheckedHost {
+			return time.Time{}, f.live.UUID, false
+		}
+		at, known = c.next(), c.At
 	}
-	return f.heard.Add(patience(r)), f.live.UUID, true
+	if gap.Before(at) && !gap.Before(known.Add(zoom.GivenUpAfter)) {
+		at = gap
+	}
+	return at, f.live.UUID, true
 }
 
 // InstancesChanged reports whether instances came or ended between two versions of a meeting, so

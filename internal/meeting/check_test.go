@@ -29,18 +29,52 @@ func TestFirstCheck(t *testing.T) {
 		t.Run(name, func(t *testing.T) {
 			ev := event(zoom.EventMeetingStarted, 0, "uuid==", nil)
 			tt.change(ev.Meeting)
-			at, uuid, ok := NextCheck(meetingOf(ev))
+			at, uuid, ok := NextCheck(meetingOf(ev), time.Time{})
 			if got := at.Sub(t0); got != tt.want || uuid != "uuid==" || !ok {
 				t.Errorf("%s after the last event, of %q, %t, want %s", got, uuid, ok, tt.want)
 			}
 		})
 	}
 	ended := meetingOf(eventAt(zoom.EventMeetingStarted, "-1h", nil), ends("0h"))
-	if at, _, ok := NextCheck(ended); ok {
+	if at, _, ok := NextCheck(ended, time.Time{}); ok {
 		t.Errorf("one that has ended is asked about at %s", at)
 	}
 	if RecordCheck(noon, ended, CheckedLive); len(ended.Annotations) != 1 {
 		t.Errorf("of one that has ended there is %v", ended.Annotations)
+	}
+}
+
+// After a time in which the event of its end may have been lost for good, Zoom is asked at once,
+// and once for each: a process that is killed again and again does not spend the calls of a day.
+func TestCheckAfterAGap(t *testing.T) {
+	m := meetingOf(eventAt(zoom.EventMeetingStarted, "0h", nil))
+	next := func(what string, gaps map[string]string) {
+		t.Helper()
+		for gap, want := range gaps {
+			if at, uuid, ok := NextCheck(m, on(gap).Time); !at.Equal(on(want).Time) || uuid != "a" || !ok {
+				t.Errorf("%s and a gap until %s, Zoom is asked at %s, of %q, %t, want %s", what, gap, at, uuid, ok, on(want))
+			}
+		}
+	}
+	next("without a check", map[string]string{
+		"-1h":   "6h",
+		"1h24m": "6h", // what was lost then comes again
+		"1h25m": "1h25m",
+		"5h":    "5h",
+		"7h":    "6h",
+	})
+	for range 3 {
+		RecordCheck(on("5h").Time, m, CheckedLive) // the last of which is followed by another in 6 hours
+	}
+	next("after a check", map[string]string{
+		"5h":    "11h",
+		"6h24m": "11h",
+		"6h25m": "6h25m",
+		"12h":   "11h",
+	})
+	RecordCheck(on("5h").Time, m, CheckedHost)
+	if at, _, ok := NextCheck(m, on("8h").Time); ok {
+		t.Errorf("a host who is gone is asked about at %s", at)
 	}
 }
 
@@ -50,7 +84,7 @@ func TestChecksBackOff(t *testing.T) {
 	now := *on("5h")
 	for i, want := range []time.Duration{15 * time.Minute, time.Hour, 6 * time.Hour, 24 * time.Hour, 24 * time.Hour} {
 		RecordCheck(now.Time, m, CheckedScope)
-		at, _, ok := NextCheck(m.DeepCopy())
+		at, _, ok := NextCheck(m.DeepCopy(), time.Time{})
 		if got := at.Sub(now.Time); got != want || !ok {
 			t.Fatalf("check %d is followed by one after %s, %t, want %s", i+1, got, ok, want)
 		}
@@ -63,18 +97,18 @@ func TestChecksBackOff(t *testing.T) {
 		r.store(m)
 	}
 	apply(eventAt(zoom.EventMeetingAlert, "60h", nil))
-	if at, _, _ := NextCheck(m); !at.Equal(on("66h").Time) || CheckOutcome(m) != "" {
+	if at, _, _ := NextCheck(m, time.Time{}); !at.Equal(on("66h").Time) || CheckOutcome(m) != "" {
 		t.Errorf("after an event Zoom is asked at %s, and the outcome before was %q", at, CheckOutcome(m))
 	}
 	// What was not asked for lack of budget is not asked less and less.
 	for range 3 {
 		RecordCheck(on("66h").Time, m, CheckedBudget)
-		if at, _, _ := NextCheck(m); !at.Equal(on("66h15m").Time) {
+		if at, _, _ := NextCheck(m, time.Time{}); !at.Equal(on("66h15m").Time) {
 			t.Errorf("without budget it is tried again at %s", at)
 		}
 	}
 	RecordCheck(on("67h").Time, m, CheckedHost)
-	if at, _, ok := NextCheck(m); ok {
+	if at, _, ok := NextCheck(m, time.Time{}); ok {
 		t.Errorf("a host who is gone is asked about at %s", at)
 	}
 	apply(ends("59h"))
