@@ -2,9 +2,11 @@ package controllers
 
 import (
 	"errors"
+	"math/rand/v2"
 	"net/http"
 	"slices"
 	"strings"
+	"sync"
 	"testing"
 	"time"
 
@@ -258,6 +260,77 @@ func TestImportsSurviveCrashes(t *testing.T) {
 					}
 					break
 				}
+			}
+		})
+	}
+}
+
+// A user of whom Zoom answers with errors keeps none of those waiting who come after, is tried
+// again for an hour, also by another process and on another day, and then given up.
+func TestAUserOfWhomZoomAnswersWithErrors(t *testing.T) {
+	for name, tt := range map[string]struct {
+		perDay   int32
+		answers  int // after how many errors of each
+		restarts bool
+		meetings []string
+	}{
+		"soon":                        {200, 2, false, []string{user, "user0"}},
+		"soon, to another process":    {200, 3, true, []string{user, "user0"}},
+		"never":                       {200, -1, false, nil},
+		"never, with a restart":       {200, -1, true, nil},
+		"soon, for three calls a day": {3, 2, false, []string{user, "user0"}},
+		"never, for three calls":      {3, -1, false, nil},
+	} {
+		t.Run(name, func(t *testing.T) {
+			z := newAccountWorld(t, 11, func(spec *v1alpha1.ZoomAppSpec) { spec.APICalls.PerSecond, spec.APICalls.PerDay = 1, tt.perDay })
+			in := z.installed(t)
+			var mu sync.Mutex
+			errors := map[string]int{}
+			z.zoom.Inject(zoomtest.StepList, -1, func(next http.Handler) http.Handler {
+				return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+					mu.Lock()
+					defer mu.Unlock()
+					for _, who := range []string{user, "user0"} {
+						if strings.Contains(r.URL.Path, "/"+who+"/") && errors[who] != tt.answers {
+							errors[who]++
+							zoomtest.CutOff(w, r)
+							return
+						}
+					}
+					next.ServeHTTP(w, r)
+				})
+			})
+			r := z.importer(t, nil)
+			for range 1000 {
+				if err := z.get(t, in); err != nil {
+					t.Fatal(err)
+				}
+				result, err := r.Reconcile(t.Context(), in)
+				if err != nil {
+					t.Fatal(err)
+				}
+				if result.RequeueAfter == 0 {
+					break
+				}
+				if tt.restarts && rand.IntN(12) == 0 {
+					r = z.importer(t, nil)
+				}
+				z.clock.Set(z.clock.Now().Add(result.RequeueAfter))
+				if token := z.token(t, in); !z.clock.Now().Before(token.ExpiresAt) {
+					z.renew(t, in)
+				}
+			}
+			if err := z.get(t, in); err != nil {
+				t.Fatal(err)
+			}
+			if got := z.hosts(t); !slices.Equal(got, tt.meetings) {
+				t.Errorf("there are meetings of %v, want %v", got, tt.meetings)
+			}
+			if i := installation.ImportOf(z.app, in); i == nil || i.Reason != v1alpha1.ReasonImported || i.Meetings != len(tt.meetings) || i.Users != i.AllUsers || i.AllUsers < 10 || i.Aside != nil {
+				t.Errorf("recorded is %+v", i)
+			}
+			if n := z.zoom.Stats().Requests[zoomtest.StepList]; !tt.restarts && n > 9+2*12 {
+				t.Errorf("%d lists were read", n)
 			}
 		})
 	}

@@ -52,6 +52,12 @@ const (
 	recordEvery = 25
 	// delayed is how long an import has to wait for its budget before it is recorded that it does.
 	delayed = 2 * time.Minute
+	// maxFailed is of how many users Zoom may answer with an error until it is not taken for the
+	// users' but for Zoom's own. Those are tried again after asideFor, when there are no others,
+	// and given up when that was done maxRounds times.
+	maxFailed, asideFor, maxRounds = 3, 5 * time.Minute, 12
+	// maxAside bounds those who are to be tried again.
+	maxAside = 100
 	// slotFor is how much later than it was to be made a call can be made that was reserved. After
 	// that another one may be made at the same time.
 	slotFor = time.Second
@@ -203,6 +209,8 @@ func (r *Reconciler) later(ctx context.Context, app *v1alpha1.ZoomApp, in *v1alp
 		wait = max(spent.Until.Sub(r.Now()), time.Millisecond)
 	}
 	switch {
+	case errors.Is(err, errAside):
+		return ctrl.Result{RequeueAfter: asideFor}, nil
 	case errors.Is(err, errAgain):
 		r.giveBack(app, in, p)
 		r.underWay.forget(in.UID)

@@ -36,6 +36,10 @@ type progress struct {
 	// consent that is zoom.Me alone. listed means that they are known.
 	users  []string
 	listed bool
+	// aside are users of whom Zoom answers with errors, by their keys until the users are listed:
+	// they are read again after all others, and rounds is how often that was done.
+	aside  []string
+	rounds int
 	// page is what the next page of a list is called, empty for the first one.
 	page string
 	// list are the meetings of the first user that are to be stored, or all that were read so far.
@@ -65,7 +69,7 @@ func (p *progress) done() int {
 	case !p.listed:
 		return max(p.recorded, 0)
 	}
-	return p.of - len(p.users)
+	return p.of - len(p.users) - len(p.aside)
 }
 
 // begin is the beginning of an import of a user's own consent.
@@ -79,6 +83,7 @@ func resume(consent metav1.Time, recorded *installation.Import) *progress {
 	p := &progress{consent: consent, recorded: -1}
 	if recorded != nil {
 		p.meetings, p.last, p.recorded, p.of = recorded.Meetings, recorded.Last, recorded.Users, recorded.AllUsers
+		p.aside, p.rounds = recorded.Aside, recorded.Rounds
 	}
 	return p
 }
@@ -88,16 +93,37 @@ func (p *progress) allListed() {
 	slices.SortFunc(p.users, func(a, b string) int { return strings.Compare(keyOf(a), keyOf(b)) })
 	p.users = slices.Compact(p.users)
 	p.of, p.listed, p.page = len(p.users), true, ""
-	p.users = slices.DeleteFunc(p.users, func(user string) bool { return keyOf(user) <= p.last })
+	again := p.aside
+	p.aside = nil
+	p.users = slices.DeleteFunc(p.users, func(user string) bool {
+		key := keyOf(user)
+		if slices.Contains(again, key) {
+			p.aside = append(p.aside, user)
+			return true
+		}
+		return key <= p.last
+	})
 }
 
 // next goes on to the next user.
 func (p *progress) next() {
-	if p.of > 0 {
-		p.last = keyOf(p.users[0])
-	}
+	p.passed()
 	p.users, p.list, p.read, p.page = p.users[1:], nil, false, ""
 	p.meetings, p.current = p.meetings+p.current, 0
+}
+
+// passed takes in that the first user is done, or put aside.
+func (p *progress) passed() {
+	if p.of > 0 && p.rounds == 0 {
+		p.last = keyOf(p.users[0])
+	}
+}
+
+// putAside goes on to the next user, and comes back to this one when there is no other.
+func (p *progress) putAside() {
+	p.passed()
+	p.aside = append(p.aside, p.users[0])
+	p.users, p.list, p.read, p.page, p.current = p.users[1:], nil, false, "", 0
 }
 
 // again has the list that is being read begin anew: Zoom forgets its pages.
@@ -111,6 +137,14 @@ func (p *progress) again() {
 	}
 }
 
+// missing are the users up to the last one that is done who are not.
+func (p *progress) missing() []string {
+	if p.rounds == 0 {
+		return p.aside
+	}
+	return slices.Concat(p.users, p.aside)
+}
+
 // result is what has become of an import so far: of an account what its users had planned who are
 // done.
 func (p *progress) result(app *v1alpha1.ZoomApp, reason string) installation.Import {
@@ -118,9 +152,17 @@ func (p *progress) result(app *v1alpha1.ZoomApp, reason string) installation.Imp
 	if p.of == 0 {
 		meetings += p.current
 	}
-	return installation.Import{
-		Reason: reason, Meetings: meetings, Bound: int(app.Spec.Retention.Meetings), Users: p.done(), AllUsers: p.of, Last: p.last,
+	i := installation.Import{
+		Reason: reason, Meetings: meetings, Bound: int(app.Spec.Retention.Meetings), Users: p.done(), AllUsers: p.of,
+		Last: p.last, Aside: p.aside, Rounds: p.rounds,
 	}
+	if p.listed {
+		i.Aside = nil
+		for _, user := range p.missing() {
+			i.Aside = append(i.Aside, keyOf(user))
+		}
+	}
+	return i
 }
 
 // keyOf is where a user is in the order in which they are read, which does not depend on when they

@@ -12,10 +12,12 @@ import (
 	"k8s.io/apimachinery/pkg/types"
 	"k8s.io/client-go/util/retry"
 	"sigs.k8s.io/controller-runtime/pkg/client"
+	"sigs.k8s.io/controller-runtime/pkg/log"
 
 	"github.com/zoom-operator/zoom-operator/api/v1alpha1"
 	"github.com/zoom-operator/zoom-operator/controllers/internal/fieldowner"
 	"github.com/zoom-operator/zoom-operator/controllers/internal/zoomcalls"
+	"github.com/zoom-operator/zoom-operator/internal/budget"
 	"github.com/zoom-operator/zoom-operator/internal/installation"
 	"github.com/zoom-operator/zoom-operator/internal/meeting"
 	"github.com/zoom-operator/zoom-operator/internal/names"
@@ -47,6 +49,9 @@ var errEnded = errors.New("the consent does not stand any more")
 // errAgain means that what was recorded of the import is gone: it is to begin anew.
 var errAgain = errors.New("the import is to begin anew")
 
+// errAside means that none are left but those who were put aside, who are to be tried again.
+var errAside = errors.New("some users are to be read again")
+
 // errFull means that there are as many meetings as the app keeps of a customer.
 var errFull = errors.New("there are as many meetings as the app keeps")
 
@@ -67,6 +72,7 @@ func (r *run) outcome(ctx context.Context) (reason string, err error) {
 }
 
 func (r *run) all(ctx context.Context) error {
+	failed := 0
 	if err := r.listUsers(ctx); err != nil {
 		return err
 	}
@@ -77,13 +83,49 @@ func (r *run) all(ctx context.Context) error {
 			}
 			r.recorded = r.done()
 		}
-		if err := r.user(ctx); err != nil && (r.of == 0 || !errors.Is(err, zoom.ErrHost)) {
+		switch err := r.user(ctx); {
+		case err == nil, r.of > 0 && errors.Is(err, zoom.ErrHost): // who has left the account, or may not be seen
+			r.next()
+		case r.of > 0 && ofUser(err) && failed < maxFailed && len(r.aside) < maxAside:
+			failed++
+			log.FromContext(ctx).V(1).Info("Meetings of a user not read", "cause", err.Error())
+			r.putAside()
+		default:
 			return err
 		}
-		r.next() // also after one who has left the account, or whom the app may not see
 	}
+	return r.tryAside(ctx)
+}
+
+// tryAside has those tried again who were put aside, for some time.
+func (r *run) tryAside(ctx context.Context) error {
+	if len(r.aside) == 0 {
+		return nil
+	}
+	if r.rounds++; r.rounds < maxRounds {
+		r.users, r.aside = r.aside, nil
+		if err := r.record(ctx, r.in, r.progress, r.result(r.app, v1alpha1.ReasonImporting)); err != nil {
+			return err
+		}
+		return errAside
+	}
+	log.FromContext(ctx).Info("Meetings of users not imported", "users", len(r.aside))
+	r.aside = nil
 	return nil
 }
+
+// ofUser says whether an error may be one that Zoom has with a user alone: it is no answer that is
+// documented, and concerns neither the token nor the account.
+func ofUser(err error) bool {
+	_, answered := errors.AsType[answerError](err)
+	_, limited := errors.AsType[*budget.SpentError](err)
+	return answered && !limited && !errors.Is(err, zoom.ErrToken) && !errors.Is(err, zoom.ErrScope) && !errors.Is(err, zoom.ErrPlan)
+}
+
+// answerError is of a call to Zoom.
+type answerError struct{ error }
+
+func (e answerError) Unwrap() error { return e.error }
 
 // listUsers reads who the users of an account are.
 func (r *run) listUsers(ctx context.Context) error {
@@ -139,7 +181,11 @@ func call[T any](r *run, name string, do func() (T, error)) (T, error) {
 		return none, err
 	}
 	r.slot = time.Time{}
-	return zoomcalls.MakeReserved(r.Calls, r.app, r.in.Spec.AccountID, name, do)
+	answer, err := zoomcalls.MakeReserved(r.Calls, r.app, r.in.Spec.AccountID, name, do)
+	if err != nil {
+		err = answerError{err}
+	}
+	return answer, err
 }
 
 // distinct has each number once, with the earliest of its starts: some accounts list a series with

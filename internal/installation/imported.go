@@ -1,6 +1,7 @@
 package installation
 
 import (
+	"cmp"
 	"fmt"
 	"slices"
 	"strings"
@@ -11,8 +12,9 @@ import (
 
 // importAnnotation is what has become of the import of a consent: when the consent was given, the
 // reason, how many meetings there were, and how many might be kept; of an account's also how many
-// of its users were read, of how many, and which was the last. It is not in the status, from which
-// nothing is read back, and outlives every process.
+// of its users were read, of how many, which was the last, and which are to be read again, for the
+// how many-th time. It is not in the status, from which nothing is read back, and outlives every
+// process.
 const importAnnotation = "internal.zoom-operator.io/import"
 
 // Import is what has become of an import.
@@ -30,7 +32,14 @@ type Import struct {
 	// Last is the last of these users, in an order of the caller's; empty before the first. It is
 	// one word.
 	Last string
+	// Aside are users up to that one who were not read, of Rounds attempts; each is one word
+	// without a comma.
+	Aside  []string
+	Rounds int
 }
+
+// none is written for no user.
+const none = "-"
 
 // underWay are the reasons of an import that goes on.
 var underWay = []string{v1alpha1.ReasonImporting, v1alpha1.ReasonImportDelayed}
@@ -75,11 +84,17 @@ func ImportOf(app *v1alpha1.ZoomApp, in *v1alpha1.ZoomInstallation) *Import {
 		return &Import{Reason: v1alpha1.ReasonImportScopeMissing}
 	}
 	var i Import
-	var consent string
+	var consent, aside string
 	// Those of an account are not there of a user's own consent, nor is the last before the first.
-	n, _ := fmt.Sscan(in.Annotations[importAnnotation], &consent, &i.Reason, &i.Meetings, &i.Bound, &i.Users, &i.AllUsers, &i.Last)
+	n, _ := fmt.Sscan(in.Annotations[importAnnotation], &consent, &i.Reason, &i.Meetings, &i.Bound, &i.Users, &i.AllUsers, &i.Last, &i.Rounds, &aside)
 	if n < 4 || consent != importedConsent(in) {
 		return nil
+	}
+	if i.Last == none {
+		i.Last = ""
+	}
+	if aside != "" {
+		i.Aside = strings.Split(aside, ",")
 	}
 	return &i
 }
@@ -91,7 +106,10 @@ func SetImport(in *v1alpha1.ZoomInstallation, i Import) {
 	}
 	text := fmt.Sprintf("%s %s %d %d", importedConsent(in), i.Reason, i.Meetings, i.Bound)
 	if i.AllUsers > 0 {
-		text += strings.TrimSuffix(fmt.Sprintf(" %d %d %s", i.Users, i.AllUsers, i.Last), " ")
+		text += fmt.Sprintf(" %d %d %s", i.Users, i.AllUsers, cmp.Or(i.Last, none))
+	}
+	if len(i.Aside) > 0 {
+		text += fmt.Sprintf(" %d %s", i.Rounds, strings.Join(i.Aside, ","))
 	}
 	in.Annotations[importAnnotation] = text
 }
