@@ -193,6 +193,31 @@ func TestImportsThatAreRefused(t *testing.T) {
 	}
 }
 
+// While Zoom had disabled the event subscription it tried to deliver nothing, and has nothing in
+// its log. What was planned then is imported when the webhook URL is validated again.
+func TestWhatWasPlannedWhileEventsWereDisabledIsImported(t *testing.T) {
+	z, _ := newListedWorld(t, nil)
+	validated := func(days int) {
+		z.report(t, z.app, "zoom-webhook-validation", func(status *v1alpha1.ZoomAppStatus) {
+			status.EndpointValidatedAt = &metav1.Time{Time: z.clock.Now().Add(time.Duration(days) * 24 * time.Hour)}
+		})
+	}
+	validated(-40)
+	in := z.installed(t)
+	z.run(t, z.moving())
+	z.imported(t, in, v1alpha1.ReasonImported)
+	lists := func() int { return z.zoom.Stats().Requests[zoomtest.StepList] }
+	validated(-23) // 17 days later
+	before := lists()
+	validated(-5) // 18 days later
+	eventually(t, func() error {
+		if n := lists(); n != 2*before {
+			return fmt.Errorf("%d lists were read, of one import %d", n, before)
+		}
+		return nil
+	})
+}
+
 // Nothing is asked for where the customer did not grant it, or the app does not want it.
 func TestNothingIsImported(t *testing.T) {
 	z := newZoomWorld(t, nil)

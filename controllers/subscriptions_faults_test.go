@@ -13,6 +13,7 @@ import (
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 
 	"github.com/zoom-operator/zoom-operator/api/v1alpha1"
+	"github.com/zoom-operator/zoom-operator/internal/installation"
 	"github.com/zoom-operator/zoom-operator/internal/subscription"
 	"github.com/zoom-operator/zoom-operator/zoom/zoomtest"
 )
@@ -228,7 +229,7 @@ func TestASubscriptionThatZoomShowsOtherwise(t *testing.T) {
 }
 
 // Without a token of the account Zoom shows no list. That the subscription is gone is noticed all
-// the same.
+// the same. What was planned meanwhile is imported: Zoom tried to deliver nothing of it.
 func TestASubscriptionOfWhichThereIsNoListIsMadeAgain(t *testing.T) {
 	s := newSubscribedWorld(t, func(spec *v1alpha1.ZoomAppSpec) {
 		spec.ManagedBy, spec.Scopes, spec.EventSubscription.Events = v1alpha1.ManagedByAdmin, nil, []v1alpha1.EventName{"meeting.started"}
@@ -241,6 +242,14 @@ func TestASubscriptionOfWhichThereIsNoListIsMadeAgain(t *testing.T) {
 	}
 	r := s.subscriber(t, nil)
 	s.finishes(t, r)
+	change(t, s.world, in, func(in *v1alpha1.ZoomInstallation) {
+		installation.SetImport(in, installation.Import{Reason: v1alpha1.ReasonImported})
+	})
+	s.clock.Set(s.clock.Now().Add(75 * time.Minute))
+	s.finishes(t, r)
+	if err := s.get(t, in); err != nil || !installation.ImportRecorded(in) {
+		t.Errorf("without a reason it is to be imported again: %v", err)
+	}
 	token, err := s.oauth().ClientToken(t.Context())
 	if err != nil {
 		t.Fatal(err)
@@ -252,5 +261,8 @@ func TestASubscriptionOfWhichThereIsNoListIsMadeAgain(t *testing.T) {
 	s.finishes(t, r)
 	if err := s.has([]string{"meeting.started"}, user); err != nil {
 		t.Error(err)
+	}
+	if err := s.get(t, in); err != nil || installation.ImportRecorded(in) {
+		t.Errorf("it is not imported again: %v", err)
 	}
 }

@@ -4,7 +4,13 @@ import (
 	"crypto/hmac"
 	"crypto/sha256"
 	"encoding/hex"
+	"time"
 )
+
+// DisabledAfter is how long after the last successful validation Zoom disables an event
+// subscription: when six have failed, one every 72 hours. It is then enabled again by hand, with
+// another validation. See "Validate your webhook endpoint" in Zoom's documentation of webhooks.
+const DisabledAfter = 6 * 72 * time.Hour
 
 // Challenge is Zoom's question whether an endpoint knows the app's secret token
 // (endpoint.url_validation). Zoom asks when a developer saves the URL and again every 72 hours,

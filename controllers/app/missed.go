@@ -14,7 +14,7 @@ import (
 )
 
 // logOverdue is after how long it is said that the webhook log was not read.
-const logOverdue = 3 * time.Hour
+const logOverdue = time.Hour
 
 // missedRecorded lets through what came of reading an app's webhook log.
 var missedRecorded = predicates.Updated(func(before, after *v1alpha1.ZoomApp) bool {

@@ -85,6 +85,9 @@ type Reconciler struct {
 // SetupWithManager adds the controller to a manager, whose cache needs the indexes of
 // controllers.Index.
 func (r *Reconciler) SetupWithManager(mgr ctrl.Manager) error {
+	if err := (enabled{r.Client, r.Live}).setupWithManager(mgr); err != nil {
+		return err
+	}
 	options := queue.Options(concurrentImports)
 	options.ReconciliationTimeout = importWithin
 	changed := builder.WithPredicates(predicate.GenerationChangedPredicate{})

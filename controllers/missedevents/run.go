@@ -13,15 +13,12 @@ import (
 
 	corev1 "k8s.io/api/core/v1"
 	apierrors "k8s.io/apimachinery/pkg/api/errors"
-	"k8s.io/client-go/util/retry"
 	"sigs.k8s.io/controller-runtime/pkg/client"
 	"sigs.k8s.io/controller-runtime/pkg/log"
 
 	"github.com/zoom-operator/zoom-operator/api/v1alpha1"
-	"github.com/zoom-operator/zoom-operator/controllers/internal/fieldowner"
-	"github.com/zoom-operator/zoom-operator/controllers/internal/index"
+	"github.com/zoom-operator/zoom-operator/controllers/internal/importagain"
 	"github.com/zoom-operator/zoom-operator/controllers/internal/zoomcalls"
-	"github.com/zoom-operator/zoom-operator/internal/installation"
 	"github.com/zoom-operator/zoom-operator/internal/meeting"
 	"github.com/zoom-operator/zoom-operator/internal/missed"
 	"github.com/zoom-operator/zoom-operator/internal/names"
@@ -133,7 +130,7 @@ func (r *run) all(ctx context.Context) (refusal string, err error) {
 		if r.record.Gap != gap {
 			gap = r.record.Gap
 			log.FromContext(ctx).Info("Webhook log does not reach back", "from", gap.From, "to", gap.To)
-			if err := r.importAgain(ctx); err != nil {
+			if err := importagain.For(ctx, r.Client, r.Live, r.app); err != nil {
 				return "", err
 			}
 		}
@@ -304,27 +301,4 @@ func (r *run) gone(ctx context.Context, ev *zoom.Event) (bool, error) {
 // installation of the operator, as one for development, may have the app too.
 func (r *run) ours(logged zoom.LoggedWebhook) bool {
 	return strings.TrimSuffix(logged.Endpoint, "/") == r.ExternalURL+urls.Webhook(r.app.Namespace, r.app.Name)
-}
-
-// importAgain has what hosts have planned read again: that is where some of what is missing can be
-// found.
-func (r *run) importAgain(ctx context.Context) error {
-	var list v1alpha1.ZoomInstallationList
-	if err := r.Client.List(ctx, &list, client.InNamespace(r.app.Namespace), client.MatchingFields{index.App: r.app.Name}); err != nil {
-		return fmt.Errorf("listing the installations of ZoomApp %s/%s: %w", r.app.Namespace, r.app.Name, err)
-	}
-	for i := range list.Items {
-		key := client.ObjectKeyFromObject(&list.Items[i])
-		err := retry.RetryOnConflict(retry.DefaultBackoff, func() error {
-			var in v1alpha1.ZoomInstallation
-			if err := r.Live.Get(ctx, key, &in); err != nil || !installation.ForgetImport(&in) {
-				return client.IgnoreNotFound(err)
-			}
-			return r.Client.Update(ctx, &in, fieldowner.Controller)
-		})
-		if err != nil {
-			return fmt.Errorf("having the meetings of ZoomInstallation %s imported again: %w", key, err)
-		}
-	}
-	return nil
 }

@@ -18,6 +18,7 @@ import (
 	"github.com/zoom-operator/zoom-operator/controllers/internal/fieldowner"
 	"github.com/zoom-operator/zoom-operator/controllers/internal/zoomcalls"
 	"github.com/zoom-operator/zoom-operator/internal/budget"
+	"github.com/zoom-operator/zoom-operator/internal/installation"
 	"github.com/zoom-operator/zoom-operator/internal/subscription"
 	"github.com/zoom-operator/zoom-operator/internal/tokens"
 	"github.com/zoom-operator/zoom-operator/internal/urls"
@@ -138,7 +139,7 @@ func (r *run) create(ctx context.Context, first customer) error {
 	if err := r.save(ctx, nil); err != nil {
 		return err
 	}
-	return r.member(ctx, first, subscription.Membership{ID: id})
+	return r.member(ctx, first, subscription.Membership{ID: id, At: r.Now()})
 }
 
 // settled says whether it is known of a creation that failed that Zoom created nothing.
@@ -219,7 +220,7 @@ func (r *run) subscribe(ctx context.Context, who []customer) error {
 	switch {
 	case err == nil:
 		for _, c := range who {
-			if err := r.member(ctx, c, subscription.Membership{ID: r.record.ID}); err != nil {
+			if err := r.member(ctx, c, subscription.Membership{ID: r.record.ID, At: r.Now()}); err != nil {
 				return err
 			}
 		}
@@ -438,6 +439,9 @@ func (r *run) member(ctx context.Context, c customer, is subscription.Membership
 				now.Annotations = map[string]string{}
 			}
 			now.Annotations[subscription.Annotation] = is.Text(&now)
+		}
+		if unheard(r.Now(), r.record, c, is) {
+			installation.ForgetImport(&now)
 		}
 		return client.IgnoreNotFound(r.Client.Update(ctx, &now, fieldowner.Controller))
 	})

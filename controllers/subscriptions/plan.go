@@ -166,6 +166,25 @@ func care(now time.Time, app *v1alpha1.ZoomApp, r subscription.Record, customers
 	return idle
 }
 
+// withoutEvents is how long a customer is without a subscription after a consent, at most, if it is
+// not to count that no event came in that time.
+const withoutEvents = time.Minute
+
+// unheard says whether a customer had no subscription before this one, so that Zoom did not try to
+// deliver events of theirs, and its log has none of them: what they have planned is imported again.
+// A subscription that was made by hand had the events.
+func unheard(now time.Time, r subscription.Record, c customer, is subscription.Membership) bool {
+	switch {
+	case is.ID == "", is.Refused != "", r.ByHand > 0:
+		return false
+	case c.is.ID == "":
+		return now.Sub(c.in.Spec.Consent.At.Time) > withoutEvents
+	case c.is.Refused != "":
+		return true
+	}
+	return c.is.ID != is.ID && r.Lost != nil && c.is.At.Before(*r.Lost)
+}
+
 // wholeUntil is until when nothing is asked for an app that may not manage its subscriptions.
 func wholeUntil(r subscription.Record) time.Time {
 	if r.Refused == nil || !r.Refused.Whole {

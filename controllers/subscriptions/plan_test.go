@@ -125,3 +125,34 @@ func TestWhoHasGoneTwice(t *testing.T) {
 		t.Errorf("the customers are %+v", c)
 	}
 }
+
+// Of whom Zoom tried to deliver nothing, what they have planned is imported again.
+func TestWhoWasNotHeard(t *testing.T) {
+	now := time.Date(2026, 3, 2, 12, 0, 0, 0, time.UTC)
+	ago := func(d time.Duration) *time.Time { return new(now.Add(-d)) }
+	old := subscription.Membership{ID: "old", At: *ago(time.Hour)}
+	for name, tt := range map[string]struct {
+		record    subscription.Record
+		consented time.Duration // ago
+		was, is   subscription.Membership
+		want      bool
+	}{
+		"at the consent":                        {consented: time.Minute, is: subscription.Membership{ID: "new"}},
+		"later":                                 {consented: time.Hour, is: subscription.Membership{ID: "new"}, want: true},
+		"later, beside one that was there":      {record: subscription.Record{ByHand: 1}, consented: time.Hour, is: subscription.Membership{ID: "new"}},
+		"refused":                               {consented: time.Hour, is: subscription.Membership{ID: "new", Refused: "NotSubscribed"}},
+		"no longer refused":                     {consented: time.Hour, was: subscription.Membership{ID: "new", Refused: "NotSubscribed"}, is: subscription.Membership{ID: "new"}, want: true},
+		"taken out":                             {consented: time.Hour, was: old},
+		"replaced":                              {consented: 2 * time.Hour, was: old, is: subscription.Membership{ID: "new"}},
+		"lost":                                  {record: subscription.Record{Lost: ago(time.Minute)}, consented: 2 * time.Hour, was: old, is: subscription.Membership{ID: "new"}, want: true},
+		"replaced, after one that had got lost": {record: subscription.Record{Lost: ago(2 * time.Hour)}, consented: 3 * time.Hour, was: old, is: subscription.Membership{ID: "new"}},
+		"shown as taken out":                    {record: subscription.Record{Lost: ago(time.Minute)}, consented: 2 * time.Hour, was: old, is: old},
+	} {
+		t.Run(name, func(t *testing.T) {
+			in := &v1alpha1.ZoomInstallation{Spec: v1alpha1.ZoomInstallationSpec{Consent: &v1alpha1.Consent{At: metav1.NewTime(now.Add(-tt.consented))}}}
+			if got := unheard(now, tt.record, customer{in: in, is: tt.was}, tt.is); got != tt.want {
+				t.Errorf("got %t", got)
+			}
+		})
+	}
+}

@@ -13,7 +13,7 @@ type Membership struct {
 	ID string
 	// Refused is the reason of the condition EventsSubscribed; empty of who is subscribed.
 	Refused string
-	// Since is when it was refused so first, and At when last.
+	// At is when it was recorded, and Since when it was refused so first.
 	Since, At time.Time
 }
 
