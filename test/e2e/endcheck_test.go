@@ -3,6 +3,7 @@ package e2e
 import (
 	"context"
 	"fmt"
+	"net/http"
 	"slices"
 	"strings"
 	"testing"
@@ -104,4 +105,40 @@ func (c *crew) lostEndWithoutScope(t *testing.T) {
 	if requests := a.zoom.Stats().Requests; requests[zoomtest.StepPastMeeting]+requests[zoomtest.StepMeeting] > 0 {
 		t.Errorf("Zoom was asked for what the consent does not cover: %v", requests)
 	}
+}
+
+// lostEndUnknown is one of which Zoom says no more, for whatever reason; the installation is as good
+// as without it.
+func (c *crew) lostEndUnknown(t *testing.T) {
+	t.Parallel()
+	a := c.stage(t, nil)
+	a.scopes = append(slices.Clone(a.scopes), "meeting:read:past_meeting")
+	if err := a.register(v1alpha1.ManagedByUser); err != nil {
+		t.Fatal(err)
+	}
+	in := a.install(t, ana)
+	lost := a.silent(t, ana, 3*time.Hour)
+	a.shows(t, lost, "{.status.state}", "Live")
+	tomorrow := now().UTC().Add(day).Truncate(day).Format("2006-01-02T15:04:05Z")
+	for _, refusal := range []struct {
+		answer http.HandlerFunc
+		reason string
+	}{
+		{zoomtest.NotInPlan, v1alpha1.ReasonNotInPlan},
+		{zoomtest.CutOff, v1alpha1.ReasonZoomUnavailable},
+		{zoomtest.Answer(http.StatusBadRequest, `{"code":4711,"message":"Invalid access token, does not contain scopes:[meeting:read:past_meeting]."}`), v1alpha1.ReasonReadScopeMissing},
+		{zoomtest.HostGone, v1alpha1.ReasonHostUnknown},
+		{zoomtest.RateLimited(tomorrow), v1alpha1.ReasonBudgetSpent},
+	} {
+		a.zoom.Inject(zoomtest.StepPastMeeting, 1, zoomtest.Before(zoomtest.RateLimited("1"))) // is waited for
+		for _, step := range []zoomtest.Step{zoomtest.StepPastMeeting, zoomtest.StepMeeting} {
+			a.zoom.Inject(step, -1, zoomtest.Before(refusal.answer))
+		}
+		a.kubectl(t, "annotate", "zm", strings.Replace(nameOf(lost.Meeting), appName, a.key.Name, 1), v1alpha1.CheckAnnotation+"="+v1alpha1.CheckNow)
+		a.shows(t, lost, `{.status.state} {.status.conditions[?(@.type=="EndOverdue")].status} {.status.conditions[?(@.type=="EndOverdue")].reason}`, "Live True "+refusal.reason)
+		a.shows(t, lost, `{.metadata.annotations.zoom-operator\.io/check}`, "")
+		a.zoom.Heal()
+	}
+	a.healthy(t, a.becomes(t, in.Name, ready))
+	a.polite(t)
 }

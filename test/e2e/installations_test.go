@@ -61,6 +61,7 @@ func TestInstallations(t *testing.T) {
 		t.Run("a Zoom that answers with anything", c.hostileZoom)
 		t.Run("a lost end is found", c.lostEnd)
 		t.Run("a lost end that may not be asked for", c.lostEndWithoutScope)
+		t.Run("a lost end of which Zoom says no more", c.lostEndUnknown)
 		t.Run("missed events", c.missedEvents)
 	})
 	t.Run("a thousand meetings", c.thousandMeetings)
