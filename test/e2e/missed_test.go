@@ -2,11 +2,8 @@ package e2e
 
 import (
 	"context"
-	"errors"
 	"fmt"
-	"net/http"
 	"strings"
-	"sync/atomic"
 	"testing"
 	"time"
 
@@ -15,16 +12,6 @@ import (
 	"github.com/zoom-operator/zoom-operator/zoom"
 	"github.com/zoom-operator/zoom-operator/zoom/zoomtest"
 )
-
-// road is the way from Zoom to the operator, which can be closed.
-type road struct{ closed atomic.Bool }
-
-func (r *road) RoundTrip(req *http.Request) (*http.Response, error) {
-	if r.closed.Load() {
-		return nil, errors.New("no route to host")
-	}
-	return http.DefaultTransport.RoundTrip(req)
-}
 
 // developerAccount is that of who made the app.
 const developerAccount, developerSecret = "AccDev_0009", "the-developer-secret-" + mark
@@ -68,11 +55,10 @@ func (c *crew) missedEvents(t *testing.T) {
 	a := c.stage(t, func(spec *v1alpha1.ZoomAppSpec) {
 		spec.DeveloperCredentialsSecretRef = &v1alpha1.SecretReference{Name: "developer"}
 	})
-	way := &road{}
 	var err error
 	a.webhooks, err = zoomtest.New(zoomtest.Config{
 		Endpoint: c.door.URL + urls.Webhook(a.key.Namespace, a.key.Name), SecretToken: oauthSecretToken, ClientID: a.clientID,
-		Scale: 3000, Transport: way,
+		Scale: 3000,
 	})
 	if err != nil {
 		t.Fatal(err)
@@ -93,7 +79,7 @@ func (c *crew) missedEvents(t *testing.T) {
 	m, stranger := plan(ana.Account.ID), plan(bea.Account.ID)
 	m.Host, stranger.Host = ana.User, bea.User
 	i := m.Instance(now().Add(-time.Minute))
-	way.closed.Store(true)
+	a.webhooks.Unreachable(true)
 	for _, e := range []zoomtest.Event{m.Created(now().Add(-2 * time.Minute)), i.Started(), i.Ended(now()), stranger.Created(now())} {
 		a.webhooks.Deliver(t.Context(), e)
 	}
@@ -102,7 +88,7 @@ func (c *crew) missedEvents(t *testing.T) {
 	if n := len(a.webhooks.Lost()); n != 5 {
 		t.Fatalf("Zoom gave %d events up, want 5", n)
 	}
-	way.closed.Store(false)
+	a.webhooks.Unreachable(false)
 	if n, err := a.meetings(t.Context()); err != nil || n != 0 {
 		t.Fatalf("there are %d meetings (%v)", n, err)
 	}

@@ -20,9 +20,15 @@ var ErrDisabled = errors.New("zoomtest: the event subscription is disabled")
 // the same moment, by Faults.InstantRetry. The endpoint's answer to it is ignored.
 var ErrInstantRetry = errors.New("zoomtest: sent again at once by a fault")
 
+// ErrUnreachable is the Err of a request that was made while the endpoint was Unreachable.
+var ErrUnreachable = errors.New("zoomtest: the endpoint cannot be reached")
+
 // Delivery is one attempt to hand an event to the endpoint.
 type Delivery struct {
 	Event Event
+
+	// Endpoint is the URL that it was sent to.
+	Endpoint string
 
 	// RequestID is the X-Zm-Request-Id of the request. It is the same for all attempts at a
 	// delivery, as Zoom's documentation of the webhook log says; each copy that Faults make has its

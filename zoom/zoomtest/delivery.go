@@ -101,7 +101,7 @@ func (z *Zoom) deliver(ctx context.Context, d Delivery, delay time.Duration, ins
 // first makes the first attempt, twice at the same moment if Zoom is impatient with the connection
 // of the one: then the outcome of the other counts.
 func (z *Zoom) first(ctx context.Context, d Delivery, instant bool) Delivery {
-	d.RequestID = newRequestID()
+	d.Endpoint, d.RequestID = z.config.Endpoint, newRequestID()
 	d.Attempt = 1
 	d.Timestamp = z.config.Clock.Now()
 	if !instant {

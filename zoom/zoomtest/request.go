@@ -172,6 +172,9 @@ func (z *Zoom) setDisabled(disabled bool) {
 }
 
 func (z *Zoom) post(req *http.Request) (status int, body []byte, err error) {
+	if z.cut() {
+		return 0, nil, ErrUnreachable
+	}
 	resp, err := z.client.Do(req)
 	if err != nil {
 		return 0, nil, err

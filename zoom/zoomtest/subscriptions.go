@@ -53,7 +53,7 @@ func (s *Server) Publish(ctx context.Context, clientID string, of Login, e Event
 	}
 	s.mu.Unlock()
 	for _, url := range urls {
-		through, err := app.Webhooks.to(url)
+		through, err := app.Webhooks.With(func(c *Config) { c.Endpoint = url })
 		if err != nil {
 			return 0, err
 		}
@@ -347,12 +347,4 @@ func (s *Server) deleteSubscription(w http.ResponseWriter, r *http.Request) {
 	}
 	s.subs = slices.DeleteFunc(s.subs, func(other *Subscription) bool { return other == sub })
 	w.WriteHeader(http.StatusNoContent)
-}
-
-// to is a Zoom of the same app that sends to another endpoint. What it delivers is in the log of
-// this one.
-func (z *Zoom) to(endpoint string) (*Zoom, error) {
-	config := z.config
-	config.Endpoint, config.SecretToken, config.Observe = endpoint, z.secret(), z.log
-	return New(config)
 }

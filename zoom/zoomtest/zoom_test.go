@@ -404,6 +404,34 @@ func TestDeliverTriesAgainWhatZoomDoes(t *testing.T) {
 	}
 }
 
+// In an outage nothing reaches the endpoint; a retry after its end does. What another Zoom of the
+// app could not deliver is in the log of the first as well, with the endpoint that it was for.
+func TestOutage(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		arrived := 0
+		z := newZoom(t, zoomtest.Config{Transport: transport(func(*http.Request) (int, error) { arrived++; return 204, nil })})
+		z.Unreachable(true)
+		if err := z.Validate(t.Context()); !errors.Is(err, zoomtest.ErrUnreachable) {
+			t.Errorf("the validation in an outage = %v", err)
+		}
+		other, err := z.With(func(c *zoomtest.Config) { c.Endpoint, c.Scale = "https://operator.example/other", 1e9 })
+		if err != nil {
+			t.Fatal(err)
+		}
+		z.Deliver(t.Context(), weekly.Created(nine))
+		other.Deliver(t.Context(), weekly.Deleted(nine))
+		other.Wait()
+		z.Unreachable(false)
+		z.Wait()
+		if log := z.Deliveries(); arrived != 1 || len(log) != 6 || !log[5].Acknowledged() || log[5].Attempt != 2 {
+			t.Errorf("%d requests arrived; the log is %+v, want five failures and a retry that arrived", arrived, log)
+		}
+		if lost := z.Lost(); len(lost) != 1 || lost[0].Endpoint != "https://operator.example/other" || !errors.Is(lost[0].Err, zoomtest.ErrUnreachable) {
+			t.Errorf("lost: %+v, want what the other Zoom sent", lost)
+		}
+	})
+}
+
 // One copy that arrives is enough.
 func TestAnEventIsLostWithItsLastCopy(t *testing.T) {
 	for name, tt := range map[string]struct {
