@@ -22,6 +22,11 @@ const (
 	credentials = "circles-credentials"
 	clientID    = "circles-client-id"
 	cloud       = "Local" // the simulated Zoom
+
+	appID                = "cIrClEs-of-the-community" // in the Marketplace
+	developerCredentials = "circles-developer"
+	developerClientID    = "circles-developer-client-id"
+	developerAccount     = "Circles-Developer"
 )
 
 // The groups of the community, each with a Zoom account. Zoom's own ids are not as readable.
@@ -50,6 +55,8 @@ func newApp() *v1alpha1.ZoomApp {
 		spec.ManagedBy = v1alpha1.ManagedByAdmin
 		spec.Cloud = cloud
 		spec.EventSubscription = &v1alpha1.EventSubscription{}
+		spec.Import = v1alpha1.ImportUpcoming
+		spec.DeveloperCredentialsSecretRef = &v1alpha1.SecretReference{Name: developerCredentials}
 	})
 }
 

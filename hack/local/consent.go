@@ -15,6 +15,7 @@ import (
 	"github.com/zoom-operator/zoom-operator/internal/urls"
 	"github.com/zoom-operator/zoom-operator/test/cluster"
 	"github.com/zoom-operator/zoom-operator/test/fixture"
+	"github.com/zoom-operator/zoom-operator/zoom"
 	"github.com/zoom-operator/zoom-operator/zoom/zoomtest"
 )
 
@@ -48,12 +49,23 @@ func openSite(ctx context.Context) (*site, error) {
 	return s, nil
 }
 
-// register registers the app at Zoom, as its developer does in the build flow.
-func (s *site) register(o *cluster.Operator, keys fixture.Credentials, webhooks *zoomtest.Zoom) error {
+// register registers the app at Zoom, as its developer does in the build flow, and another one of
+// the developer's own account, which may read the webhook log.
+func (s *site) register(o *cluster.Operator, keys fixture.Credentials, developerSecret string, webhooks *zoomtest.Zoom) error {
 	app := fixture.Registration(newApp(), keys, o.URL)
-	app.Scopes = []string{"meeting:read:meeting:admin", "meeting:read:past_meeting:admin", "meeting:read:participant:admin", "user:read:user:admin"}
-	app.Webhooks = webhooks
-	return s.Register(app)
+	app.Scopes = []string{
+		"meeting:read:list_meetings:admin", "meeting:read:meeting:admin", "meeting:read:past_meeting:admin", "meeting:read:participant:admin",
+		"user:read:list_users:admin", "user:read:user:admin",
+	}
+	app.ID, app.Webhooks = appID, webhooks
+	return errors.Join(s.Register(app), s.Register(zoomtest.App{
+		ClientID: developerClientID, ClientSecrets: []string{developerSecret}, AccountID: developerAccount, Scopes: []string{zoom.LogScopeAdmin},
+	}))
+}
+
+// plan lets the REST API know of a meeting that is planned before its host installs the app.
+func (s *site) plan(now time.Time) {
+	s.Plan(plannedBefore(now), now.AddDate(0, 0, -7))
 }
 
 // remember lets the REST API know of the meeting of a day whose end is lost.

@@ -27,6 +27,9 @@ type day struct {
 
 	cancelled int64 // the number of a meeting that is deleted
 
+	// outage is not in events.
+	outage outage
+
 	// lost is an instance of which the event of the end, at lostEnds, never arrives.
 	lost     zoomtest.Instance
 	lostEnds time.Time
@@ -124,6 +127,7 @@ func newDay(begin time.Time) day {
 
 	return day{
 		lost: lost, lostEnds: lostEnds,
+		outage: newOutage(at),
 
 		events:        s.sorted(),
 		evening:       moved.Number,
@@ -131,6 +135,38 @@ func newDay(begin time.Time) day {
 		eveningHeld:   eveningStarts.Add(eveningEnds.Sub(eveningStarts) / 3),
 		cancelled:     concert.Number,
 	}
+}
+
+// newOutage is the outage of a day, of whose hours and minutes at has the times.
+func newOutage(at func(hours, minutes int) time.Time) outage {
+	o := outage{
+		begins: at(3, 11), ends: at(5, 0), read: at(9, 50),
+		meeting: plan(library, 81000000104, "Poetry at the window", at(3, 14), 15), people: 5,
+	}
+	var s story
+	s.add(o.meeting.Created(at(3, 12)))
+	s.held(o.meeting, at(3, 14), at(3, 28), int(o.people))
+	o.events = s.sorted()
+	return o
+}
+
+// all are the events of the day and of its outage.
+func (d day) all() []zoomtest.Event {
+	var s story
+	s.add(d.events...)
+	s.add(d.outage.events...)
+	return s.sorted()
+}
+
+// plannedBefore is a meeting that was planned before its host installed the app, so that no event
+// was sent of it.
+func plannedBefore(now time.Time) zoomtest.Meeting {
+	return plan(school, 81000000204, "Open day", now.Truncate(24*time.Hour).Add(9*24*time.Hour+10*time.Hour), 180)
+}
+
+// plannedBeforeName is the name of its ZoomMeeting.
+func plannedBeforeName() string {
+	return names.Meeting(appName, strconv.FormatInt(plannedBefore(time.Time{}).Number, 10))
 }
 
 // After the day, one spontaneous meeting follows the other: each is as long as spontaneousLength,

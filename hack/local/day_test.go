@@ -17,7 +17,7 @@ var morning = time.Date(2026, 3, 2, 8, 0, 0, 0, time.UTC)
 
 func TestDay(t *testing.T) {
 	d := newDay(morning)
-	if diff := cmp.Diff(d, newDay(morning), cmp.AllowUnexported(day{})); diff != "" {
+	if diff := cmp.Diff(d, newDay(morning), cmp.AllowUnexported(day{}, outage{})); diff != "" {
 		t.Errorf("two tellings of one day differ:\n%s", diff)
 	}
 	if !slices.IsSortedFunc(d.events, func(a, b zoomtest.Event) int { return a.Time.Compare(b.Time) }) {
@@ -52,6 +52,27 @@ func TestDay(t *testing.T) {
 	}
 	if len(accounts) != 5 {
 		t.Errorf("%d accounts take part, want 5", len(accounts))
+	}
+}
+
+// What happens in the meeting of the outage is given up before its end, and in the log for long
+// enough when that is read.
+func TestOutageIsLongEnough(t *testing.T) {
+	d := newDay(morning)
+	o, p := d.outage, pace{from: morning.Add(dayLength), behind: dayLength, within: catchUp}
+	const tried = 85 * time.Minute
+	last := o.events[len(o.events)-1]
+	if last.Name != zoom.EventMeetingEnded || o.events[0].Name != zoom.EventMeetingCreated {
+		t.Errorf("it goes from %s to %s", o.events[0].Name, last.Name)
+	}
+	if !o.begins.Before(o.events[0].Time) || !last.Time.Add(maxDelay+tried).Before(o.ends) || !o.read.Before(morning.Add(dayLength)) {
+		t.Errorf("an outage from %s to %s, read at %s, with events from %s to %s", o.begins, o.ends, o.read, o.events[0].Time, last.Time)
+	}
+	if ago := p.due(o.read).Sub(p.due(last.Time.Add(maxDelay))); ago < 2*time.Minute+time.Second {
+		t.Errorf("the log is read %s after the last event", ago)
+	}
+	if n := len(d.all()); n != len(d.events)+len(o.events) {
+		t.Errorf("the whole day has %d events", n)
 	}
 }
 

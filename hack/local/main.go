@@ -7,6 +7,7 @@
 //   - consent: the customers' consents
 //   - day: the events of the day
 //   - play: the pace at which they are sent
+//   - outage: the one of the day, and what is recovered of it
 //   - watch: a line for each change of a meeting
 //   - smoke: the checks through kubectl
 //
@@ -15,6 +16,7 @@ package main
 
 import (
 	"context"
+	"crypto/rand"
 	"errors"
 	"flag"
 	"fmt"
@@ -91,9 +93,9 @@ func run(o options) error {
 	children := &cluster.Processes{Folder: f.Path, Patience: 10 * time.Second, Failed: fail}
 	w := &world{
 		Cluster:     &cluster.Cluster{Root: ".", Binaries: binaries, Folder: f, Children: children, Namespace: community},
-		credentials: newCredentials(),
-		joins:       o.cluster == current,
-		out:         os.Stdout,
+		credentials: newCredentials(), developerSecret: "developer-" + rand.Text(),
+		joins: o.cluster == current,
+		out:   os.Stdout,
 	}
 	if o.smoke {
 		err = w.check(ctx)

@@ -10,19 +10,25 @@ import (
 	"github.com/zoom-operator/zoom-operator/zoom/zoomtest"
 )
 
+// scale is how much faster Zoom tries again than it does: as fast as the day passes.
+const scale = float64(dayLength+catchUp) / float64(catchUp)
+
 // newZoom returns a Zoom that sends the app's events to the operator, with Zoom's faults in small
-// doses: one event in ten arrives twice, and one in ten up to a second late, so that others
-// overtake it.
+// doses: one event in ten arrives twice, and one in ten up to two minutes late, so that
+// others overtake it.
 func newZoom(o *cluster.Operator, keys fixture.Credentials) (*zoomtest.Zoom, error) {
 	return zoomtest.New(zoomtest.Config{
 		Endpoint:    o.WebhookURL(community, appName),
 		SecretToken: keys.SecretToken,
 		ClientID:    clientID,
-		Scale:       60, // the retries after 5, 25 and 85 minutes come after as many seconds
+		Scale:       scale, // the retries after 5, 25 and 85 minutes come within half a minute
 		Seed:        1,
-		Faults:      zoomtest.Faults{Duplicate: 0.1, Delay: 0.1, MaxDelay: time.Minute},
+		Faults:      zoomtest.Faults{Duplicate: 0.1, Delay: 0.1, MaxDelay: maxDelay},
 	})
 }
+
+// maxDelay is by how much the community's events are delayed at most.
+const maxDelay = 2 * time.Minute
 
 // validate has Zoom validate the endpoint until that succeeds: the app may not be in the operator's
 // cache yet.
@@ -78,7 +84,7 @@ func play(ctx context.Context, z *zoomtest.Zoom, events []zoomtest.Event, due fu
 // ends.
 func playOn(ctx context.Context, z *zoomtest.Zoom, d day, p pace) {
 	defer z.Wait()
-	if play(ctx, z, d.events, p.due) != nil {
+	if play(ctx, z, d.all(), p.due) != nil {
 		return
 	}
 	start := p.from.Add(p.within)
@@ -102,8 +108,13 @@ func sleepUntil(ctx context.Context, t time.Time) error {
 }
 
 // undelivered is an error with the number of events that the operator never acknowledged, and nil
-// when it acknowledged all, be it at a retry.
-func undelivered(z *zoomtest.Zoom) error {
+// when it acknowledged all, be it at a retry; but for those of an outage, of which it must have
+// acknowledged none.
+func undelivered(z *zoomtest.Zoom, outage []zoomtest.Event) error {
+	given := map[string]bool{} // up, by the event's body
+	for _, e := range outage {
+		given[string(e.Body)] = true
+	}
 	type event struct {
 		body string
 		copy int
@@ -114,7 +125,10 @@ func undelivered(z *zoomtest.Zoom) error {
 	}
 	refused := map[int]int{}
 	for _, d := range last {
-		if !d.Acknowledged() {
+		switch outside := !given[string(d.Event.Body)]; {
+		case d.Acknowledged() && !outside:
+			return fmt.Errorf("%s of the outage was delivered", d.Event.Name)
+		case !d.Acknowledged() && outside:
 			refused[d.Status]++
 		}
 	}

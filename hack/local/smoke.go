@@ -36,7 +36,7 @@ func (w *world) check(ctx context.Context) error {
 }
 
 func (w *world) checks(ctx context.Context) error {
-	if err := w.start(ctx); err != nil {
+	if err := w.start(ctx, false); err != nil {
 		return err
 	}
 	w.say("\nMetrics are at %s\n", w.operator.MetricsURL)
@@ -52,6 +52,7 @@ func (w *world) checks(ctx context.Context) error {
 	}{
 		{"the consents are installations that work", func() error { return w.ready(ctx) }},
 		{"Zoom has the declared event subscription", func() error { return w.subscribed(ctx) }},
+		{"what was planned before a consent is imported", func() error { return w.imported(ctx) }},
 		{"meetings are Scheduled", func() error {
 			return errors.Join(w.playAll(ctx, before), w.seen(ctx, v1alpha1.MeetingScheduled, evening))
 		}},
@@ -63,11 +64,12 @@ func (w *world) checks(ctx context.Context) error {
 		}},
 		{"a cancelled one is Deleted", func() error { return w.seen(ctx, v1alpha1.MeetingDeleted, d.cancelledName()) }},
 		{"a lost end is found by asking Zoom", func() error { return w.seen(ctx, v1alpha1.MeetingEnded, d.lostName()) }},
+		{"what an outage lost is read from Zoom's log", func() error { return w.outage(ctx, d.outage) }},
 		{"an account that never consented shows it", func() error { return w.neverAuthorized(ctx) }},
 		{"a customer who goes leaves nothing behind", func() error { return w.farewell(ctx, garden) }},
 		{"the operator is its service account, no more", func() error { return w.privileges(ctx) }},
-		{"nothing confidential is stored or logged", func() error { return w.confidentiality(ctx, confidential(d.events)) }},
-		{"every event was taken over", func() error { return undelivered(w.zoom) }},
+		{"nothing confidential is stored or logged", func() error { return w.confidentiality(ctx, confidential(d.all())) }},
+		{"every event was taken over", func() error { return undelivered(w.zoom, d.outage.events) }},
 		{"the operator's log has no error", func() error { return checkLog(w.operator) }},
 	} {
 		if err := w.step(step.what, step.do); err != nil {
@@ -149,6 +151,15 @@ func (w *world) ready(ctx context.Context) error {
 	return err
 }
 
+// imported checks that what was planned before a consent is there, and that every installation says
+// that it is.
+func (w *world) imported(ctx context.Context) error {
+	if _, err := w.Kubectl(ctx, "wait", "zi", "--all", "--for=condition="+v1alpha1.ConditionMeetingsImported, "--timeout="+seenWithin.String()); err != nil {
+		return err
+	}
+	return w.seen(ctx, v1alpha1.MeetingScheduled, plannedBeforeName())
+}
+
 // subscribed waits until every customer is in the event subscription.
 func (w *world) subscribed(ctx context.Context) error {
 	if _, err := w.Kubectl(ctx, "wait", "zapp/"+appName, "--for=condition=EventsSubscribed", "--timeout="+seenWithin.String()); err != nil {
@@ -220,7 +231,7 @@ func (w *world) privileges(ctx context.Context) error {
 // confidentiality looks for values that must not be kept, in all Zoom resources and all logs. The
 // error does not repeat them.
 func (w *world) confidentiality(ctx context.Context, confidential []string) error {
-	confidential = append(confidential, w.credentials.ClientSecret, w.credentials.SecretToken, zoomtest.Mark)
+	confidential = append(confidential, w.credentials.ClientSecret, w.credentials.SecretToken, w.developerSecret, zoomtest.Mark)
 	out, err := w.Kubectl(ctx, "get", "zoom,events", "--all-namespaces", "-o", "yaml")
 	if err != nil {
 		return err

@@ -14,11 +14,14 @@ import (
 func TestUndelivered(t *testing.T) {
 	for name, tt := range map[string]struct {
 		refused int32 // so many attempts are
+		outage  bool  // it is an event of the outage
 		want    string
 	}{
-		"nothing is refused":        {0, ""},
-		"a retry delivers":          {2, ""},
-		"every attempt was refused": {4, "map[503:1]"},
+		"nothing is refused":              {0, false, ""},
+		"a retry delivers":                {2, false, ""},
+		"every attempt was refused":       {4, false, "map[503:1]"},
+		"every attempt was in the outage": {4, true, ""},
+		"one arrives from the outage":     {3, true, "meeting.created of the outage was delivered"},
 	} {
 		t.Run(name, func(t *testing.T) {
 			var attempts atomic.Int32
@@ -32,10 +35,15 @@ func TestUndelivered(t *testing.T) {
 			if err != nil {
 				t.Fatal(err)
 			}
-			z.Deliver(t.Context(), plan(library, 1, "A topic", time.Now(), 30).Created(time.Now()))
+			e := plan(library, 1, "A topic", time.Now(), 30).Created(time.Now())
+			var outage []zoomtest.Event
+			if tt.outage {
+				outage = append(outage, e)
+			}
+			z.Deliver(t.Context(), e)
 			z.Wait()
 			got := ""
-			if err := undelivered(z); err != nil {
+			if err := undelivered(z, outage); err != nil {
 				got = err.Error()
 			}
 			if (got == "") != (tt.want == "") || !strings.HasSuffix(got, tt.want) {

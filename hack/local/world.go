@@ -7,6 +7,7 @@ import (
 	"io"
 	"os/exec"
 	"path/filepath"
+	"sync"
 	"time"
 
 	"github.com/zoom-operator/zoom-operator/test/cluster"
@@ -22,16 +23,19 @@ const catchUp = 200 * time.Second
 type world struct {
 	*cluster.Cluster
 	credentials fixture.Credentials
-	operator    *cluster.Operator
-	site        *site
-	zoom        *zoomtest.Zoom
-	out         io.Writer
+	// developerSecret is the client secret of the developer's own app.
+	developerSecret string
+	operator        *cluster.Operator
+	site            *site
+	zoom            *zoomtest.Zoom
+	out             io.Writer
 	// joins means that the cluster is another's, and joined that something may be in it.
 	joins, joined bool
 }
 
-// start starts everything, and says what it does.
-func (w *world) start(ctx context.Context) error {
+// start starts everything, and says what it does. If trusted, the operator has the developer's
+// credentials from the beginning.
+func (w *world) start(ctx context.Context, trusted bool) error {
 	begin := time.Now()
 	if w.joins {
 		w.say("The Zoom operator and a Zoom to play with, on this machine, and the cluster of the current context:\n\n")
@@ -40,11 +44,16 @@ func (w *world) start(ctx context.Context) error {
 	}
 	for _, step := range append(w.clusterSteps(), []step{
 		{"Zoom's web site, to consent at", func(ctx context.Context) (err error) {
-			w.site, err = openSite(ctx)
+			if w.site, err = openSite(ctx); err == nil {
+				w.site.plan(time.Now())
+			}
 			return err
 		}},
-		{"an app and its Secret", func(ctx context.Context) error {
-			return settle(ctx, w.Client, w.credentials)
+		{"an app and its Secrets", func(ctx context.Context) error {
+			if err := settle(ctx, w.Client, w.credentials); err != nil || !trusted {
+				return err
+			}
+			return w.trust(ctx)
 		}},
 		{"the operator, as its own service account", func(ctx context.Context) (err error) {
 			w.operator, err = cluster.StartOperator(ctx, w.Cluster, "operator", cluster.Single, "--log-level=debug", "--cloud="+cloud+"="+w.site.url+","+w.site.url)
@@ -54,7 +63,7 @@ func (w *world) start(ctx context.Context) error {
 			if w.zoom, err = newZoom(w.operator, w.credentials); err != nil {
 				return err
 			}
-			return errors.Join(validate(ctx, w.zoom, w.operator), w.site.register(w.operator, w.credentials, w.zoom))
+			return errors.Join(validate(ctx, w.zoom, w.operator), w.site.register(w.operator, w.credentials, w.developerSecret, w.zoom))
 		}},
 		{"four groups install the app", w.consents},
 	}...) {
@@ -126,7 +135,7 @@ func (w *world) say(format string, args ...any) {
 
 // show starts everything and plays the day, and what comes after it, until ctx ends.
 func (w *world) show(ctx context.Context) error {
-	if err := w.start(ctx); err != nil {
+	if err := w.start(ctx, true); err != nil {
 		return err
 	}
 	if err := w.invite(); err != nil {
@@ -139,7 +148,14 @@ func (w *world) show(ctx context.Context) error {
 	}
 	d := newDay(p.from.Add(-p.behind))
 	w.site.remember(d)
+	var outage sync.WaitGroup
+	outage.Go(func() {
+		if err := w.outageOf(ctx, d, p); err != nil && ctx.Err() == nil {
+			w.say("%v\n", err)
+		}
+	})
 	playOn(ctx, w.zoom, d, p)
+	outage.Wait()
 	return context.Cause(ctx)
 }
 
