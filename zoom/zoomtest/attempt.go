@@ -3,8 +3,11 @@ package zoomtest
 import (
 	"context"
 	"crypto/tls"
+	"crypto/x509"
 	"errors"
+	"net"
 	"net/http"
+	"syscall"
 	"time"
 )
 
@@ -78,6 +81,37 @@ func (d Delivery) GivenUp() bool {
 		return true
 	}
 	return !d.Acknowledged() && d.Attempt > len(retryWaits)
+}
+
+// failedReason is the failed_reason_type of Zoom's webhook log: why there was no answer, and 0 where
+// there was one. Of certificates Zoom documents three, and not which is for what.
+func (d Delivery) failedReason() int {
+	_, wrongHost := errors.AsType[x509.HostnameError](d.Err)
+	_, invalid := errors.AsType[x509.CertificateInvalidError](d.Err) // expired, for instance
+	_, untrusted := errors.AsType[*tls.CertificateVerificationError](d.Err)
+	_, unknown := errors.AsType[*net.DNSError](d.Err)
+	timeout, _ := errors.AsType[net.Error](d.Err)
+	switch {
+	case d.Err == nil:
+		return 0
+	case errors.Is(d.Err, ErrAccessToken):
+		return 14
+	case errors.Is(d.Err, ErrInstantRetry):
+		return 10
+	case wrongHost:
+		return 11
+	case invalid:
+		return 9
+	case untrusted:
+		return 12
+	case unknown:
+		return 13
+	case errors.Is(d.Err, ErrUnreachable), errors.Is(d.Err, syscall.ECONNREFUSED):
+		return 2
+	case timeout != nil && timeout.Timeout():
+		return 1
+	}
+	return 3
 }
 
 // over reports whether Zoom will not send the event again.

@@ -60,17 +60,14 @@ func SignedAt(t time.Time) RequestOption {
 }
 
 // Request returns a request that has not been sent, with any body and with the headers that Zoom
-// sets. Without options it is authenticated.
+// sets, for which it may need a token of the endpoint's authorization server. Without options it is
+// authenticated.
 func (z *Zoom) Request(ctx context.Context, body []byte, options ...RequestOption) (*http.Request, error) {
-	return z.request(ctx, z.config.Endpoint, body, options...)
-}
-
-func (z *Zoom) request(ctx context.Context, endpoint string, body []byte, options ...RequestOption) (*http.Request, error) {
 	s := signing{secret: z.secret(), timestamp: z.config.Clock.Now()}
 	for _, option := range options {
 		option(&s)
 	}
-	req, err := http.NewRequestWithContext(ctx, http.MethodPost, endpoint, bytes.NewReader(body))
+	req, err := http.NewRequestWithContext(ctx, http.MethodPost, z.config.Endpoint, bytes.NewReader(body))
 	if err != nil {
 		return nil, fmt.Errorf("zoomtest: request to the endpoint: %w", err)
 	}
@@ -88,17 +85,18 @@ func (z *Zoom) request(ctx context.Context, endpoint string, body []byte, option
 		req.Header.Set(zoom.HeaderTimestamp, timestamp)
 		req.Header.Set(zoom.HeaderSignature, zoom.Sign(s.secret, timestamp, body))
 	}
+	if err := z.addCustomHeader(req); err != nil {
+		return nil, err
+	}
 	return req, nil
 }
 
 // Validate asks the endpoint to prove that it knows the secret token, and returns an error if it
 // does not.
-func (z *Zoom) Validate(ctx context.Context) error { return z.validate(ctx, z.config.Endpoint) }
-
-func (z *Zoom) validate(ctx context.Context, endpoint string) error {
+func (z *Zoom) Validate(ctx context.Context) error {
 	challenge := zoom.Challenge{PlainToken: rand.Text()}
 	now := z.config.Clock.Now()
-	req, err := z.request(ctx, endpoint, encode(object{
+	req, err := z.Request(ctx, encode(object{
 		"event":    zoom.EventURLValidation,
 		"event_ts": now.UnixMilli(),
 		"payload":  object{"plainToken": challenge.PlainToken},

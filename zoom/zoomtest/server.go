@@ -336,6 +336,10 @@ type Subscription struct {
 	// them, sorted.
 	Members []string
 
+	// Header is what its requests carry besides the signature. That of the build flow is in the
+	// Config of the app's Webhooks.
+	Header CustomHeader
+
 	clientID string
 }
 

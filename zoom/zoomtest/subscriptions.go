@@ -5,6 +5,7 @@ import (
 	"context"
 	"crypto/rand"
 	"encoding/json"
+	"errors"
 	"net/http"
 	"slices"
 	"strings"
@@ -45,22 +46,27 @@ func (s *Server) Subscriptions(clientID string) []Subscription {
 func (s *Server) Publish(ctx context.Context, clientID string, of Login, e Event) (int, error) {
 	s.mu.Lock()
 	app := s.apps[clientID]
-	var urls []string
+	var through []*Subscription
 	for _, sub := range s.subs {
 		if sub.clientID == clientID && !sub.BuildFlow && slices.Contains(sub.Events, e.Name) && s.receives(sub, of) {
-			urls = append(urls, sub.URL)
+			through = append(through, sub)
 		}
 	}
 	s.mu.Unlock()
-	for _, url := range urls {
-		through, err := app.Webhooks.With(func(c *Config) { c.Endpoint = url })
+	for _, sub := range through {
+		z, err := app.Webhooks.through(sub)
 		if err != nil {
 			return 0, err
 		}
-		through.Deliver(ctx, e)
-		through.Wait()
+		z.Deliver(ctx, e)
+		z.Wait()
 	}
-	return len(urls), nil
+	return len(through), nil
+}
+
+// through is a Zoom that sends by a subscription.
+func (z *Zoom) through(sub *Subscription) (*Zoom, error) {
+	return z.With(func(c *Config) { c.Endpoint, c.CustomHeader = sub.URL, sub.Header })
 }
 
 // receives says whether a subscription is of a user, who still has the app. s.mu is held.
@@ -102,6 +108,8 @@ type subscriptionRequest struct {
 	Events  []string `json:"events"`
 	Account string   `json:"account_id"`
 	Users   []string `json:"user_ids"`
+
+	Header CustomHeader `json:"custom_header"`
 }
 
 // decode reads the body of a request, and otherwise answers.
@@ -184,7 +192,11 @@ func (s *Server) createSubscription(w http.ResponseWriter, r *http.Request) {
 	if sub == nil {
 		return
 	}
-	if webhooks == nil || webhooks.validate(r.Context(), body.URL) != nil {
+	switch err := valid(r.Context(), webhooks, sub); {
+	case errors.Is(err, ErrAccessToken):
+		restError(http.StatusNotFound, 1702, "Token URL validation failed: "+Mark+".")(w, r)
+		return
+	case err != nil:
 		restError(http.StatusNotFound, 1701, "Webhook URL validation failed: "+Mark+".")(w, r)
 		return
 	}
@@ -192,6 +204,18 @@ func (s *Server) createSubscription(w http.ResponseWriter, r *http.Request) {
 	defer s.mu.Unlock()
 	s.subs = append(s.subs, sub)
 	Answer(http.StatusCreated, string(encode(object{"event_subscription_id": sub.ID})))(w, r)
+}
+
+// valid returns an error unless the URL of a subscription is valid.
+func valid(ctx context.Context, webhooks *Zoom, sub *Subscription) error {
+	if webhooks == nil {
+		return errors.New("zoomtest: the app has no webhooks")
+	}
+	z, err := webhooks.through(sub)
+	if err != nil {
+		return err
+	}
+	return z.Validate(ctx)
 }
 
 // requested is the subscription that is to be created, and otherwise answers; and what sends the
@@ -206,6 +230,14 @@ func (s *Server) requested(w http.ResponseWriter, r *http.Request, body subscrip
 	app := s.apps[clientID]
 	if len(body.Events) == 0 || body.URL == "" || body.Scope == "" {
 		restError(http.StatusBadRequest, 1500, "Events, URL or scope is empty.")(w, r)
+		return nil, nil
+	}
+	switch err := body.Header.validate(); {
+	case errors.Is(err, errHeaderType):
+		restError(http.StatusNotFound, 1801, "Header type is invalid.")(w, r)
+		return nil, nil
+	case err != nil:
+		restError(http.StatusBadRequest, 1500, "A field is invalid: "+err.Error()+".")(w, r)
 		return nil, nil
 	}
 	if body.Scope != s.scopeOf(clientID) {
@@ -231,7 +263,7 @@ func (s *Server) requested(w http.ResponseWriter, r *http.Request, body subscrip
 	if !ok {
 		return nil, nil
 	}
-	return &Subscription{clientID: clientID, Members: members, Subscription: zoom.Subscription{
+	return &Subscription{clientID: clientID, Members: members, Header: body.Header, Subscription: zoom.Subscription{
 		ID: rand.Text()[:22], Name: body.Name, URL: body.URL, Scope: body.Scope, Events: body.Events,
 	}}, app.Webhooks
 }
@@ -260,14 +292,17 @@ func (s *Server) listSubscriptions(w http.ResponseWriter, r *http.Request) {
 			!sub.BuildFlow && !s.receives(sub, s.config.Users[of]) {
 			continue
 		}
-		source := "openapi"
-		if sub.BuildFlow {
+		source, header := "openapi", sub.Header
+		if webhooks := s.apps[clientID].Webhooks; sub.BuildFlow {
 			source = "default"
+			if webhooks != nil {
+				header = webhooks.config.CustomHeader
+			}
 		}
 		items = append(items, object{
 			"event_subscription_id": sub.ID, "event_subscription_name": sub.Name, "event_webhook_url": sub.URL, "events": sub.Events,
 			"subscription_scope": sub.Scope, "created_source": source, "subscriber_id": cmp.Or(user, account),
-			"custom_header": object{"custom_header_type": 3, "custom_header_key": "x-secret", "custom_header_value": Mark},
+			"custom_header": header,
 		})
 	}
 	writeJSON(w, object{"next_page_token": "", "page_size": len(items), "event_subscriptions": items})

@@ -93,9 +93,9 @@ func (s *Server) logged(app App, query url.Values, from, to time.Time) []object 
 }
 
 func (l WebhookLog) row(d Delivery) object {
-	body, at, status, failed := string(d.Event.Body), d.Timestamp.UTC().Format("2006-01-02T15:04:05Z"), d.Status, 0
+	body, at, status := string(d.Event.Body), d.Timestamp.UTC().Format("2006-01-02T15:04:05Z"), d.Status
 	if status == 0 {
-		status, failed = -1, 4
+		status = -1
 	}
 	if slices.Contains(l.CutOff, d.Event.Name) {
 		body = body[:len(body)*2/3]
@@ -104,7 +104,7 @@ func (l WebhookLog) row(d Delivery) object {
 		at = strings.TrimSuffix(at, "Z") + ":387Z"
 	}
 	return object{
-		"event": d.Event.Name, "status": status, "failed_reason_type": failed, "user_id": Mark, "endpoint": d.Endpoint, "subscription_id": "9qwt8mkBEW2O6fPuxBpXpA",
+		"event": d.Event.Name, "status": status, "failed_reason_type": d.failedReason(), "user_id": Mark, "endpoint": d.Endpoint, "subscription_id": "9qwt8mkBEW2O6fPuxBpXpA",
 		"request_headers": "N/A", "request_body": body, "response_headers": string(encode(object{"X-Secret": Mark})), "response_body": Mark,
 		"date_time": at, "trace_id": "WEB_" + d.RequestID, "request_id": d.RequestID, "retry_num": d.Attempt - 1,
 	}

@@ -27,6 +27,7 @@
 //   - zoom: a Zoom and its Config
 //   - events: the events that it sends
 //   - request: a signed request, and the validation of an endpoint
+//   - customheader: what a request carries besides the signature
 //   - delivery: the attempts to deliver an event, and their log
 //   - faults: losses, duplicates, delays and outages on the way
 //
@@ -62,6 +63,9 @@ type Config struct {
 
 	// ClientID is the app's OAuth client ID, sent as a header unless it is empty.
 	ClientID string
+
+	// CustomHeader is what the requests carry besides the signature.
+	CustomHeader CustomHeader
 
 	// Transport carries the requests; nil means http.DefaultTransport. Redirects are never followed
 	// and an answer has to arrive within AnswerTimeout, whatever the transport.
@@ -105,6 +109,10 @@ type Zoom struct {
 	disabled    bool
 	unreachable bool
 	secretToken string
+
+	tokens       sync.Mutex // held while the endpoint's authorization server is asked
+	token        string
+	tokenExpires time.Time
 }
 
 // New returns a Zoom, or an error that names what is wrong in the Config.
@@ -119,6 +127,9 @@ func New(config Config) (*Zoom, error) {
 		return nil, errors.New("zoomtest: Scale is not a positive number")
 	}
 	if err := config.Faults.validate(); err != nil {
+		return nil, fmt.Errorf("zoomtest: %w", err)
+	}
+	if err := config.CustomHeader.validate(); err != nil {
 		return nil, fmt.Errorf("zoomtest: %w", err)
 	}
 	if config.Scale == 0 {
