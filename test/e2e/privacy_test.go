@@ -48,7 +48,7 @@ func TestConfidentialPartsOfEventsAreNowhere(t *testing.T) {
 	events = append(events,
 		left, joined, in.BreakoutRoom(1).ParticipantJoined(m.Start.Add(4*time.Minute), moved), in.BreakoutRoom(1).ParticipantLeft(end, moved),
 		in.Alert(end, "Unstable audio of "+confidential), in.RecordingStarted(end), in.RecordingCompleted(end, "download-"+confidential),
-		in.SummaryCompleted(end, "said: "+confidential),
+		in.SummaryCompleted(end, "said: "+confidential), in.RTMSStarted(end, confidential), in.RTMSStopped(end, confidential),
 		in.Ended(end), m.Deleted(end), m.Recovered(end), m.PermanentlyDeleted(end), m.ConvertedToWebinar(end),
 		m.Account.Other(end, "meeting."+confidential, map[string]string{"email": confidential}),
 	)

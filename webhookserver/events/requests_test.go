@@ -27,6 +27,7 @@ func TestRequestsAreAnsweredAndCounted(t *testing.T) {
 	account := zoomtest.Account{ID: "AccT_refusals"}
 	now := time.Now()
 	started := fixture.Weekly(account.ID, "hOsT_refusals", 81000000001).Instance(fixture.MinutesAgo(1)).Started().Body
+	stream := fixture.Weekly(account.ID, "hOsT_refusals", 81000000003).Instance(now).RTMSStarted(now, "stream").Body
 	other := func(at time.Time, size int) []byte {
 		body := account.Other(at, "phone.callee_ringing", "").Body
 		return append(body, bytes.Repeat([]byte(" "), max(0, size-len(body)))...)
@@ -72,6 +73,7 @@ func TestRequestsAreAnsweredAndCounted(t *testing.T) {
 		"truncated JSON with a valid signature":    {body: started[:100], headers: fixture.Signed(fixture.SecretToken, now, started[:100]), status: 400, reason: "malformed"},
 		"truncated JSON of somebody else":          {body: started[:100], headers: fixture.Signed("another", now, started[:100]), status: 503, reason: "wrong_signature"},
 		"an event that nobody has use for":         {body: other(now, 0), headers: fixture.Signed(fixture.SecretToken, now, other(now, 0)), status: 204, reason: "unknown_event", event: "other"},
+		"an event that names no account":           {body: stream, headers: fixture.Signed(fixture.SecretToken, now, stream), status: 204, reason: "unknown_event", event: "other"},
 		"an event of tomorrow":                     {body: future, headers: fixture.Signed(fixture.SecretToken, now, future), status: 503, reason: "future_event"},
 		"a removal of tomorrow":                    {body: lateRemoval, headers: fixture.Signed(fixture.SecretToken, now, lateRemoval), status: 503, reason: "future_event"},
 		"a challenge":                              {body: challenge("aB_-9"), headers: fixture.Signed(fixture.SecretToken, now, challenge("aB_-9")), status: 200, reason: "challenge", event: "endpoint.url_validation"},

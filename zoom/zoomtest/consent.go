@@ -13,25 +13,35 @@ import (
 // Consent allows the app its scopes, as a user does at the consent page. It returns where Zoom
 // sends the browser. An authorizeURL without a state is a flow that began at Zoom.
 func (s *Server) Consent(authorizeURL, userID string) (callback string, err error) {
-	return s.answer(authorizeURL, userID, true)
+	return s.answer(authorizeURL, userID, true, nil)
+}
+
+// ConsentWithout allows the app its scopes but for these, which have to be among the app's
+// OptionalScopes.
+func (s *Server) ConsentWithout(authorizeURL, userID string, without ...string) (callback string, err error) {
+	return s.answer(authorizeURL, userID, true, without)
 }
 
 // Refuse declines, as a user does at the consent page.
 func (s *Server) Refuse(authorizeURL string) (callback string, err error) {
-	return s.answer(authorizeURL, s.config.Users[0].User.ID, false)
+	return s.answer(authorizeURL, s.config.Users[0].User.ID, false, nil)
 }
 
-func (s *Server) answer(authorizeURL, userID string, accept bool) (callback string, err error) {
+func (s *Server) answer(authorizeURL, userID string, accept bool, without []string) (callback string, err error) {
 	u, err := url.Parse(authorizeURL)
 	if err != nil {
 		return "", errors.New("zoomtest: the authorize URL cannot be parsed")
 	}
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	if _, err := s.check(u.Query()); err != nil {
+	app, err := s.check(u.Query())
+	if err != nil {
 		return "", err
 	}
-	return s.callback(u.Query(), userID, accept)
+	if slices.ContainsFunc(without, func(scope string) bool { return !slices.Contains(app.OptionalScopes, scope) }) {
+		return "", fmt.Errorf("zoomtest: not all of %q are optional scopes of the app", without)
+	}
+	return s.callback(u.Query(), userID, accept, without)
 }
 
 // check finds the app of an authorization request. Zoom shows its errors to the user, and does not
@@ -53,9 +63,9 @@ func (s *Server) check(q url.Values) (App, error) {
 	return app, nil
 }
 
-// callback is where the browser goes after the decision about a request that passed check. s.mu is
-// held.
-func (s *Server) callback(q url.Values, userID string, accept bool) (string, error) {
+// callback is where the browser goes after the decision about a request that passed check, of which
+// the user may have left scopes out. s.mu is held.
+func (s *Server) callback(q url.Values, userID string, accept bool, without []string) (string, error) {
 	u, err := url.Parse(q.Get("redirect_uri"))
 	if err != nil {
 		return "", errors.New("invalid redirect (4,700)")
@@ -79,7 +89,9 @@ func (s *Server) callback(q url.Values, userID string, accept bool) (string, err
 			challenge:   q.Get("code_challenge"),
 			method:      q.Get("code_challenge_method"),
 			login:       login,
-			scopes:      s.apps[q.Get("client_id")].Scopes,
+			scopes: slices.DeleteFunc(slices.Clone(s.apps[q.Get("client_id")].Scopes), func(scope string) bool {
+				return slices.Contains(without, scope)
+			}),
 			expires:     s.config.Clock.Now().Add(CodeLifetime),
 		}
 		answer.Set("code", text)
@@ -160,7 +172,7 @@ func (s *Server) decide(w http.ResponseWriter, r *http.Request) {
 	_, err := s.check(r.PostForm)
 	var callback string
 	if err == nil {
-		callback, err = s.callback(r.PostForm, r.PostForm.Get("user"), r.PostForm.Get("decision") == "allow")
+		callback, err = s.callback(r.PostForm, r.PostForm.Get("user"), r.PostForm.Get("decision") == "allow", nil)
 	}
 	s.mu.Unlock()
 	if err != nil {

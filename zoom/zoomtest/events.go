@@ -476,6 +476,21 @@ func (i Instance) SummaryCompleted(at time.Time, summary string) Event {
 	})
 }
 
+// RTMSStarted is meeting.rtms_started, which names neither an account nor a meeting's number.
+func (i Instance) RTMSStarted(at time.Time, stream string) Event {
+	return i.rtms("meeting.rtms_started", at, object{"rtms_stream_id": stream, "server_urls": "wss://rtms.example/" + stream, "operator_id": i.Meeting.Host.ID})
+}
+
+// RTMSStopped is meeting.rtms_stopped, which names as little.
+func (i Instance) RTMSStopped(at time.Time, stream string) Event {
+	return i.rtms("meeting.rtms_stopped", at, object{"rtms_stream_id": stream, "stop_reason": 6})
+}
+
+func (i Instance) rtms(name string, at time.Time, payload object) Event {
+	payload["meeting_uuid"] = i.UUID
+	return Event{Name: name, Time: at, Body: encode(object{"event": name, "event_ts": at.UnixMilli(), "payload": payload})}
+}
+
 func (i Instance) waitingRoomEvent(name string, at time.Time, participant object) Event {
 	participant["date_time"] = rfc3339(at)
 	return i.participantEvent(name, at, participant)

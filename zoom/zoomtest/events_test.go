@@ -360,6 +360,8 @@ func TestBodiesCarryWhatMustNotBeStored(t *testing.T) {
 		"in a room": {live.BreakoutRoom(1).ParticipantJoined(nine, bob), []string{"Bob", "bob@example.com", "203.0.113.7"}},
 		"sharing":   {live.SharingStarted(nine, bob), []string{`"user_name":"Bob"`}},
 		"summary":   {live.SummaryCompleted(nine, "what was said"), []string{"what was said", "meeting_host_email"}},
+		"streaming": {live.RTMSStarted(nine, "str3am"), []string{`"payload":{"meeting_uuid":"` + live.UUID + `","operator_id":`, `"rtms_stream_id":"str3am","server_urls":`}},
+		"streamed":  {live.RTMSStopped(nine, "str3am"), []string{`"payload":{"meeting_uuid":"` + live.UUID + `","rtms_stream_id":"str3am","stop_reason":6}`}},
 		"recording": {live.RecordingCompleted(nine, "t0ken"), []string{`"download_token":"t0ken"`, "access_token=t0ken", "s3cr3t"}},
 		"unescaped": {live.Started(), []string{`"topic":"Réunion 🚒 <b> & co"`}},
 	}

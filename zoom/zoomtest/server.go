@@ -70,6 +70,9 @@ type App struct {
 	// Scopes are what a consent grants from now on. Tokens of earlier consents keep theirs.
 	Scopes []string
 
+	// OptionalScopes are those of the Scopes that a user can leave out of a consent.
+	OptionalScopes []string
+
 	// AdminManaged makes every consent one for the whole account: when one admin removes the app,
 	// the tokens of all admins of the account die.
 	AdminManaged bool

@@ -291,6 +291,35 @@ func TestConsent(t *testing.T) {
 	})
 }
 
+// What a user leaves out of a consent is missing from the scope of its tokens, and can be no scope
+// that the app needs.
+func TestConsentWithoutAnOptionalScope(t *testing.T) {
+	const list = "meeting:read:list_meetings"
+	w := newWorld(t, nil)
+	w.register(func(app *zoomtest.App) {
+		app.Scopes, app.OptionalScopes = append(app.Scopes, list), []string{list}
+	})
+	link := w.client.AuthorizeURL(redirect, state, verifier)
+	if _, err := w.ConsentWithout(link, anaLogin.User.ID, "user:read:user"); err == nil {
+		t.Error("a scope that is not optional can be left out")
+	}
+	for want, without := range map[string][]string{
+		"meeting:read:meeting user:read:user": {list}, "meeting:read:meeting user:read:user " + list: nil,
+	} {
+		callback, err := w.ConsentWithout(link, anaLogin.User.ID, without...)
+		if err != nil {
+			t.Fatal(err)
+		}
+		token, err := w.client.Exchange(t.Context(), parameters(t, callback).Get("code"), redirect, verifier)
+		if err != nil {
+			t.Fatal(err)
+		}
+		if got := strings.Join(token.Scopes, " "); got != want {
+			t.Errorf("the token has the scopes %q, want %q", got, want)
+		}
+	}
+}
+
 func TestConsentPage(t *testing.T) {
 	w := newWorld(t, nil)
 	const hostile = `"><script>alert(1)</script>`
