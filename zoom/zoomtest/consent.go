@@ -92,7 +92,7 @@ func (s *Server) callback(q url.Values, userID string, accept bool, without []st
 			scopes: slices.DeleteFunc(slices.Clone(s.apps[q.Get("client_id")].Scopes), func(scope string) bool {
 				return slices.Contains(without, scope)
 			}),
-			expires:     s.config.Clock.Now().Add(CodeLifetime),
+			expires: s.config.Clock.Now().Add(CodeLifetime),
 		}
 		answer.Set("code", text)
 	} else {

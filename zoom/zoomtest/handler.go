@@ -22,16 +22,17 @@ func NewServer(config ServerConfig) (*Server, error) {
 		config.Clock = realClock{}
 	}
 	s := &Server{
-		config:  config,
-		mux:     http.NewServeMux(),
-		apps:    map[string]App{},
-		grants:  map[installation]*grant{},
-		codes:   map[string]*code{},
-		refresh: map[string]*refreshToken{},
-		access:  map[string]*accessToken{},
-		pages:   map[string]page{},
-		faults:  map[Step][]*injected{},
-		stats:   Stats{Requests: map[Step]int{}},
+		config:    config,
+		mux:       http.NewServeMux(),
+		apps:      map[string]App{},
+		grants:    map[installation]*grant{},
+		codes:     map[string]*code{},
+		refresh:   map[string]*refreshToken{},
+		access:    map[string]*accessToken{},
+		pages:     map[string]page{},
+		faults:    map[Step][]*injected{},
+		forbidden: map[[2]string]bool{},
+		stats:     Stats{Requests: map[Step]int{}},
 	}
 	s.mux.HandleFunc("GET /oauth/authorize", s.step(StepAuthorize, s.authorize))
 	s.mux.HandleFunc("POST /oauth/authorize", s.step(StepDecide, s.decide))

@@ -158,7 +158,9 @@ type Server struct {
 	pages   map[string]page
 	subs    []*Subscription
 	faults  map[Step][]*injected
-	stats   Stats
+	// forbidden are the events that the role of a user does not allow, each with the user's ID.
+	forbidden map[[2]string]bool
+	stats     Stats
 }
 
 // Register adds an app, or changes the one with the same client ID: other scopes, another secret.

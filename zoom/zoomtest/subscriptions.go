@@ -69,6 +69,24 @@ func (z *Zoom) through(sub *Subscription) (*Zoom, error) {
 	return z.With(func(c *Config) { c.Endpoint, c.CustomHeader = sub.URL, sub.Header })
 }
 
+// Forbid lets a user's role not allow an event, so that no subscription of them can have it.
+func (s *Server) Forbid(userID, event string) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	s.forbidden[[2]string{userID, event}] = true
+}
+
+// permits says whether the roles of users allow events, and otherwise answers. s.mu is held.
+func (s *Server) permits(w http.ResponseWriter, r *http.Request, users, events []string) bool {
+	for _, user := range users {
+		if slices.ContainsFunc(events, func(event string) bool { return s.forbidden[[2]string{user, event}] }) {
+			restError(http.StatusBadRequest, 1003, "The user has no permission for the event: "+Mark+".")(w, r)
+			return false
+		}
+	}
+	return true
+}
+
 // receives says whether a subscription is of a user, who still has the app. s.mu is held.
 func (s *Server) receives(sub *Subscription, of Login) bool {
 	if sub.Scope == zoom.ScopeAccount {
@@ -260,7 +278,7 @@ func (s *Server) requested(w http.ResponseWriter, r *http.Request, body subscrip
 		}
 	}
 	members, ok := s.members(w, r, clientID, body.Scope, body.Account, body.Users, 1300)
-	if !ok {
+	if !ok || !s.permits(w, r, body.Users, body.Events) {
 		return nil, nil
 	}
 	return &Subscription{clientID: clientID, Members: members, Header: body.Header, Subscription: zoom.Subscription{
@@ -336,7 +354,7 @@ func (s *Server) subscribe(w http.ResponseWriter, r *http.Request) {
 		return
 	}
 	members, ok := s.members(w, r, sub.clientID, sub.Scope, body.Account, body.Users, 1002)
-	if !ok {
+	if !ok || !s.permits(w, r, body.Users, sub.Events) {
 		return
 	}
 	for _, member := range members {

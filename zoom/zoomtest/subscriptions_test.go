@@ -71,6 +71,12 @@ func TestSubscriptions(t *testing.T) {
 		t.Errorf("subscriptions: %v", list)
 	}
 
+	s.install(eveLogin)
+	s.Forbid(eveLogin.User.ID, zoom.EventMeetingEnded)
+	if err := s.client.Subscribe(t.Context(), s.token, id, of(eveLogin)); !errors.Is(err, zoom.ErrEventRole) {
+		t.Errorf("subscribing a user who may not receive it: %v", err)
+	}
+
 	// Events come through it to its members alone, and those alone that it is of.
 	started := circle.Instance(nine).Started()
 	for login, want := range map[zoomtest.Login]int{anaLogin: 1, bobLogin: 1, eveLogin: 0} {
@@ -154,15 +160,13 @@ func TestSubscriptionsAreRefused(t *testing.T) {
 			s.app.NamesEvents = true
 			s.made.Events = append(s.made.Events, zoom.EventParticipantLeftWaitingRoom, zoom.EventParticipantLeft)
 		}, of(anaLogin), zoom.ErrEventScope, []string{zoom.EventParticipantLeftWaitingRoom}},
-		"no event":                           {func(s *subscriber) { s.made.Events = nil }, of(anaLogin), nil, nil},
-		"a user who did not install the app": {func(*subscriber) {}, of(bobLogin), zoom.ErrNotAuthorized, nil},
-		"a user of another account":          {func(*subscriber) {}, zoom.Subscribers{AccountID: "AccT_2", UserIDs: []string{"uSeR_Ana"}}, zoom.ErrNotAuthorized, nil},
-		"eleven users":                       {func(*subscriber) {}, zoom.Subscribers{AccountID: "AccT_1", UserIDs: slices.Repeat([]string{"uSeR_Ana"}, 11)}, nil, nil},
-		"two users in one":                   {func(*subscriber) {}, zoom.Subscribers{AccountID: "AccT_1", UserIDs: []string{"uSeR_Ana,uSeR_Bob"}}, nil, nil},
-		"a user without an account":          {func(*subscriber) {}, zoom.Subscribers{UserIDs: []string{"uSeR_Ana"}}, nil, nil},
-		"a user who may not receive it": {func(s *subscriber) {
-			s.Inject(zoomtest.StepCreateSubscription, 1, zoomtest.Before(zoomtest.Answer(400, `{"code":1003}`)))
-		}, of(anaLogin), zoom.ErrEventRole, nil},
+		"no event":                              {func(s *subscriber) { s.made.Events = nil }, of(anaLogin), nil, nil},
+		"a user who did not install the app":    {func(*subscriber) {}, of(bobLogin), zoom.ErrNotAuthorized, nil},
+		"a user of another account":             {func(*subscriber) {}, zoom.Subscribers{AccountID: "AccT_2", UserIDs: []string{"uSeR_Ana"}}, zoom.ErrNotAuthorized, nil},
+		"eleven users":                          {func(*subscriber) {}, zoom.Subscribers{AccountID: "AccT_1", UserIDs: slices.Repeat([]string{"uSeR_Ana"}, 11)}, nil, nil},
+		"two users in one":                      {func(*subscriber) {}, zoom.Subscribers{AccountID: "AccT_1", UserIDs: []string{"uSeR_Ana,uSeR_Bob"}}, nil, nil},
+		"a user without an account":             {func(*subscriber) {}, zoom.Subscribers{UserIDs: []string{"uSeR_Ana"}}, nil, nil},
+		"a user who may not receive it":         {func(s *subscriber) { s.Forbid(anaLogin.User.ID, zoom.EventMeetingEnded) }, of(anaLogin), zoom.ErrEventRole, nil},
 		"a URL that does not answer":            {func(s *subscriber) { s.made.URL = "http://127.0.0.1:1/" }, of(anaLogin), zoom.ErrEndpoint, nil},
 		"a URL that knows another secret token": {func(s *subscriber) { s.webhooks.Regenerate("another") }, of(anaLogin), zoom.ErrEndpoint, nil},
 		"a token of a customer":                 {func(s *subscriber) { s.token = s.install(anaLogin) }, of(anaLogin), zoom.ErrScope, nil},
