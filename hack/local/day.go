@@ -137,6 +137,26 @@ func newDay(begin time.Time) day {
 	}
 }
 
+// outage is a time of the day in which Zoom cannot reach the operator, long enough for Zoom to give
+// up what happens at its beginning: of that the webhook log alone knows.
+type outage struct {
+	begins, ends time.Time
+
+	// read is when the operator is asked to read the log, with make run. It never reads the last
+	// two minutes, of our time, and by then the last event of the meeting is older.
+	read time.Time
+
+	// meeting is planned, held by so many people, and over within the outage, by events.
+	meeting zoomtest.Meeting
+	people  int32
+	events  []zoomtest.Event
+}
+
+// name is the name of the meeting's ZoomMeeting.
+func (o outage) name() string {
+	return names.Meeting(appName, strconv.FormatInt(o.meeting.Number, 10))
+}
+
 // newOutage is the outage of a day, of whose hours and minutes at has the times.
 func newOutage(at func(hours, minutes int) time.Time) outage {
 	o := outage{

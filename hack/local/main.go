@@ -91,11 +91,13 @@ func run(o options) error {
 	defer fail(nil)
 	go endOnSignal(fail)
 	children := &cluster.Processes{Folder: f.Path, Patience: 10 * time.Second, Failed: fail}
+	local := &cluster.Cluster{Root: ".", Binaries: binaries, Folder: f, Children: children, Namespace: community}
 	w := &world{
-		Cluster:     &cluster.Cluster{Root: ".", Binaries: binaries, Folder: f, Children: children, Namespace: community},
-		credentials: newCredentials(), developerSecret: "developer-" + rand.Text(),
-		joins: o.cluster == current,
-		out:   os.Stdout,
+		Cluster:     local,
+		credentials: newCredentials(),
+		log:         &webhookLog{local, "developer-" + rand.Text()},
+		joins:       o.cluster == current,
+		out:         os.Stdout,
 	}
 	if o.smoke {
 		err = w.check(ctx)

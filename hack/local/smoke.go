@@ -7,6 +7,7 @@ import (
 	"fmt"
 	"os"
 	"regexp"
+	"strconv"
 	"strings"
 	"time"
 
@@ -160,6 +161,52 @@ func (w *world) imported(ctx context.Context) error {
 	return w.seen(ctx, v1alpha1.MeetingScheduled, plannedBeforeName())
 }
 
+// atZoom is how far the outage of make smoke is in the past, by Zoom's clock: further than what the
+// operator leaves unread of the log, and not as far as it reads before the app was made.
+const atZoom = 6 * time.Minute
+
+// outage lets Zoom give up the events of the outage, and checks that the operator has them from
+// Zoom's log once it may read that.
+func (w *world) outage(ctx context.Context, o outage) error {
+	zoom, err := w.zoom.With(func(c *zoomtest.Config) {
+		c.Clock, c.Scale = zoomtest.Skewed(nil, -atZoom), 1e5
+		// In one order, so that all who came are counted.
+		c.Faults = zoomtest.Faults{}
+	})
+	if err != nil {
+		return err
+	}
+	zoom.Unreachable(true)
+	if err := play(ctx, zoom, o.events, nil); err != nil {
+		return err
+	}
+	zoom.Wait()
+	if n := len(zoom.Lost()); n != len(o.events) {
+		return fmt.Errorf("of %[2]d events Zoom gave up %[1]d", n, len(o.events))
+	}
+	if out, err := w.Kubectl(ctx, "get", "zm", o.name(), "--ignore-not-found", "-o", "name"); err != nil || out != "" {
+		return errors.Join(fmt.Errorf("before the log is read there is %q", out), err)
+	}
+	if err := errors.Join(w.log.trust(ctx), w.log.read(ctx)); err != nil {
+		return err
+	}
+	said, err := w.log.recovered(ctx)
+	if err != nil {
+		return err
+	}
+	if !strings.Contains(said, fmt.Sprintf(" %d events ", len(o.events))) {
+		return fmt.Errorf("of %d events the app says: %s", len(o.events), said)
+	}
+	if err := w.seen(ctx, v1alpha1.MeetingEnded, o.name()); err != nil {
+		return err
+	}
+	came, err := w.Kubectl(ctx, "get", "zm", o.name(), "-o", "jsonpath={.status.last.peakParticipants}")
+	if want := strconv.Itoa(int(o.people)); err == nil && came != want {
+		err = fmt.Errorf("%s were in the meeting %s at most, want %s", came, o.name(), want)
+	}
+	return err
+}
+
 // subscribed waits until every customer is in the event subscription.
 func (w *world) subscribed(ctx context.Context) error {
 	if _, err := w.Kubectl(ctx, "wait", "zapp/"+appName, "--for=condition=EventsSubscribed", "--timeout="+seenWithin.String()); err != nil {
@@ -231,7 +278,7 @@ func (w *world) privileges(ctx context.Context) error {
 // confidentiality looks for values that must not be kept, in all Zoom resources and all logs. The
 // error does not repeat them.
 func (w *world) confidentiality(ctx context.Context, confidential []string) error {
-	confidential = append(confidential, w.credentials.ClientSecret, w.credentials.SecretToken, w.developerSecret, zoomtest.Mark)
+	confidential = append(confidential, w.credentials.ClientSecret, w.credentials.SecretToken, w.log.secret, zoomtest.Mark)
 	out, err := w.Kubectl(ctx, "get", "zoom,events", "--all-namespaces", "-o", "yaml")
 	if err != nil {
 		return err

@@ -15,20 +15,15 @@ import (
 	"github.com/zoom-operator/zoom-operator/zoom/zoomtest"
 )
 
-// catchUp is how long the community's day takes with make run: three minutes of it pass in a
-// second.
-const catchUp = 200 * time.Second
-
 // world is everything that runs.
 type world struct {
 	*cluster.Cluster
 	credentials fixture.Credentials
-	// developerSecret is the client secret of the developer's own app.
-	developerSecret string
-	operator        *cluster.Operator
-	site            *site
-	zoom            *zoomtest.Zoom
-	out             io.Writer
+	operator    *cluster.Operator
+	site        *site
+	zoom        *zoomtest.Zoom
+	log         *webhookLog
+	out         io.Writer
 	// joins means that the cluster is another's, and joined that something may be in it.
 	joins, joined bool
 }
@@ -53,7 +48,7 @@ func (w *world) start(ctx context.Context, trusted bool) error {
 			if err := settle(ctx, w.Client, w.credentials); err != nil || !trusted {
 				return err
 			}
-			return w.trust(ctx)
+			return w.log.trust(ctx)
 		}},
 		{"the operator, as its own service account", func(ctx context.Context) (err error) {
 			w.operator, err = cluster.StartOperator(ctx, w.Cluster, "operator", cluster.Single, "--log-level=debug", "--cloud="+cloud+"="+w.site.url+","+w.site.url)
@@ -63,7 +58,7 @@ func (w *world) start(ctx context.Context, trusted bool) error {
 			if w.zoom, err = newZoom(w.operator, w.credentials); err != nil {
 				return err
 			}
-			return errors.Join(validate(ctx, w.zoom, w.operator), w.site.register(w.operator, w.credentials, w.developerSecret, w.zoom))
+			return errors.Join(validate(ctx, w.zoom, w.operator), w.site.register(w.operator, w.credentials, w.log.secret, w.zoom))
 		}},
 		{"four groups install the app", w.consents},
 	}...) {
@@ -150,7 +145,7 @@ func (w *world) show(ctx context.Context) error {
 	w.site.remember(d)
 	var outage sync.WaitGroup
 	outage.Go(func() {
-		if err := w.outageOf(ctx, d, p); err != nil && ctx.Err() == nil {
+		if err := w.log.outageOf(ctx, w.zoom, d, p, w.say); err != nil && ctx.Err() == nil {
 			w.say("%v\n", err)
 		}
 	})

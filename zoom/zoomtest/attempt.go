@@ -83,8 +83,8 @@ func (d Delivery) GivenUp() bool {
 	return !d.Acknowledged() && d.Attempt > len(retryWaits)
 }
 
-// failedReason is the failed_reason_type of Zoom's webhook log: why there was no answer, and 0 where
-// there was one. Of certificates Zoom documents three, and not which is for what.
+// failedReason is the failed_reason_type of Zoom's webhook log: why there was no answer, and 0
+// where there was one. Of certificates Zoom documents three, and not which is for what.
 func (d Delivery) failedReason() int {
 	_, wrongHost := errors.AsType[x509.HostnameError](d.Err)
 	_, invalid := errors.AsType[x509.CertificateInvalidError](d.Err) // expired, for instance

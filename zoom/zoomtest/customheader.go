@@ -125,53 +125,6 @@ func (h CustomHeader) validate() error {
 	return errHeaderType
 }
 
-// addCustomHeader adds to a request what the event subscription sends besides the signature.
-func (z *Zoom) addCustomHeader(req *http.Request) error {
-	switch h := z.config.CustomHeader; h.Type {
-	case HeaderDefault:
-		if h.VerificationToken != "" {
-			req.Header.Set("Authorization", h.VerificationToken)
-		}
-	case HeaderBasic:
-		req.SetBasicAuth(h.Username, h.Password)
-	case HeaderOAuth:
-		token, err := z.endpointToken(req.Context())
-		if err != nil {
-			return err
-		}
-		req.Header.Set("Authorization", "Bearer "+token)
-	case HeaderKeyValue:
-		req.Header.Set(h.Key, h.Value)
-	}
-	return nil
-}
-
-// endpointToken is an access token of the endpoint's authorization server: the last one, until it
-// expires. Whether Zoom keeps one for so long is not documented.
-func (z *Zoom) endpointToken(ctx context.Context) (string, error) {
-	z.tokens.Lock()
-	defer z.tokens.Unlock()
-	now := z.config.Clock.Now()
-	if z.token != "" && now.Before(z.tokenExpires) {
-		return z.token, nil
-	}
-	req, err := z.config.CustomHeader.tokenRequest(ctx)
-	if err != nil {
-		return "", fmt.Errorf("%w: %w", ErrAccessToken, err)
-	}
-	status, body, err := z.post(req)
-	if err != nil {
-		// Not wrapped: what would end a delivery does not end it here.
-		return "", fmt.Errorf("%w: %v", ErrAccessToken, err) //nolint:errorlint // see above
-	}
-	token, life, why := issued(status, body)
-	if why != "" {
-		return "", fmt.Errorf("%w: %s", ErrAccessToken, why)
-	}
-	z.token, z.tokenExpires = token, now.Add(life)
-	return token, nil
-}
-
 // tokenRequest is Zoom's request for an access token. With the client's credentials in the
 // Authorization header its body is empty.
 func (h CustomHeader) tokenRequest(ctx context.Context) (*http.Request, error) {

@@ -51,6 +51,19 @@ func (z *Zoom) background(run func()) {
 	}()
 }
 
+// With is a Zoom of the same app that is configured in another way. What it delivers is in the log
+// of this one too.
+func (z *Zoom) With(change func(*Config)) (*Zoom, error) {
+	config := z.config
+	config.SecretToken, config.Observe = z.secret(), z.log
+	change(&config)
+	other, err := New(config)
+	if err == nil {
+		other.Unreachable(z.cut())
+	}
+	return other, err
+}
+
 // Wait returns when every event passed to Deliver is acknowledged, given up, dropped, disabled or
 // cancelled.
 func (z *Zoom) Wait() {

@@ -81,17 +81,3 @@ func (f Faults) fate(seed uint64, e Event) fate {
 	}
 	return fate{delays: delays, instant: random.Float64() < f.InstantRetry}
 }
-
-// Unreachable begins an outage, or ends it: as long as it lasts, no request reaches the endpoint,
-// so that attempts fail, and are made again as Zoom does where there is no answer.
-func (z *Zoom) Unreachable(unreachable bool) {
-	z.mu.Lock()
-	defer z.mu.Unlock()
-	z.unreachable = unreachable
-}
-
-func (z *Zoom) cut() bool {
-	z.mu.Lock()
-	defer z.mu.Unlock()
-	return z.unreachable
-}

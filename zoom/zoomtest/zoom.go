@@ -26,10 +26,10 @@
 //
 //   - zoom: a Zoom and its Config
 //   - events: the events that it sends
-//   - request: a signed request, and the validation of an endpoint
+//   - request: a signed request, the validation of an endpoint, and outages
 //   - customheader: what a request carries besides the signature
 //   - delivery: the attempts to deliver an event, and their log
-//   - faults: losses, duplicates, delays and outages on the way
+//   - faults: losses, duplicates and delays on the way
 //
 // Of OAuth:
 //
@@ -151,19 +151,6 @@ func New(config Config) (*Zoom, error) {
 	z.idle.L = &z.mu
 	z.secretToken = config.SecretToken
 	return z, nil
-}
-
-// With is a Zoom of the same app that is configured in another way. What it delivers is in the log
-// of this one too.
-func (z *Zoom) With(change func(*Config)) (*Zoom, error) {
-	config := z.config
-	config.SecretToken, config.Observe = z.secret(), z.log
-	change(&config)
-	other, err := New(config)
-	if err == nil {
-		other.Unreachable(z.cut())
-	}
-	return other, err
 }
 
 // Regenerate gives the app another secret token. Everything is signed with it from now on, retries
