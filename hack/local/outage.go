@@ -84,7 +84,7 @@ func (l *webhookLog) outageOf(ctx context.Context, z *zoomtest.Zoom, d day, p pa
 			z.Unreachable(false)
 			return nil
 		}},
-		{d.outage.read, "The operator reads that log, as it does every hour.", func() error { return l.read(ctx) }},
+		{d.outage.read, "The operator reads that log, as it does every ten minutes.", func() error { return l.read(ctx) }},
 	} {
 		if err := sleepUntil(ctx, p.due(step.at)); err != nil {
 			return err

@@ -107,8 +107,8 @@ func (c *crew) lostEndWithoutScope(t *testing.T) {
 	}
 }
 
-// lostEndUnknown is one of which Zoom says no more, for whatever reason; the installation is as good
-// as without it.
+// lostEndUnknown is one of which Zoom says no more, for whatever reason; the installation is as
+// good as without it.
 func (c *crew) lostEndUnknown(t *testing.T) {
 	t.Parallel()
 	a := c.stage(t, nil)

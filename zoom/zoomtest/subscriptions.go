@@ -313,7 +313,9 @@ func (s *Server) listSubscriptions(w http.ResponseWriter, r *http.Request) {
 		source, header := "openapi", sub.Header
 		if webhooks := s.apps[clientID].Webhooks; sub.BuildFlow {
 			source = "default"
-			if webhooks != nil {
+			// The one of which no more is known has a secret, too.
+			header = CustomHeader{Type: HeaderKeyValue, Key: "x-secret", Value: Mark}
+			if webhooks != nil && webhooks.config.CustomHeader.Type != HeaderDefault {
 				header = webhooks.config.CustomHeader
 			}
 		}
