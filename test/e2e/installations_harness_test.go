@@ -272,7 +272,10 @@ func newBrowser() *browser {
 	if err != nil {
 		panic(err) // it never is
 	}
-	return &browser{&http.Client{Jar: jar, CheckRedirect: func(*http.Request, []*http.Request) error { return http.ErrUseLastResponse }}}
+	// Over a connection that it had before, net/http asks again when that breaks. With the page goes
+	// the code of a consent then, which a replica that was killed may have spent.
+	connections := &http.Transport{DisableKeepAlives: true}
+	return &browser{&http.Client{Transport: connections, Jar: jar, CheckRedirect: func(*http.Request, []*http.Request) error { return http.ErrUseLastResponse }}}
 }
 
 // shown is a page.
