@@ -272,8 +272,8 @@ func newBrowser() *browser {
 	if err != nil {
 		panic(err) // it never is
 	}
-	// Over a connection that it had before, net/http asks again when that breaks. With the page goes
-	// the code of a consent then, which a replica that was killed may have spent.
+	// Over a connection that it had before, net/http asks again when that breaks. With the page
+	// goes the code of a consent then, which a replica that was killed may have spent.
 	connections := &http.Transport{DisableKeepAlives: true}
 	return &browser{&http.Client{Transport: connections, Jar: jar, CheckRedirect: func(*http.Request, []*http.Request) error { return http.ErrUseLastResponse }}}
 }
