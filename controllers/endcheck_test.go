@@ -114,15 +114,25 @@ func TestALostEndIsFoundAfterAGap(t *testing.T) {
 	if n := s.calls(); n != 1 {
 		t.Errorf("%d calls without a gap", n)
 	}
+	// The token has expired by then. It is waited for, and nothing is said of that.
 	refreshes := s.refreshes()
+	s.zoom.Inject(zoomtest.StepRefresh, 1, zoomtest.Before(zoomtest.Page(http.StatusBadGateway)))
 	s.pass(t, 90*time.Minute)
-	eventually(t, func() error { // or there is no token to ask with
+	spoke("144m")
+	eventually(t, func() error {
 		if s.refreshes() == refreshes {
 			return fmt.Errorf("%d refreshes", refreshes)
 		}
 		return nil
 	})
-	spoke("144m")
+	s.pass(t, 5*time.Minute)
+	eventually(t, func() error {
+		if n := s.refreshes(); n < refreshes+2 {
+			return fmt.Errorf("%d refreshes", n)
+		}
+		return nil
+	})
+	s.pass(t, time.Second)
 	s.becomes(t, later, v1alpha1.MeetingEnded)
 	if got := later.Status.Last; !got.EndedAt.Equal(at("10m")) || got.EndSource != v1alpha1.EndSourceREST {
 		t.Errorf("the last instance is %+v", got)

@@ -29,10 +29,9 @@ const (
 // ask asks Zoom about an instance: whether it is among those that are over, and if that is not the
 // answer, whether the meeting is being held. The error is a *budget.SpentError while Zoom must not
 // be asked.
-func (r *Reconciler) ask(ctx context.Context, app *v1alpha1.ZoomApp, m *v1alpha1.ZoomMeeting, uuid string) (answer, error) {
-	token, err := r.token(ctx, app, m)
-	if err != nil || token == nil {
-		return answer{outcome: meeting.CheckedToken}, err
+func (r *Reconciler) ask(ctx context.Context, app *v1alpha1.ZoomApp, m *v1alpha1.ZoomMeeting, uuid string, token *tokens.Stored) (answer, error) {
+	if token == nil {
+		return answer{outcome: meeting.CheckedToken}, nil
 	}
 	cloud, known := r.Clouds.Find(app.Spec.Cloud)
 	if !known {

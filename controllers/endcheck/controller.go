@@ -42,6 +42,10 @@ import (
 // twenty seconds.
 const concurrentChecks = 4
 
+// tokenWithin is how long a check that is due waits for a token that Zoom takes, and tokenRetry how
+// often it is looked for one: after an outage the one of before has expired.
+const tokenWithin, tokenRetry = 10 * time.Minute, 15 * time.Second
+
 // shortly is how long a check waits for its budget without saying so.
 const shortly = time.Minute
 
@@ -120,7 +124,14 @@ func (r *Reconciler) Reconcile(ctx context.Context, m *v1alpha1.ZoomMeeting) (ct
 	if !requested && app.Spec.TokenPolicy == v1alpha1.TokenPolicyNone {
 		return ctrl.Result{}, nil // the app is not to have tokens, so that there is nothing to ask with
 	}
-	a, err := r.ask(ctx, app, m, uuid)
+	token, err := r.token(ctx, app, m)
+	switch {
+	case err != nil:
+		return ctrl.Result{}, err
+	case token == nil && !requested && now.Before(at.Add(tokenWithin)):
+		return ctrl.Result{RequeueAfter: tokenRetry}, nil
+	}
+	a, err := r.ask(ctx, app, m, uuid, token)
 	spent, limited := errors.AsType[*budget.SpentError](err)
 	switch {
 	case limited && (spent.Until.Before(now.Add(shortly)) || !requested && meeting.CheckOutcome(m) == meeting.CheckedBudget):
