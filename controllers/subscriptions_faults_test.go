@@ -247,7 +247,7 @@ func TestASubscriptionOfWhichThereIsNoListIsMadeAgain(t *testing.T) {
 	})
 	s.clock.Set(s.clock.Now().Add(75 * time.Minute))
 	s.finishes(t, r)
-	if err := s.get(t, in); err != nil || !installation.ImportRecorded(in) {
+	if err := s.get(t, in); err != nil || installation.ImportOf(s.app, in) == nil {
 		t.Errorf("without a reason it is to be imported again: %v", err)
 	}
 	token, err := s.oauth().ClientToken(t.Context())
@@ -262,7 +262,7 @@ func TestASubscriptionOfWhichThereIsNoListIsMadeAgain(t *testing.T) {
 	if err := s.has([]string{"meeting.started"}, user); err != nil {
 		t.Error(err)
 	}
-	if err := s.get(t, in); err != nil || installation.ImportRecorded(in) {
+	if err := s.get(t, in); err != nil || installation.ImportOf(s.app, in) != nil {
 		t.Errorf("it is not imported again: %v", err)
 	}
 }

@@ -209,7 +209,9 @@ func (r *run) concerned(ctx context.Context, name string, err error) error {
 		refused.Events = named[:min(len(named), maxNamed)]
 	}
 	log.FromContext(ctx).Info("Event subscription refused by Zoom", "reason", reason, "cause", err.Error())
-	r.record.Refused = refused
+	if r.record.Refused = refused; refused.Whole {
+		r.tokens.Forget(client.ObjectKeyFromObject(r.app)) // the next one may have the scope
+	}
 	return r.save(ctx, nil)
 }
 

@@ -66,6 +66,7 @@ func (r *Reconciler) SetupWithManager(mgr ctrl.Manager) error {
 		Named("zoomapp-subscription").
 		For(&v1alpha1.ZoomApp{}, changed).
 		Watches(&v1alpha1.ZoomApp{}, handler.Funcs{UpdateFunc: r.retry}, builder.WithPredicates(predicates.RetryAsked)).
+		Watches(&v1alpha1.ZoomApp{}, handler.Funcs{DeleteFunc: r.gone}).
 		Watches(&v1alpha1.ZoomInstallation{}, handler.EnqueueRequestsFromMapFunc(r.appOf), changed).
 		WithOptions(options).
 		Complete(reconcile.AsReconciler(mgr.GetClient(), r))
@@ -76,6 +77,17 @@ func (r *Reconciler) SetupWithManager(mgr ctrl.Manager) error {
 func (r *Reconciler) retry(_ context.Context, e event.UpdateEvent, q workqueue.TypedRateLimitingInterface[reconcile.Request]) {
 	r.asked.put(e.ObjectNew.GetUID(), r.Now())
 	q.Add(reconcile.Request{NamespacedName: client.ObjectKeyFromObject(e.ObjectNew)})
+}
+
+// gone drops what is known of an app that is gone.
+func (r *Reconciler) gone(_ context.Context, e event.DeleteEvent, _ workqueue.TypedRateLimitingInterface[reconcile.Request]) {
+	r.forget(e.Object)
+}
+
+func (r *Reconciler) forget(app client.Object) {
+	r.tokens.Forget(client.ObjectKeyFromObject(app))
+	r.asked.forget(app.GetUID())
+	r.checks.forget(app.GetUID())
 }
 
 // appOf is the app of an installation, if it has a subscription.
@@ -226,9 +238,7 @@ func (r *Reconciler) later(ctx context.Context, run *run, err error) (ctrl.Resul
 
 // release takes off what was kept on an app for its subscriptions.
 func (r *run) release(ctx context.Context) error {
-	r.tokens.Forget(client.ObjectKeyFromObject(r.app))
-	r.checks.forget(r.app.UID)
-	r.asked.forget(r.app.UID)
+	r.forget(r.app)
 	after := r.app.DeepCopy()
 	delete(after.Annotations, subscription.Annotation)
 	controllerutil.RemoveFinalizer(after, v1alpha1.SubscriptionFinalizer)

@@ -170,6 +170,10 @@ func care(now time.Time, app *v1alpha1.ZoomApp, r subscription.Record, customers
 // not to count that no event came in that time.
 const withoutEvents = time.Minute
 
+// unheardAgain is how long after a customer was subscribed what they have planned is imported again
+// because Zoom does not show them as subscribed.
+const unheardAgain = 24 * time.Hour
+
 // unheard says whether a customer had no subscription before this one, so that Zoom did not try to
 // deliver events of theirs, and its log has none of them: what they have planned is imported again.
 // A subscription that was made by hand had the events.
@@ -182,7 +186,10 @@ func unheard(now time.Time, r subscription.Record, c customer, is subscription.M
 	case c.is.Refused != "":
 		return true
 	}
-	return c.is.ID != is.ID && r.Lost != nil && c.is.At.Before(*r.Lost)
+	if c.is.ID == is.ID { // taken out, as far as Zoom shows it, which may be less than there is
+		return now.Sub(c.is.At) >= unheardAgain
+	}
+	return r.Lost != nil && c.is.At.Before(*r.Lost)
 }
 
 // wholeUntil is until when nothing is asked for an app that may not manage its subscriptions.
