@@ -2,8 +2,10 @@ package controllers
 
 import (
 	"errors"
-	"math/rand/v2"
+	"maps"
+	"net"
 	"net/http"
+	"os"
 	"slices"
 	"strings"
 	"sync"
@@ -265,74 +267,176 @@ func TestImportsSurviveCrashes(t *testing.T) {
 	}
 }
 
+// failing has Zoom answer with errors about users of an account, the first times of each, or
+// always; of no user about all of them. It returns how often it did.
+func (z *zoomWorld) failing(times int, users ...string) func() map[string]int {
+	var mu sync.Mutex
+	failed := map[string]int{}
+	z.zoom.Inject(zoomtest.StepList, -1, func(next http.Handler) http.Handler {
+		return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+			who := strings.Split(r.URL.Path, "/")[3]
+			mu.Lock()
+			fails := (users == nil || slices.Contains(users, who)) && failed[who] != times
+			if fails {
+				failed[who]++
+			}
+			mu.Unlock()
+			if fails {
+				zoomtest.CutOff(w, r)
+			} else {
+				next.ServeHTTP(w, r)
+			}
+		})
+	})
+	return func() map[string]int {
+		mu.Lock()
+		defer mu.Unlock()
+		return maps.Clone(failed)
+	}
+}
+
 // A user of whom Zoom answers with errors keeps none of those waiting who come after, is tried
-// again for an hour, also by another process and on another day, and then given up.
+// again for half a day, also by another process and on another day, and then given up, which is
+// said.
 func TestAUserOfWhomZoomAnswersWithErrors(t *testing.T) {
 	for name, tt := range map[string]struct {
 		perDay   int32
-		answers  int // after how many errors of each
-		restarts bool
-		meetings []string
+		times    int // that Zoom answers so, of each
+		restarts time.Duration
+		users    []string
+		hosts    []string
 	}{
-		"soon":                        {200, 2, false, []string{user, "user0"}},
-		"soon, to another process":    {200, 3, true, []string{user, "user0"}},
-		"never":                       {200, -1, false, nil},
-		"never, with a restart":       {200, -1, true, nil},
-		"soon, for three calls a day": {3, 2, false, []string{user, "user0"}},
-		"never, for three calls":      {3, -1, false, nil},
+		"for a while":                        {200, 2, 0, []string{user, "user0"}, []string{user, "user0"}},
+		"for a while, to other processes":    {200, 3, time.Minute, []string{user, "user0"}, []string{user, "user0"}},
+		"for a while, for three calls a day": {3, 2, 0, []string{user, "user0"}, []string{user, "user0"}},
+		"about all users":                    {200, 2, 0, nil, []string{user, "user0"}},
+		"for good":                           {200, -1, 0, []string{user, "user0"}, nil},
+		"for good, to process after process": {200, -1, 2 * time.Minute, []string{user}, []string{"user0"}},
+		"for good, for three calls a day":    {3, -1, 0, []string{user, "user0"}, nil},
+		"for good, about six one by one":     {200, -1, 0, []string{"user1", "user2", "user3", "user4", "user5", "user6"}, []string{user, "user0"}},
 	} {
 		t.Run(name, func(t *testing.T) {
 			z := newAccountWorld(t, 11, func(spec *v1alpha1.ZoomAppSpec) { spec.APICalls.PerSecond, spec.APICalls.PerDay = 1, tt.perDay })
 			in := z.installed(t)
-			var mu sync.Mutex
-			errors := map[string]int{}
-			z.zoom.Inject(zoomtest.StepList, -1, func(next http.Handler) http.Handler {
-				return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
-					mu.Lock()
-					defer mu.Unlock()
-					for _, who := range []string{user, "user0"} {
-						if strings.Contains(r.URL.Path, "/"+who+"/") && errors[who] != tt.answers {
-							errors[who]++
-							zoomtest.CutOff(w, r)
-							return
-						}
-					}
-					next.ServeHTTP(w, r)
-				})
-			})
-			r := z.importer(t, nil)
-			for range 1000 {
+			failed := z.failing(tt.times, tt.users...)
+			r, began, born := z.importer(t, nil), z.clock.Now(), z.clock.Now()
+			for {
 				if err := z.get(t, in); err != nil {
 					t.Fatal(err)
 				}
 				result, err := r.Reconcile(t.Context(), in)
-				if err != nil {
-					t.Fatal(err)
-				}
-				if result.RequeueAfter == 0 {
+				if err != nil { // it is tried again, at last every five minutes
+					result.RequeueAfter = 5 * time.Minute
+				} else if result.RequeueAfter == 0 {
 					break
 				}
-				if tt.restarts && rand.IntN(12) == 0 {
-					r = z.importer(t, nil)
+				wait := result.RequeueAfter
+				if left := born.Add(tt.restarts).Sub(z.clock.Now()); tt.restarts > 0 && left < wait {
+					r, born, wait = z.importer(t, nil), z.clock.Now().Add(max(left, 0)), max(left, 0)
 				}
-				z.clock.Set(z.clock.Now().Add(result.RequeueAfter))
+				z.clock.Set(z.clock.Now().Add(wait))
 				if token := z.token(t, in); !z.clock.Now().Before(token.ExpiresAt) {
 					z.renew(t, in)
+				}
+				if z.clock.Now().Sub(began) > 30*24*time.Hour {
+					t.Fatalf("it does not come to an end: %+v", installation.ImportOf(z.app, in))
 				}
 			}
 			if err := z.get(t, in); err != nil {
 				t.Fatal(err)
 			}
-			if got := z.hosts(t); !slices.Equal(got, tt.meetings) {
-				t.Errorf("there are meetings of %v, want %v", got, tt.meetings)
+			if got := z.hosts(t); !slices.Equal(got, tt.hosts) {
+				t.Errorf("there are meetings of %v, want %v", got, tt.hosts)
 			}
-			if i := installation.ImportOf(z.app, in); i == nil || i.Reason != v1alpha1.ReasonImported || i.Meetings != len(tt.meetings) || i.Users != i.AllUsers || i.AllUsers < 10 || i.Aside != nil {
-				t.Errorf("recorded is %+v", i)
+			reason, given, took := v1alpha1.ReasonImported, 0, z.clock.Now().Sub(began)
+			if tt.times < 0 {
+				reason, given = v1alpha1.ReasonUsersNotRead, len(tt.users)
 			}
-			if n := z.zoom.Stats().Requests[zoomtest.StepList]; !tt.restarts && n > 9+2*12 {
-				t.Errorf("%d lists were read", n)
+			if i := installation.ImportOf(z.app, in); i == nil || i.Reason != reason || i.Meetings != len(tt.hosts) || i.AllUsers < 10 || i.Users != i.AllUsers-given || i.Aside != nil {
+				t.Errorf("recorded is %+v, want %s", i, reason)
+			}
+			for who, n := range failed() {
+				if tt.times < 0 && (n < 3 || n > 24 || took < 10*time.Hour) {
+					t.Errorf("%s is given up after %d errors and %s", who, n, took)
+				}
 			}
 		})
+	}
+}
+
+// While Zoom does not answer, or nothing of this side reaches it, no user is given up, and it is
+// asked less and less.
+func TestAnImportWaitsForZoom(t *testing.T) {
+	for name, reached := range map[string]bool{"errors of Zoom's": true, "no network": false} {
+		t.Run(name, func(t *testing.T) {
+			z := newAccountWorld(t, 11, func(spec *v1alpha1.ZoomAppSpec) { spec.APICalls.PerSecond = 1 })
+			in := z.installed(t)
+			r := z.importer(t, nil)
+			asked := func() (n int) { return z.zoom.Stats().Requests[zoomtest.StepList] }
+			transport, over := r.Zoom.Transport, z.clock.Now().Add(3*time.Hour)
+			if reached {
+				z.zoom.Inject(zoomtest.StepList, -1, zoomtest.Before(zoomtest.Page(http.StatusBadGateway)))
+			} else {
+				r.Zoom.Transport = roundTripper(func(req *http.Request) (*http.Response, error) {
+					if strings.HasSuffix(req.URL.Path, "/meetings") {
+						return nil, &net.OpError{Op: "dial", Net: "tcp", Err: os.ErrDeadlineExceeded}
+					}
+					return transport.RoundTrip(req)
+				})
+			}
+			for z.clock.Now().Before(over) {
+				if err := z.get(t, in); err != nil {
+					t.Fatal(err)
+				}
+				result, err := r.Reconcile(t.Context(), in)
+				if err != nil {
+					result.RequeueAfter = 5 * time.Minute
+				} else if result.RequeueAfter == 0 {
+					t.Fatalf("the import ends: %+v", installation.ImportOf(z.app, in))
+				}
+				z.clock.Set(z.clock.Now().Add(result.RequeueAfter))
+				z.renew(t, in)
+			}
+			if n := asked(); n > 80 {
+				t.Errorf("Zoom was asked %d times in three hours of trouble", n)
+			}
+			z.zoom.Heal()
+			r.Zoom.Transport = transport
+			z.importsAll(t, r, in)
+			if i := installation.ImportOf(z.app, in); i == nil || i.Reason != v1alpha1.ReasonImported || i.Users != i.AllUsers || i.Meetings != 2 {
+				t.Errorf("recorded is %+v", i)
+			}
+		})
+	}
+}
+
+// Users who are to be tried again are not tried before their time, also when what was recorded of
+// them has the installation looked at, or another process looks at it.
+func TestUsersWhoArePutAsideWait(t *testing.T) {
+	z := newAccountWorld(t, 4, func(spec *v1alpha1.ZoomAppSpec) { spec.APICalls.PerSecond = 1 })
+	in := z.installed(t)
+	failed := z.failing(-1, user)
+	r := z.importer(t, nil)
+	var wait time.Duration
+	reconcile := func() {
+		t.Helper()
+		if err := z.get(t, in); err != nil {
+			t.Fatal(err)
+		}
+		result, err := r.Reconcile(t.Context(), in)
+		if wait = result.RequeueAfter; err != nil || wait == 0 {
+			t.Fatalf("%+v, %v", result, err)
+		}
+	}
+	for reconcile(); wait < time.Minute; reconcile() {
+		z.clock.Set(z.clock.Now().Add(wait))
+	}
+	for range 3 {
+		reconcile()
+		r = z.importer(t, nil)
+		if n := failed()[user]; n != 1 || wait < 4*time.Minute {
+			t.Fatalf("%d errors, looked at again in %s", n, wait)
+		}
 	}
 }
 
@@ -466,9 +570,7 @@ func TestAnImportThatIsForgottenBeginsAnew(t *testing.T) {
 		z.clock.Set(z.clock.Now().Add(result.RequeueAfter))
 	}
 	change(t, z.world, in, func(in *v1alpha1.ZoomInstallation) {
-		if !installation.ForgetImport(in) {
-			t.Error("nothing of the import is recorded")
-		}
+		installation.ForgetImport(in)
 	})
 	z.importsAll(t, r, in)
 	if i := installation.ImportOf(z.app, in); i == nil || i.Reason != v1alpha1.ReasonImported || i.Meetings != 2 || i.Users != 4 {

@@ -14,6 +14,7 @@ import (
 	"sigs.k8s.io/controller-runtime/pkg/client"
 
 	"github.com/zoom-operator/zoom-operator/api/v1alpha1"
+	"github.com/zoom-operator/zoom-operator/internal/installation"
 	"github.com/zoom-operator/zoom-operator/internal/meeting"
 	"github.com/zoom-operator/zoom-operator/zoom"
 	"github.com/zoom-operator/zoom-operator/zoom/zoomtest"
@@ -193,6 +194,38 @@ func TestImportsThatAreRefused(t *testing.T) {
 	}
 }
 
+// An import that is to begin anew does so also while it is under way, and nothing is recorded of
+// it.
+func TestAnImportThatIsUnderWayBeginsAnew(t *testing.T) {
+	z, planned := newListedWorld(t, func(spec *v1alpha1.ZoomAppSpec) { spec.APICalls.PerSecond = 1 })
+	in := z.installed(t)
+	r := z.importer(t, nil)
+	if err := z.get(t, in); err != nil {
+		t.Fatal(err)
+	}
+	// The list is read, and the plan of a series waits.
+	if result, err := r.Reconcile(t.Context(), in); err != nil || result.RequeueAfter == 0 || z.zoom.Stats().Requests[zoomtest.StepList] != 1 {
+		t.Fatalf("%+v, %v", result, err)
+	}
+	more := planned[0]
+	more.Number, more.Topic = 81000000099, "Planned meanwhile"
+	z.zoom.Plan(more, z.clock.Now().Add(-time.Hour))
+	change(t, z.world, in, func(in *v1alpha1.ZoomInstallation) { installation.ForgetImport(in) })
+	z.importsAll(t, r, in)
+	if i := installation.ImportOf(z.app, in); i == nil || i.Reason != v1alpha1.ReasonImported || i.Meetings != 4 {
+		t.Errorf("recorded is %+v", i)
+	}
+	for range 2 { // each time counts
+		change(t, z.world, in, func(in *v1alpha1.ZoomInstallation) { installation.ForgetImport(in) })
+		before := installation.ImportText(in)
+		change(t, z.world, in, func(in *v1alpha1.ZoomInstallation) { installation.ForgetImport(in) })
+		if installation.ImportText(in) == before {
+			t.Errorf("forgotten twice it is %q as before", before)
+		}
+		z.importsAll(t, r, in)
+	}
+}
+
 // While Zoom had disabled the event subscription it tried to deliver nothing, and has nothing in
 // its log. What was planned then is imported when the webhook URL is validated again.
 func TestWhatWasPlannedWhileEventsWereDisabledIsImported(t *testing.T) {
@@ -204,12 +237,14 @@ func TestWhatWasPlannedWhileEventsWereDisabledIsImported(t *testing.T) {
 	}
 	validated(-40)
 	in := z.installed(t)
-	z.run(t, z.moving())
+	stop := z.run(t, z.moving())
 	z.imported(t, in, v1alpha1.ReasonImported)
 	lists := func() int { return z.zoom.Stats().Requests[zoomtest.StepList] }
 	validated(-23) // 17 days later
 	before := lists()
-	validated(-5) // 18 days later
+	stop()
+	validated(-5) // 18 days later, while no controller runs
+	z.run(t, z.moving())
 	eventually(t, func() error {
 		if n := lists(); n != 2*before {
 			return fmt.Errorf("%d lists were read, of one import %d", n, before)

@@ -290,8 +290,8 @@ const (
 	// ConditionMeetingsImported is there when what the customer had planned before they installed
 	// the app has been read from Zoom, or cannot be, or takes long.
 	//
-	// True: Imported. False: Importing, ImportDelayed, ImportIncomplete, ImportScopeMissing,
-	// ImportNotPermitted.
+	// True: Imported. False: Importing, ImportDelayed, ImportIncomplete, UsersNotRead,
+	// ImportScopeMissing, ImportNotPermitted.
 	ConditionMeetingsImported = "MeetingsImported"
 )
 
@@ -315,6 +315,10 @@ const (
 	// that the rest of what was planned before the consent is known from its next event on. When
 	// retention.meetings of the ZoomApp is raised, the rest is read.
 	ReasonImportIncomplete = "ImportIncomplete"
+	// ReasonUsersNotRead means that Zoom answered with errors about some users of the account for
+	// half a day, so that what they had planned is known from its next event on. The message says
+	// how many were read.
+	ReasonUsersNotRead = "UsersNotRead"
 	// ReasonImportScopeMissing means that the customer has not granted meeting:read:list_meetings,
 	// or for an account user:read:list_users:admin and meeting:read:list_meetings:admin, so that a
 	// meeting planned before the consent is known from its next event on. Nothing else suffers. Add

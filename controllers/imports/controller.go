@@ -52,12 +52,6 @@ const (
 	recordEvery = 25
 	// delayed is how long an import has to wait for its budget before it is recorded that it does.
 	delayed = 2 * time.Minute
-	// maxFailed is of how many users Zoom may answer with an error until it is not taken for the
-	// users' but for Zoom's own. Those are tried again after asideFor, when there are no others,
-	// and given up when that was done maxRounds times.
-	maxFailed, asideFor, maxRounds = 3, 5 * time.Minute, 12
-	// maxAside bounds those who are to be tried again.
-	maxAside = 100
 	// slotFor is how much later than it was to be made a call can be made that was reserved. After
 	// that another one may be made at the same time.
 	slotFor = time.Second
@@ -119,6 +113,9 @@ func (r *Reconciler) Reconcile(ctx context.Context, in *v1alpha1.ZoomInstallatio
 		return ctrl.Result{}, nil
 	}
 	p := r.progressOf(&app, in)
+	if wait := p.next.Sub(r.Now()); wait > 0 { // also when its own record is what it is looked at for
+		return ctrl.Result{RequeueAfter: wait}, nil
+	}
 	if err := r.reserve(&app, in, p); err != nil {
 		return r.later(ctx, &app, in, p, err)
 	}
@@ -169,12 +166,13 @@ func (r *Reconciler) progressOf(app *v1alpha1.ZoomApp, in *v1alpha1.ZoomInstalla
 	p := r.underWay.of(in.UID, consent)
 	switch {
 	case p != nil:
+		return p
 	case app.Spec.ManagedBy == v1alpha1.ManagedByAdmin:
 		p = resume(consent, installation.ImportOf(app, in))
 	default:
 		p = begin(consent)
 	}
-	p.noted = p.noted || installation.ImportRecorded(in)
+	p.text = installation.ImportText(in)
 	return p
 }
 
@@ -207,13 +205,15 @@ func (r *Reconciler) reserve(app *v1alpha1.ZoomApp, in *v1alpha1.ZoomInstallatio
 func (r *Reconciler) later(ctx context.Context, app *v1alpha1.ZoomApp, in *v1alpha1.ZoomInstallation, p *progress, err error) (ctrl.Result, error) {
 	r.underWay.remember(in.UID, p)
 	spent, limited := errors.AsType[*budget.SpentError](err)
+	aside, isAside := errors.AsType[*asideError](err)
 	wait := time.Duration(0)
 	if limited {
 		wait = max(spent.Until.Sub(r.Now()), time.Millisecond)
 	}
 	switch {
-	case errors.Is(err, errAside):
-		return ctrl.Result{RequeueAfter: asideFor}, nil
+	case isAside:
+		r.giveBack(app, in, p)
+		return ctrl.Result{RequeueAfter: aside.at.Sub(r.Now())}, nil
 	case errors.Is(err, errAgain):
 		r.giveBack(app, in, p)
 		r.underWay.forget(in.UID)
@@ -249,16 +249,19 @@ func (r *Reconciler) record(ctx context.Context, in *v1alpha1.ZoomInstallation, 
 		if err != nil || now.UID != in.UID || !installation.ConsentStands(&now) || !now.Spec.Consent.At.Equal(&in.Spec.Consent.At) {
 			return client.IgnoreNotFound(err)
 		}
-		if p.noted && !installation.ImportRecorded(&now) {
+		if installation.ImportText(&now) != p.text {
 			return errAgain
 		}
-		before := now.DeepCopy()
-		if installation.SetImport(&now, i); !installation.ImportChanged(before, &now) {
+		if installation.SetImport(&now, i); installation.ImportText(&now) == p.text {
 			return nil
 		}
-		return r.Client.Update(ctx, &now, fieldowner.Controller)
+		err = r.Client.Update(ctx, &now, fieldowner.Controller)
+		if err == nil {
+			p.text = installation.ImportText(&now)
+		}
+		return err
 	})
-	if p.noted = p.noted || err == nil; err != nil {
+	if err != nil {
 		return fmt.Errorf("recording the import of ZoomInstallation %s/%s: %w", in.Namespace, in.Name, err)
 	}
 	return nil

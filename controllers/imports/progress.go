@@ -23,6 +23,12 @@ const (
 	maxRemembered = 1024
 	// rememberedFor is how long one is remembered that does not go on.
 	rememberedFor = 10 * time.Minute
+	// maxFailed is of how many users in a row Zoom may answer with an error until it is not taken
+	// for the users' but for Zoom's own. Users who were put aside are tried again after asideFor,
+	// and after pauses that double, maxRounds times: for half a day.
+	maxFailed, asideFor, maxRounds = 3, 5 * time.Minute, 7
+	// maxAside bounds those who are to be tried again.
+	maxAside = 100
 )
 
 // progress is how far an import has come. It is in memory: what is lost of it is asked for again,
@@ -37,9 +43,16 @@ type progress struct {
 	users  []string
 	listed bool
 	// aside are users of whom Zoom answers with errors, by their keys until the users are listed:
-	// they are read again after all others, and rounds is how often that was done.
-	aside  []string
+	// they are read again after all others. asideAt is when the last one was put aside, and failed
+	// how many in a row.
+	aside   []string
+	asideAt time.Time
+	failed  int
+	// rounds is how often that was done, and next when it is to be done again; zero while users are
+	// being read. unread are users who were given up.
 	rounds int
+	next   time.Time
+	unread int
 	// page is what the next page of a list is called, empty for the first one.
 	page string
 	// list are the meetings of the first user that are to be stored, or all that were read so far.
@@ -52,8 +65,8 @@ type progress struct {
 	last string
 	// recorded is how many users were done when that was recorded; negative while it was not.
 	recorded int
-	// noted means that something of it was recorded. When that is gone, it is to begin anew.
-	noted bool
+	// text is what was recorded of it. When it is another one, it is to begin anew.
+	text string
 	// meetings are those of the users who are done, and current is how many were read of the user
 	// who is not: of these an import that is resumed reads all again.
 	meetings, current int
@@ -69,7 +82,7 @@ func (p *progress) done() int {
 	case !p.listed:
 		return max(p.recorded, 0)
 	}
-	return p.of - len(p.users) - len(p.aside)
+	return p.of - len(p.users) - len(p.aside) - p.unread
 }
 
 // begin is the beginning of an import of a user's own consent.
@@ -83,7 +96,7 @@ func resume(consent metav1.Time, recorded *installation.Import) *progress {
 	p := &progress{consent: consent, recorded: -1}
 	if recorded != nil {
 		p.meetings, p.last, p.recorded, p.of = recorded.Meetings, recorded.Last, recorded.Users, recorded.AllUsers
-		p.aside, p.rounds = recorded.Aside, recorded.Rounds
+		p.aside, p.rounds, p.next = recorded.Aside, recorded.Rounds, recorded.Next
 	}
 	return p
 }
@@ -103,11 +116,15 @@ func (p *progress) allListed() {
 		}
 		return key <= p.last
 	})
+	if p.rounds > 0 && p.next.IsZero() { // in the midst of a round
+		p.users, p.aside = p.aside, nil
+	}
 }
 
-// next goes on to the next user.
-func (p *progress) next() {
+// goOn goes on to the next user.
+func (p *progress) goOn() {
 	p.passed()
+	p.failed = 0
 	p.users, p.list, p.read, p.page = p.users[1:], nil, false, ""
 	p.meetings, p.current = p.meetings+p.current, 0
 }
@@ -119,9 +136,17 @@ func (p *progress) passed() {
 	}
 }
 
+// mayPutAside says whether the first user can be put aside, of whom Zoom has answered with an
+// error. When it does so of several in a row it is taken for Zoom's own trouble, in which no more
+// than one is put aside in that time.
+func (p *progress) mayPutAside(now time.Time) bool {
+	return len(p.aside) < maxAside && (p.failed < maxFailed || now.Sub(p.asideAt) >= asideFor)
+}
+
 // putAside goes on to the next user, and comes back to this one when there is no other.
-func (p *progress) putAside() {
+func (p *progress) putAside(now time.Time) {
 	p.passed()
+	p.failed, p.asideAt = p.failed+1, now
 	p.aside = append(p.aside, p.users[0])
 	p.users, p.list, p.read, p.page, p.current = p.users[1:], nil, false, "", 0
 }
@@ -135,6 +160,26 @@ func (p *progress) again() {
 	case !p.read:
 		p.page, p.list = "", nil
 	}
+}
+
+// roundAt has those tried again who were put aside, when it is time, and says when that is; zero
+// when they are to be tried now, and not ok when there are none, or they are given up.
+func (p *progress) roundAt(now time.Time) (at time.Time, ok bool) {
+	switch {
+	case len(p.aside) == 0:
+		return time.Time{}, false
+	case p.next.IsZero() && p.rounds >= maxRounds:
+		p.unread, p.aside = len(p.aside), nil
+		return time.Time{}, false
+	case p.next.IsZero():
+		p.next = now.Add(asideFor << p.rounds)
+	}
+	if p.next.After(now) {
+		return p.next, true
+	}
+	p.rounds, p.next, p.failed = p.rounds+1, time.Time{}, 0
+	p.users, p.aside = p.aside, nil
+	return time.Time{}, true
 }
 
 // missing are the users up to the last one that is done who are not.
@@ -154,7 +199,7 @@ func (p *progress) result(app *v1alpha1.ZoomApp, reason string) installation.Imp
 	}
 	i := installation.Import{
 		Reason: reason, Meetings: meetings, Bound: int(app.Spec.Retention.Meetings), Users: p.done(), AllUsers: p.of,
-		Last: p.last, Aside: p.aside, Rounds: p.rounds,
+		Last: p.last, Aside: p.aside, Rounds: p.rounds, Next: p.next,
 	}
 	if p.listed {
 		i.Aside = nil

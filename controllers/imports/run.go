@@ -49,15 +49,15 @@ var errEnded = errors.New("the consent does not stand any more")
 // errAgain means that what was recorded of the import is gone: it is to begin anew.
 var errAgain = errors.New("the import is to begin anew")
 
-// errAside means that none are left but those who were put aside, who are to be tried again.
-var errAside = errors.New("some users are to be read again")
-
 // errFull means that there are as many meetings as the app keeps of a customer.
 var errFull = errors.New("there are as many meetings as the app keeps")
 
 // outcome goes on to the end, and is what became of the import then; an error is not the end of it.
 func (r *run) outcome(ctx context.Context) (reason string, err error) {
 	switch err := r.all(ctx); {
+	case err == nil && r.unread > 0:
+		log.FromContext(ctx).Info("Meetings of users not imported", "users", r.unread)
+		return v1alpha1.ReasonUsersNotRead, nil
 	case err == nil:
 		return v1alpha1.ReasonImported, nil
 	case errors.Is(err, errFull):
@@ -72,10 +72,28 @@ func (r *run) outcome(ctx context.Context) (reason string, err error) {
 }
 
 func (r *run) all(ctx context.Context) error {
-	failed := 0
 	if err := r.listUsers(ctx); err != nil {
 		return err
 	}
+	for {
+		if err := r.allLeft(ctx); err != nil {
+			return err
+		}
+		at, again := r.roundAt(r.Now())
+		if !again {
+			return nil
+		}
+		if err := r.record(ctx, r.in, r.progress, r.result(r.app, v1alpha1.ReasonImporting)); err != nil {
+			return err
+		}
+		if !at.IsZero() {
+			return &asideError{at}
+		}
+	}
+}
+
+// allLeft reads the users who are left.
+func (r *run) allLeft(ctx context.Context) error {
 	for len(r.users) > 0 {
 		if r.of > 0 && (r.recorded < 0 || r.done() >= r.recorded+recordEvery) {
 			if err := r.record(ctx, r.in, r.progress, r.result(r.app, v1alpha1.ReasonImporting)); err != nil {
@@ -85,41 +103,29 @@ func (r *run) all(ctx context.Context) error {
 		}
 		switch err := r.user(ctx); {
 		case err == nil, r.of > 0 && errors.Is(err, zoom.ErrHost): // who has left the account, or may not be seen
-			r.next()
-		case r.of > 0 && ofUser(err) && failed < maxFailed && len(r.aside) < maxAside:
-			failed++
-			log.FromContext(ctx).V(1).Info("Meetings of a user not read", "cause", err.Error())
-			r.putAside()
+			r.goOn()
+		case r.of > 0 && ofUser(err) && ctx.Err() == nil && r.mayPutAside(r.Now()):
+			log.FromContext(ctx).Info("Meetings of a user not read", "cause", err.Error())
+			r.putAside(r.Now())
 		default:
 			return err
 		}
 	}
-	return r.tryAside(ctx)
-}
-
-// tryAside has those tried again who were put aside, for some time.
-func (r *run) tryAside(ctx context.Context) error {
-	if len(r.aside) == 0 {
-		return nil
-	}
-	if r.rounds++; r.rounds < maxRounds {
-		r.users, r.aside = r.aside, nil
-		if err := r.record(ctx, r.in, r.progress, r.result(r.app, v1alpha1.ReasonImporting)); err != nil {
-			return err
-		}
-		return errAside
-	}
-	log.FromContext(ctx).Info("Meetings of users not imported", "users", len(r.aside))
-	r.aside = nil
 	return nil
 }
 
-// ofUser says whether an error may be one that Zoom has with a user alone: it is no answer that is
-// documented, and concerns neither the token nor the account.
+// asideError says when those are to be tried again who were put aside. None are left but they.
+type asideError struct{ at time.Time }
+
+func (e *asideError) Error() string { return "some users are to be read again at " + e.at.String() }
+
+// ofUser says whether an error may be one that Zoom has with a user alone: Zoom was asked, and what
+// it answered, if it did, is not documented, and concerns neither the token nor the account.
 func ofUser(err error) bool {
-	_, answered := errors.AsType[answerError](err)
+	_, asked := errors.AsType[answerError](err)
 	_, limited := errors.AsType[*budget.SpentError](err)
-	return answered && !limited && !errors.Is(err, zoom.ErrToken) && !errors.Is(err, zoom.ErrScope) && !errors.Is(err, zoom.ErrPlan)
+	return asked && !limited && !errors.Is(err, zoom.ErrNotSent) &&
+		!errors.Is(err, zoom.ErrToken) && !errors.Is(err, zoom.ErrScope) && !errors.Is(err, zoom.ErrPlan)
 }
 
 // answerError is of a call to Zoom.

@@ -45,6 +45,8 @@ func setImported(conditions *[]metav1.Condition, now time.Time, in *v1alpha1.Zoo
 		c.Message = read + " Zoom may not be asked for more at present, by apiCalls of ZoomApp " + f.app.Name + " or by Zoom's own limits. The import goes on by itself."
 	case v1alpha1.ReasonImportIncomplete:
 		c.Message = read + " The import ended there, because there were as many as retention.meetings of ZoomApp " + f.app.Name + " allows." + later
+	case v1alpha1.ReasonUsersNotRead:
+		c.Message = read + " Zoom answered with errors about the others." + later
 	case v1alpha1.ReasonImportScopeMissing:
 		c.Message = "The customer has not granted " + allOf(installation.ImportScopes(f.app)) + "." + later
 	case v1alpha1.ReasonImportNotPermitted:

@@ -12,9 +12,9 @@ import (
 
 // importAnnotation is what has become of the import of a consent: when the consent was given, the
 // reason, how many meetings there were, and how many might be kept; of an account's also how many
-// of its users were read, of how many, which was the last, and which are to be read again, for the
-// how many-th time. It is not in the status, from which nothing is read back, and outlives every
-// process.
+// of its users were read, of how many, which was the last, and which are to be read again, after
+// how many attempts and when. It is not in the status, from which nothing is read back, and
+// outlives every process.
 const importAnnotation = "internal.zoom-operator.io/import"
 
 // Import is what has become of an import.
@@ -32,10 +32,11 @@ type Import struct {
 	// Last is the last of these users, in an order of the caller's; empty before the first. It is
 	// one word.
 	Last string
-	// Aside are users up to that one who were not read, of Rounds attempts; each is one word
-	// without a comma.
+	// Aside are users up to that one who were not read, each one word without a comma. Rounds is
+	// how often they were tried again, and Next when they are next; zero before it is known.
 	Aside  []string
 	Rounds int
+	Next   time.Time
 }
 
 // none is written for no user.
@@ -85,8 +86,9 @@ func ImportOf(app *v1alpha1.ZoomApp, in *v1alpha1.ZoomInstallation) *Import {
 	}
 	var i Import
 	var consent, aside string
+	var next int64
 	// Those of an account are not there of a user's own consent, nor is the last before the first.
-	n, _ := fmt.Sscan(in.Annotations[importAnnotation], &consent, &i.Reason, &i.Meetings, &i.Bound, &i.Users, &i.AllUsers, &i.Last, &i.Rounds, &aside)
+	n, _ := fmt.Sscan(in.Annotations[importAnnotation], &consent, &i.Reason, &i.Meetings, &i.Bound, &i.Users, &i.AllUsers, &i.Last, &i.Rounds, &next, &aside)
 	if n < 4 || consent != importedConsent(in) {
 		return nil
 	}
@@ -95,6 +97,9 @@ func ImportOf(app *v1alpha1.ZoomApp, in *v1alpha1.ZoomInstallation) *Import {
 	}
 	if aside != "" {
 		i.Aside = strings.Split(aside, ",")
+	}
+	if next > 0 {
+		i.Next = time.Unix(next, 0).UTC()
 	}
 	return &i
 }
@@ -109,7 +114,7 @@ func SetImport(in *v1alpha1.ZoomInstallation, i Import) {
 		text += fmt.Sprintf(" %d %d %s", i.Users, i.AllUsers, cmp.Or(i.Last, none))
 	}
 	if len(i.Aside) > 0 {
-		text += fmt.Sprintf(" %d %s", i.Rounds, strings.Join(i.Aside, ","))
+		text += fmt.Sprintf(" %d %d %s", i.Rounds, max(i.Next.Unix(), 0), strings.Join(i.Aside, ","))
 	}
 	in.Annotations[importAnnotation] = text
 }
@@ -123,15 +128,21 @@ func importedConsent(in *v1alpha1.ZoomInstallation) string {
 	return in.Spec.Consent.At.UTC().Format(time.RFC3339)
 }
 
-// ImportRecorded reports whether anything is recorded of an import. It is not any more after
-// ForgetImport.
-func ImportRecorded(in *v1alpha1.ZoomInstallation) bool {
-	return in.Annotations[importAnnotation] != ""
+// ImportText is what is recorded of an import. Whoever is importing compares it, for ForgetImport
+// changes it in any case.
+func ImportText(in *v1alpha1.ZoomInstallation) string { return in.Annotations[importAnnotation] }
+
+// ForgetImport has what a customer had planned imported again, also by an import that is under way.
+func ForgetImport(in *v1alpha1.ZoomInstallation) {
+	n := 0 // of the times since anything was recorded
+	if _, err := fmt.Sscanf(in.Annotations[importAnnotation], forgotten+" %d", &n); err != nil {
+		n = 0
+	}
+	if in.Annotations == nil {
+		in.Annotations = map[string]string{}
+	}
+	in.Annotations[importAnnotation] = fmt.Sprintf(forgotten+" %d", n+1)
 }
 
-// ForgetImport has what a customer had planned imported again, and says whether it had been.
-func ForgetImport(in *v1alpha1.ZoomInstallation) bool {
-	_, imported := in.Annotations[importAnnotation]
-	delete(in.Annotations, importAnnotation)
-	return imported
-}
+// forgotten is recorded of an import that is to begin again.
+const forgotten = "again"

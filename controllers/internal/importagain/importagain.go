@@ -15,9 +15,12 @@ import (
 	"github.com/zoom-operator/zoom-operator/internal/installation"
 )
 
-// For has the meetings of all installations of an app imported again that were imported. Live reads
+// For has the meetings of all installations of an app imported again . Live reads
 // from the API server. What it did before an error is done.
 func For(ctx context.Context, c client.Client, live client.Reader, app *v1alpha1.ZoomApp) error {
+	if !installation.Imports(app) {
+		return nil
+	}
 	var list v1alpha1.ZoomInstallationList
 	if err := c.List(ctx, &list, client.InNamespace(app.Namespace), client.MatchingFields{index.App: app.Name}); err != nil {
 		return fmt.Errorf("listing the installations of ZoomApp %s/%s: %w", app.Namespace, app.Name, err)
@@ -26,10 +29,11 @@ func For(ctx context.Context, c client.Client, live client.Reader, app *v1alpha1
 		key := client.ObjectKeyFromObject(&list.Items[i])
 		err := retry.RetryOnConflict(retry.DefaultBackoff, func() error {
 			var in v1alpha1.ZoomInstallation
-			if err := live.Get(ctx, key, &in); err != nil || !installation.ForgetImport(&in) {
+			if err := live.Get(ctx, key, &in); err != nil || !installation.ConsentStands(&in) {
 				return client.IgnoreNotFound(err)
 			}
-			return c.Update(ctx, &in, fieldowner.Controller)
+			installation.ForgetImport(&in)
+			return client.IgnoreNotFound(c.Update(ctx, &in, fieldowner.Controller))
 		})
 		if err != nil {
 			return fmt.Errorf("having the meetings of ZoomInstallation %s imported again: %w", key, err)
