@@ -245,9 +245,10 @@ func TestASubscriptionOfWhichThereIsNoListIsMadeAgain(t *testing.T) {
 	change(t, s.world, in, func(in *v1alpha1.ZoomInstallation) {
 		installation.SetImport(in, installation.Import{Reason: v1alpha1.ReasonImported})
 	})
+	imported := installation.ImportText(in)
 	s.clock.Set(s.clock.Now().Add(75 * time.Minute))
 	s.finishes(t, r)
-	if err := s.get(t, in); err != nil || installation.ImportOf(s.app, in) == nil {
+	if err := s.get(t, in); err != nil || installation.ImportText(in) != imported {
 		t.Errorf("without a reason it is to be imported again: %v", err)
 	}
 	token, err := s.oauth().ClientToken(t.Context())
@@ -262,7 +263,7 @@ func TestASubscriptionOfWhichThereIsNoListIsMadeAgain(t *testing.T) {
 	if err := s.has([]string{"meeting.started"}, user); err != nil {
 		t.Error(err)
 	}
-	if err := s.get(t, in); err != nil || installation.ImportOf(s.app, in) != nil {
+	if err := s.get(t, in); err != nil || installation.ImportText(in) == imported {
 		t.Errorf("it is not imported again: %v", err)
 	}
 }
