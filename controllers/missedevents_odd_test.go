@@ -18,6 +18,7 @@ import (
 	"github.com/zoom-operator/zoom-operator/api/v1alpha1"
 	"github.com/zoom-operator/zoom-operator/internal/installation"
 	"github.com/zoom-operator/zoom-operator/internal/meeting"
+	"github.com/zoom-operator/zoom-operator/internal/missed"
 	"github.com/zoom-operator/zoom-operator/internal/names"
 	"github.com/zoom-operator/zoom-operator/zoom"
 	"github.com/zoom-operator/zoom-operator/zoom/zoomtest"
@@ -129,10 +130,18 @@ func TestMissedEventsThatCannotBeStored(t *testing.T) {
 	if l := w.list(t); len(l) != 1 || l[0].Spec.MeetingID != "93" {
 		t.Fatalf("%d meetings are stored, want that of the other customer", len(l))
 	}
+	if err := w.get(t, w.app); err != nil {
+		t.Fatal(err)
+	}
+	held := missed.RecordOf(w.app)
+	if w.clock.Now().Sub(held.Until) > 5*time.Minute || !held.Stored().Equal(now.Truncate(time.Second)) || held.Waiting() != 1 || held.Taken != 1 {
+		t.Errorf("while it waits: %+v", held)
+	}
 	if err := w.Delete(t.Context(), in); err != nil {
 		t.Fatal(err)
 	}
-	if record, _ := w.recovers(t, r); len(w.list(t)) != 2 || w.clock.Now().Sub(record.Until) > 5*time.Minute {
+	w.pass(5 * time.Minute)
+	if record, _ := w.recovers(t, r); len(w.list(t)) != 2 || !record.Stored().Equal(held.Until) || record.Taken != 2 {
 		t.Errorf("afterwards %d meetings are stored, %+v", len(w.list(t)), record)
 	}
 }

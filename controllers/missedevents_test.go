@@ -391,7 +391,7 @@ func TestMissedEventsThatAreNotRecovered(t *testing.T) {
 			return err
 		}
 		c := meta.FindStatusCondition(w.app.Status.Conditions, v1alpha1.ConditionMissedEventsRecovered)
-		if c == nil || c.Reason != v1alpha1.ReasonEventsLost || !strings.Contains(c.Message, "1 could not be understood") {
+		if c == nil || c.Reason != v1alpha1.ReasonEventsLost || !strings.Contains(c.Message, "1 could not be stored or understood") {
 			return fmt.Errorf("the condition is %+v", c)
 		}
 		return nil

@@ -190,8 +190,9 @@ const (
 	// ReasonRecovered means that everything is stored that is in Zoom's webhook log; the message
 	// says since when, and how many events were stored from it.
 	ReasonRecovered = "Recovered"
-	// ReasonRecovering means that the log was not read yet, or not for some hours: Zoom does not
-	// answer. It is tried again by itself.
+	// ReasonRecovering means that the log was not read yet, or not for some hours, when Zoom does
+	// not answer; or that something in it could not be stored for an hour, as when a policy of the
+	// cluster does not allow it. It is tried again by itself, for as long as Zoom has it.
 	ReasonRecovering = "Recovering"
 	// ReasonEventsLost means that the log did not reach back far enough: what Zoom could not
 	// deliver in the time that the message names is lost. Meetings that are planned were imported

@@ -33,11 +33,11 @@ func setMissed(conditions *[]metav1.Condition, now time.Time, app *v1alpha1.Zoom
 		Type: v1alpha1.ConditionMissedEventsRecovered, Status: metav1.ConditionFalse, ObservedGeneration: app.Generation, LastTransitionTime: *v1alpha1.Seconds(now),
 	}
 	r := missed.RecordOf(app)
-	unread := r.Until
-	if unread.IsZero() {
-		unread = app.CreationTimestamp.Time
+	stored := r.Stored()
+	if stored.IsZero() {
+		stored = app.CreationTimestamp.Time
 	}
-	since := " What Zoom could not deliver since " + utc(unread) + " may be missing."
+	since := " What Zoom could not deliver since " + utc(stored) + " may be missing."
 	switch {
 	case r.Refused != nil && r.Refused.Reason == v1alpha1.ReasonNotPermitted:
 		c.Reason = r.Refused.Reason
@@ -56,12 +56,15 @@ func setMissed(conditions *[]metav1.Condition, now time.Time, app *v1alpha1.Zoom
 	case now.Sub(r.Until) > logOverdue:
 		c.Status, c.Reason = metav1.ConditionUnknown, v1alpha1.ReasonRecovering
 		c.Message = "Zoom's webhook log was read up to " + utc(r.Until) + ", and not since. It is tried again by itself."
-	case r.Gap != nil && now.Sub(r.Gap.To) < zoom.LogReach:
+	case len(r.Held) > 0 && now.Sub(stored) > logOverdue && !recentGap(now, r):
+		c.Status, c.Reason = metav1.ConditionUnknown, v1alpha1.ReasonRecovering
+		c.Message = "Zoom's webhook log was read up to " + utc(r.Until) + ", and all that is in it is stored up to " + utc(stored) + "." + takenMessage(r)
+	case recentGap(now, r):
 		c.Reason = v1alpha1.ReasonEventsLost
-		c.Message = fmt.Sprintf("What Zoom could not deliver from %s to %s was in its webhook log no more, and is missing. Since then, and up to %s, nothing is.%s", utc(r.Gap.From), utc(r.Gap.To), utc(r.Until), takenMessage(r))
+		c.Message = fmt.Sprintf("What Zoom could not deliver from %s to %s was in its webhook log no more, and is missing. Since then, and up to %s, nothing is.%s", utc(r.Gap.From), utc(r.Gap.To), utc(stored), takenMessage(r))
 	default:
 		c.Status, c.Reason = metav1.ConditionTrue, v1alpha1.ReasonRecovered
-		c.Message = "Since " + utc(r.Whole()) + " nothing is missing that is in Zoom's webhook log, which was read up to " + utc(r.Until) + "." + takenMessage(r)
+		c.Message = "Since " + utc(r.Whole()) + " nothing is missing that is in Zoom's webhook log up to " + utc(stored) + "." + takenMessage(r)
 	}
 	meta.SetStatusCondition(conditions, c)
 }
@@ -72,10 +75,18 @@ func takenMessage(r missed.Record) string {
 	if r.Taken > 0 {
 		message = fmt.Sprintf(" %d events that Zoom could not deliver at once were stored from it, the last ones at %s.", r.Taken, utc(r.TakenAt))
 	}
+	if n := r.Waiting(); n > 0 {
+		message += fmt.Sprintf(" %d could not be stored yet and are tried again by themselves; the operator's log says why.", n)
+	}
 	if r.Unusable > 0 {
-		message += fmt.Sprintf(" %d could not be understood.", r.Unusable)
+		message += fmt.Sprintf(" %d could not be stored or understood.", r.Unusable)
 	}
 	return message
+}
+
+// recentGap says whether the log was read too late in a time that it would still reach.
+func recentGap(now time.Time, r missed.Record) bool {
+	return r.Gap != nil && now.Sub(r.Gap.To) < zoom.LogReach
 }
 
 // utc is a time for people, to the minute.

@@ -1,9 +1,11 @@
 // Package missedevents is the controller that reads from Zoom's log the webhooks that it could not
 // deliver, and records them like those that arrive (internal/recording).
 //
-// How far the log was read is recorded once everything before is stored (internal/missed), so that
-// a process that ends in between loses nothing: what is read again changes nothing. The condition
-// about it is written by the controller of apps.
+// How far the log was read is recorded once what is before is stored, together with where that is
+// which has to wait (internal/missed), so that a process that ends in between loses nothing: what
+// is read again changes nothing. What has to wait is read again by itself.
+//
+// The condition about it is written by the controller of apps.
 package missedevents
 
 import (
@@ -53,8 +55,6 @@ const (
 	retryRefused = 6 * time.Hour
 	// recheckMissing is after how long it is looked for credentials that are not there.
 	recheckMissing = 30 * time.Second
-	// retryPending is after how long an event is tried again that is for later.
-	retryPending = 5 * time.Minute
 )
 
 // Reconciler reads the webhook logs of ZoomApps.
@@ -73,9 +73,20 @@ type Reconciler struct {
 
 	tokens zoomcalls.OwnTokens
 
-	mu    sync.Mutex
-	read  map[types.NamespacedName]time.Time // when the log of an app was read last in this process
-	asked map[types.NamespacedName]bool      // the apps whose log is to be read at once
+	mu   sync.Mutex
+	apps map[types.NamespacedName]*memory
+}
+
+// memory is what is known of an app in this process alone.
+type memory struct {
+	// read is when what is new in its log was read last, and asked since when all is to be read at
+	// once; zero when it is not. They are guarded by Reconciler.mu.
+	read, asked time.Time
+	// rest is until when nothing is read again, for what that took before.
+	rest time.Time
+	// waiting are the IDs of requests whose event could not be stored, and when the attempt was
+	// made that is read again: an event is held once, however often Zoom tries it.
+	waiting map[string]time.Time
 }
 
 // +kubebuilder:rbac:groups=zoom-operator.io,resources=zoomapps,verbs=get;list;watch;patch
@@ -91,19 +102,40 @@ func (r *Reconciler) SetupWithManager(mgr ctrl.Manager) error {
 		Named("zoomapp-missed-events").
 		For(&v1alpha1.ZoomApp{}, builder.WithPredicates(predicate.GenerationChangedPredicate{})).
 		Watches(&v1alpha1.ZoomApp{}, handler.Funcs{UpdateFunc: r.retry}, builder.WithPredicates(predicates.RetryAsked)).
+		// One that is gone is not reconciled.
+		Watches(&v1alpha1.ZoomApp{}, handler.Funcs{DeleteFunc: r.deleted}).
 		WithOptions(options).
 		Complete(reconcile.AsReconciler(mgr.GetClient(), r))
 }
 
 // retry has the log read at once. The annotation is the controller of apps', which takes it off.
 func (r *Reconciler) retry(_ context.Context, e event.UpdateEvent, q workqueue.TypedRateLimitingInterface[reconcile.Request]) {
+	key := client.ObjectKeyFromObject(e.ObjectNew)
+	m := r.memoryOf(key)
+	r.mu.Lock()
+	m.asked = r.Now()
+	r.mu.Unlock()
+	q.Add(reconcile.Request{NamespacedName: key})
+}
+
+// deleted forgets an app.
+func (r *Reconciler) deleted(_ context.Context, e event.DeleteEvent, _ workqueue.TypedRateLimitingInterface[reconcile.Request]) {
+	r.forget(client.ObjectKeyFromObject(e.Object))
+}
+
+// memoryOf is what is known of an app.
+func (r *Reconciler) memoryOf(app types.NamespacedName) *memory {
 	r.mu.Lock()
 	defer r.mu.Unlock()
-	if r.asked == nil {
-		r.asked = map[types.NamespacedName]bool{}
+	m := r.apps[app]
+	if m == nil {
+		if r.apps == nil {
+			r.apps = map[types.NamespacedName]*memory{}
+		}
+		m = &memory{waiting: map[string]time.Time{}}
+		r.apps[app] = m
 	}
-	r.asked[client.ObjectKeyFromObject(e.ObjectNew)] = true
-	q.Add(reconcile.Request{NamespacedName: client.ObjectKeyFromObject(e.ObjectNew)})
+	return m
 }
 
 // Reconcile implements reconcile.ObjectReconciler.
@@ -119,13 +151,13 @@ func (r *Reconciler) Reconcile(ctx context.Context, cached *v1alpha1.ZoomApp) (c
 	if served, err := r.Served.Have(ctx, app.Namespace); err != nil || !served {
 		return ctrl.Result{RequeueAfter: every}, err
 	}
-	run := &run{Reconciler: r, app: app, record: missed.RecordOf(app)}
+	run := &run{Reconciler: r, memory: r.memoryOf(key), app: app, record: missed.RecordOf(app)}
 	refusal, err := run.begin(ctx)
 	switch {
 	case err != nil:
 		return ctrl.Result{}, err
 	case refusal == "":
-		if wait := run.waits(); wait > 0 {
+		if wait := run.plan(); wait > 0 {
 			return ctrl.Result{RequeueAfter: wait}, nil
 		}
 		refusal, err = run.all(ctx)
@@ -152,22 +184,24 @@ func (r *Reconciler) later(run *run, err error) (ctrl.Result, error) {
 	case apierrors.IsConflict(err):
 		return ctrl.Result{RequeueAfter: queue.AfterConflict}, nil
 	case apierrors.IsNotFound(err):
+		r.forget(client.ObjectKeyFromObject(run.app))
 		return ctrl.Result{}, nil
 	case err != nil:
 		return ctrl.Result{}, fmt.Errorf("the missed events of ZoomApp %s/%s: %w", run.app.Namespace, run.app.Name, err)
-	case run.pending:
-		r.forget(client.ObjectKeyFromObject(run.app))
-		return ctrl.Result{RequeueAfter: retryPending}, nil
 	}
 	r.mu.Lock()
 	defer r.mu.Unlock()
-	if r.read == nil {
-		r.read = map[types.NamespacedName]time.Time{}
+	if run.asked.Equal(run.askedAt) {
+		run.asked = time.Time{}
 	}
-	key := client.ObjectKeyFromObject(run.app)
-	r.read[key] = r.Now()
-	delete(r.asked, key)
-	return ctrl.Result{RequeueAfter: every + jitter.Of(run.app.UID, spread)}, nil
+	if run.failure != nil && !apierrors.IsConflict(run.failure) { // for the log; it is tried again as the rest
+		return ctrl.Result{}, fmt.Errorf("storing a missed event of ZoomApp %s/%s: %w", run.app.Namespace, run.app.Name, run.failure)
+	}
+	next := run.read.Add(every + jitter.Of(run.app.UID, spread))
+	if at, ok := run.nextRetry(); ok && at.Before(next) {
+		next = at
+	}
+	return ctrl.Result{RequeueAfter: max(next.Sub(r.Now()), time.Second)}, nil
 }
 
 // forget has the log of an app read at once when it is looked at again, by a token that has the
@@ -176,29 +210,43 @@ func (r *Reconciler) forget(app types.NamespacedName) {
 	r.tokens.Forget(app)
 	r.mu.Lock()
 	defer r.mu.Unlock()
-	delete(r.read, app)
-	delete(r.asked, app)
+	delete(r.apps, app)
 }
 
-// waits is how long an app waits until its log is read again after it was read last in this
-// process, for a new leader may be one because there was an outage; or longer where Zoom has
-// refused the same credentials.
-func (r *run) waits() time.Duration {
+// plan is what of the log is to be read now; or how long an app waits for that. What is new is read
+// at once in another process, for a new leader may be one because there was an outage. Where Zoom
+// has refused the same credentials, nothing is read for longer.
+func (r *run) plan() (wait time.Duration) {
 	r.mu.Lock()
 	defer r.mu.Unlock()
 	now := r.Now()
-	key := client.ObjectKeyFromObject(r.app)
-	if r.asked[key] {
+	r.askedAt = r.asked
+	if refused := r.record.Refused; refused != nil {
+		r.fresh = true
+		if refused.Of == r.digest && r.askedAt.IsZero() {
+			return refused.At.Add(retryRefused).Sub(now)
+		}
+	}
+	next := r.read.Add(every)
+	if !r.askedAt.IsZero() || !next.After(now) {
+		r.fresh = true
+	}
+	if !r.askedAt.IsZero() || !r.rest.After(now) {
+		r.due = r.record.Due(now, r.askedAt)
+	}
+	if r.fresh || len(r.due) > 0 {
 		return 0
 	}
-	if refused := r.record.Refused; refused != nil && refused.Of == r.of {
-		return refused.At.Add(retryRefused).Sub(now)
+	if at, ok := r.nextRetry(); ok && at.Before(next) {
+		next = at
 	}
-	last, ok := r.read[key]
-	if !ok {
-		return 0
-	}
-	return last.Add(every).Sub(now)
+	return next.Sub(now)
+}
+
+// nextRetry is when something is to be read again.
+func (r *run) nextRetry() (at time.Time, ok bool) {
+	at, ok = r.record.NextRetry()
+	return latest(at, r.rest), ok
 }
 
 // refuse records why the log cannot be read, and nothing else.
@@ -210,17 +258,15 @@ func (r *run) refuse(ctx context.Context, reason string) error {
 	case reason == v1alpha1.ReasonDeveloperCredentialsMissing: // Zoom was not asked
 		return nil
 	}
-	r.record.Refused = &missed.Refusal{Reason: reason, At: r.Now().UTC().Truncate(time.Second), Of: r.of}
-	return r.save(ctx, r.record.Until)
+	r.record.Refused = &missed.Refusal{Reason: reason, At: r.Now().UTC().Truncate(time.Second), Of: r.digest}
+	return r.save(ctx)
 }
 
 // save records what is known. Nothing but the leader writes the annotation, and one that is older,
 // as of a leader that was one before, has something read twice.
-func (r *run) save(ctx context.Context, until time.Time) error {
+func (r *run) save(ctx context.Context) error {
 	after := r.app.DeepCopy()
-	record := r.record
-	record.Until = until
-	record.Set(after)
+	r.record.Set(after)
 	if err := r.Client.Patch(ctx, after, client.MergeFrom(r.app), fieldowner.Controller); err != nil {
 		return fmt.Errorf("recording what was read of the webhook log of ZoomApp %s/%s: %w", r.app.Namespace, r.app.Name, err)
 	}

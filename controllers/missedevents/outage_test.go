@@ -16,7 +16,9 @@ import (
 
 	"github.com/google/go-cmp/cmp"
 	corev1 "k8s.io/api/core/v1"
+	apierrors "k8s.io/apimachinery/pkg/api/errors"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+	"k8s.io/apimachinery/pkg/runtime/schema"
 	"pgregory.net/rapid"
 	"sigs.k8s.io/controller-runtime/pkg/client"
 	"sigs.k8s.io/controller-runtime/pkg/client/fake"
@@ -63,10 +65,16 @@ type plan struct {
 	whole bool
 	// late is for how long the log is not read after such an outage, while everything else goes on.
 	late time.Duration
+	// refuses is for how long since the outage begins a policy of the cluster allows nothing to be
+	// written of one meeting.
+	refuses time.Duration
 	// permitted means that the log may be read.
 	permitted bool
 	log       zoomtest.WebhookLog
 }
+
+// firstNumber is that of the first meeting.
+const firstNumber = "81000000000"
 
 // outcome is what is shown of a day at its end.
 type outcome struct {
@@ -122,14 +130,26 @@ func (p plan) play(ctx context.Context) (o outcome) {
 		}
 		return c.Update(ctx, m)
 	}
+	refused := func(obj client.Object) error {
+		if since := time.Since(outageBegins); since < 0 || since >= p.refuses || obj.GetName() != names.Meeting("app", firstNumber) {
+			return nil
+		}
+		return apierrors.NewForbidden(schema.GroupResource{Resource: "zoommeetings"}, obj.GetName(), errors.New("policy"))
+	}
 	c := interceptor.NewClient(fake.NewClientBuilder().WithScheme(controlplane.Scheme()).WithObjects(app, in, developer).
 		WithIndex(in, index.App, func(client.Object) []string { return []string{"app"} }).
 		WithIndex(in, "spec.accountID", func(client.Object) []string { return []string{in.Spec.AccountID} }).
 		WithIndex(in, "spec.userID", func(client.Object) []string { return []string{in.Spec.UserID} }).Build(), interceptor.Funcs{
 		Create: func(ctx context.Context, c client.WithWatch, obj client.Object, opts ...client.CreateOption) error {
+			if err := refused(obj); err != nil {
+				return err
+			}
 			return errors.Join(c.Create(ctx, obj, opts...), compacted(ctx, c, obj))
 		},
 		Update: func(ctx context.Context, c client.WithWatch, obj client.Object, opts ...client.UpdateOption) error {
+			if err := refused(obj); err != nil {
+				return err
+			}
 			if err := c.Update(ctx, obj, opts...); err != nil {
 				return err
 			}
@@ -234,7 +254,10 @@ func (p plan) play(ctx context.Context) (o outcome) {
 			reader = leader()
 		}
 		result, err := reader.Reconcile(ctx, app)
-		if err != nil {
+		switch {
+		case apierrors.IsForbidden(err): // as the queue does
+			result.RequeueAfter = 5 * time.Second
+		case err != nil:
 			o.err = err
 			return o
 		}
@@ -278,8 +301,9 @@ func TestAnOutageOfThreeHours(t *testing.T) {
 			seed: rapid.Uint64().Draw(rt, "seed"), meetings: rapid.IntRange(1, 5).Draw(rt, "meetings"),
 			begins: time.Duration(rapid.IntRange(0, 4*60).Draw(rt, "outage begins after minutes")) * time.Minute,
 			whole:  rapid.Bool().Draw(rt, "everything is away"), permitted: rapid.IntRange(0, 9).Draw(rt, "permitted") > 0,
-			late: time.Duration(rapid.IntRange(0, 5*60).Draw(rt, "the log is read after minutes")) * time.Minute,
-			log:  zoomtest.WebhookLog{OddTimes: rapid.Bool().Draw(rt, "odd times"), NewestFirst: rapid.Bool().Draw(rt, "newest first")},
+			late:    time.Duration(rapid.IntRange(0, 5*60).Draw(rt, "the log is read after minutes")) * time.Minute,
+			refuses: time.Duration(rapid.IntRange(-60, 5*60).Draw(rt, "a policy refuses for minutes")) * time.Minute,
+			log:     zoomtest.WebhookLog{OddTimes: rapid.Bool().Draw(rt, "odd times"), NewestFirst: rapid.Bool().Draw(rt, "newest first")},
 		}
 		var o outcome
 		synctest.Test(t, func(t *testing.T) { o = p.play(t.Context()) })
@@ -290,7 +314,7 @@ func TestAnOutageOfThreeHours(t *testing.T) {
 			rt.Fatal(o.err)
 		case p.permitted && diff != "":
 			rt.Fatalf("%d events were lost, and afterwards (-want +got):\n%s", o.lost, diff)
-		case p.permitted && (o.record.Refused != nil || o.record.Gap != nil):
+		case p.permitted && (o.record.Refused != nil || o.record.Gap != nil || len(o.record.Held) > 0 || o.record.Unusable > 0):
 			rt.Fatalf("recorded is %+v", o.record)
 		case !p.permitted && (o.record.Refused == nil || o.record.Refused.Reason != v1alpha1.ReasonNotPermitted || !o.record.Until.Before(o.gap)):
 			rt.Fatalf("without permission it is recorded that %+v", o.record)

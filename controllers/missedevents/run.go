@@ -7,6 +7,7 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
+	"maps"
 	"slices"
 	"strings"
 	"time"
@@ -38,35 +39,56 @@ const (
 // maxHostless bounds the attempts that are tried once more at the end of a window.
 const maxHostless = 1000
 
-// maxFailures is how many events in a row may not be stored before the API server is taken to be
-// away.
+// maxFailures is how many events in a row may not be stored before it is looked whether the API
+// server is away.
 const maxFailures = 10
+
+// maxWaiting bounds how many events an app has of which it is known in memory which attempt is read
+// again. Of others each attempt is.
+const maxWaiting = 10_000
 
 // run is a reading of the log of one app.
 type run struct {
 	*Reconciler
+	*memory
 
 	app    *v1alpha1.ZoomApp
 	record missed.Record
 
-	oauth *zoom.OAuth
-	own   *zoomcalls.Own
-	appID string
-	of    string // a digest of the credentials
+	oauth  *zoom.OAuth
+	own    *zoomcalls.Own
+	appID  string
+	digest string // of the credentials
 
-	size int             // how many attempts a page has
-	seen map[string]bool // the IDs of the requests whose event is dealt with
-	// hostless are attempts at events whose host is not known, not more than maxHostless.
-	hostless []zoom.LoggedWebhook
-	taken    int
-	invalid  int
-	// pending says that there are events that have to wait, and hold when the first was tried.
-	pending bool
-	hold    time.Time
+	// fresh says that what is new is to be read, due is what is to be read again, and askedAt when
+	// all was asked for.
+	fresh   bool
+	due     []missed.Span
+	askedAt time.Time
+
+	size  int             // how many attempts a page has
+	calls int             // how many pages were read
+	seen  map[string]bool // the IDs of the requests whose event is dealt with
 	// failure is why the last one could not be stored, and failures how many could not, one after
 	// the other.
 	failure  error
 	failures int
+
+	reading
+}
+
+// reading is what came of reading a part of the log.
+type reading struct {
+	// again is set where it was read before.
+	again bool
+	// hostless are attempts at events whose host is not known, not more than maxHostless.
+	hostless []zoom.LoggedWebhook
+	// taken is how many events were stored, and invalid how many never can be; dealt is how many
+	// need not be read again, whatever came of them.
+	taken, invalid, dealt int
+	// held are the attempts at events that have to wait, and ids those of their requests.
+	held missed.Span
+	ids  map[string]bool
 }
 
 // begin reads the developer's credentials. Where there are none that can be used, the reason is
@@ -97,7 +119,7 @@ func (r *run) begin(ctx context.Context) (reason string, err error) {
 		return "", err
 	}
 	sum := sha256.Sum256(text)
-	r.of = hex.EncodeToString(sum[:8])
+	r.digest = hex.EncodeToString(sum[:8])
 	r.oauth = cloud.OAuth(clientID, []string{clientSecret}, r.Zoom)
 	r.own = &zoomcalls.Own{
 		Calls: r.Calls, Tokens: &r.tokens, App: r.app, Of: sum,
@@ -111,45 +133,112 @@ func (r *run) begin(ctx context.Context) (reason string, err error) {
 	return "", nil
 }
 
-// all reads the log up to the present, and records how far everything that was read is stored: not
-// beyond what has to wait.
+// all reads what is to be read.
 func (r *run) all(ctx context.Context) (refusal string, err error) {
 	// The end stands from the beginning: what happens while the log is read is for the next time,
 	// or each window would be followed by one of the seconds that it took, until no call is left.
 	began := r.Now().UTC()
-	gap, refused, stored := r.record.Gap, r.record.Refused != nil, r.record.Until
-	r.seen, r.record.Refused = map[string]bool{}, nil
-	for ; ; refused = false {
+	r.seen = map[string]bool{}
+	if n := r.record.Expire(began); n > 0 {
+		log.FromContext(ctx).Info("Missed events given up", "events", n)
+		if err := r.save(ctx); err != nil {
+			return "", err
+		}
+	}
+	if r.fresh {
+		if err := r.unread(ctx, began); err != nil {
+			return refusalOf(err), err
+		}
+		r.mu.Lock()
+		r.read = r.Now()
+		r.mu.Unlock()
+	}
+	err = r.heldBack(ctx, began)
+	return refusalOf(err), err
+}
+
+// unread reads the log up to the present, and records how far, with what has to wait.
+func (r *run) unread(ctx context.Context, began time.Time) error {
+	gap, refused := r.record.Gap, r.record.Refused != nil
+	for r.record.Refused = nil; ; refused = false {
 		window, more := r.record.Next(began, r.app.CreationTimestamp.Time, refused)
 		if !more {
-			return "", r.failure
+			return nil
 		}
+		r.reading = reading{}
 		if err := r.window(ctx, window); err != nil {
-			return refusalOf(err), err
+			return err
 		}
 		if r.record.Gap != gap {
 			gap = r.record.Gap
 			log.FromContext(ctx).Info("Webhook log does not reach back", "from", gap.From, "to", gap.To)
 			if err := importagain.For(ctx, r.Client, r.Live, r.app); err != nil {
-				return "", err
+				return err
 			}
 		}
-		r.record.Until, r.record.Counted = latest(r.record.Until, window.To), latest(r.record.Counted, window.To)
-		if r.taken > 0 {
-			r.record.TakenAt = r.Now().UTC().Truncate(time.Second)
-			log.FromContext(ctx).Info("Missed events recovered", "events", r.taken)
-		}
-		r.record.Taken, r.record.Unusable = r.record.Taken+r.taken, r.record.Unusable+r.invalid
-		r.taken, r.invalid = 0, 0
-		if !r.pending {
-			stored = r.record.Until
-		} else if hold := r.hold.UTC().Truncate(time.Second); hold.After(stored) {
-			stored = hold
-		}
-		if err := r.save(ctx, stored); err != nil {
-			return "", err
+		r.record.Until = latest(r.record.Until, window.To)
+		r.hold(r.Now(), r.Now())
+		r.count(ctx, r.taken, r.invalid)
+		if err := r.save(ctx); err != nil {
+			return err
 		}
 	}
+}
+
+// heldBack reads again what has to wait and is due, and nothing else.
+func (r *run) heldBack(ctx context.Context, began time.Time) error {
+	before := r.calls
+	defer func() {
+		if r.calls > before {
+			r.rest = r.Now().Add(missed.RetryPause(r.calls - before))
+		}
+		maps.DeleteFunc(r.waiting, func(_ string, at time.Time) bool { return !r.record.Holds(at) })
+	}()
+	for _, due := range r.due {
+		span, ok := r.record.Release(due)
+		if !ok {
+			continue // it is part of a longer one, whose time comes
+		}
+		if err := r.readAgain(ctx, began, span); err != nil {
+			return err
+		}
+		if err := r.save(ctx); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// readAgain reads a span again.
+func (r *run) readAgain(ctx context.Context, began time.Time, span missed.Span) error {
+	windows, whole := span.Windows(began)
+	left, taken, invalid, dealt := 0, 0, 0, 0
+	for _, window := range windows {
+		r.reading = reading{again: true}
+		if err := r.window(ctx, window); err != nil {
+			return err
+		}
+		r.hold(span.Since, r.Now())
+		left, taken, invalid, dealt = left+r.held.Events, taken+r.taken, invalid+r.invalid, dealt+r.dealt
+	}
+	// Most of what is in it may have been stored, and counted, when it was read before.
+	settled := max(span.Events-left, 0)
+	taken = min(taken, settled)
+	unusable := min(invalid, settled-taken)
+	if !whole { // what the log does not have any more
+		unusable += max(settled-max(dealt, taken+unusable), 0)
+	}
+	r.count(ctx, taken, unusable)
+	return nil
+}
+
+// count adds to what is recorded of the events in the log.
+func (r *run) count(ctx context.Context, taken, unusable int) {
+	if taken > 0 {
+		r.record.TakenAt = r.Now().UTC().Truncate(time.Second)
+		log.FromContext(ctx).Info("Missed events recovered", "events", taken)
+	}
+	r.record.Taken, r.record.Unusable = r.record.Taken+taken, r.record.Unusable+unusable
 }
 
 func latest(a, b time.Time) time.Time {
@@ -201,6 +290,7 @@ func (r *run) pages(ctx context.Context, w missed.Window) error {
 
 // page reads a page.
 func (r *run) page(ctx context.Context, w missed.Window, page string) (list []zoom.LoggedWebhook, next string, err error) {
+	r.calls++
 	list, err = zoomcalls.MakeOwn(ctx, r.own, zoomcalls.WebhookLog, func(token *zoom.Token) (list []zoom.LoggedWebhook, err error) {
 		list, next, err = r.oauth.FailedWebhooks(ctx, token, r.appID, w.From, w.To, r.size, page)
 		return list, err
@@ -211,29 +301,31 @@ func (r *run) page(ctx context.Context, w missed.Window, page string) (list []zo
 // one records an event that could not be delivered. What Zoom sends again all the same, and what
 // was stored before, changes nothing.
 func (r *run) one(ctx context.Context, w missed.Window, logged zoom.LoggedWebhook) error {
-	if logged.RequestID != "" && r.seen[logged.RequestID] || !r.ours(logged) {
+	at, end := logged.At, logged.At.Add(time.Second)
+	if at.IsZero() {
+		at, end = w.From, w.To
+	}
+	switch {
+	case logged.RequestID != "" && r.seen[logged.RequestID], !r.ours(logged),
+		r.again && !(missed.Span{From: w.From, To: w.To}).Has(at): // the log has both ends of a time
 		return nil
 	}
-	at := logged.At
-	if at.IsZero() {
-		at = w.From
-	}
-	counts := at.After(r.record.Counted) // or else it was counted before
+	counts := r.again || at.After(r.record.Until) // or else it was counted before
 	ev, err := r.Recorder.Decode(logged.Body, at)
 	switch {
 	case ev == nil, ev.Time.After(at.Add(zoom.MaxClockSkew)): // which would have to wait for ever
-		r.seen[logged.RequestID] = true
 		if counts {
 			r.invalid++
 		}
+		r.deal(logged)
 		return nil
 	case ev.Challenge != nil:
-		r.seen[logged.RequestID] = true
+		r.deal(logged)
 		return nil
 	case err == nil:
 		var gone bool
 		if gone, err = r.gone(ctx, ev); gone {
-			r.seen[logged.RequestID] = true
+			r.deal(logged)
 			return nil
 		}
 		if err == nil {
@@ -243,7 +335,7 @@ func (r *run) one(ctx context.Context, w missed.Window, logged zoom.LoggedWebhoo
 	refused, isRefused := errors.AsType[*recording.RefusedError](err)
 	switch {
 	case isRefused && refused.Later:
-		r.wait(at)
+		r.wait(logged, at, end)
 		return nil
 	case isRefused && refused.Reason == recording.ReasonHostUnknown && len(r.hostless) < maxHostless:
 		r.hostless = append(r.hostless, logged)
@@ -253,25 +345,77 @@ func (r *run) one(ctx context.Context, w missed.Window, logged zoom.LoggedWebhoo
 		if counts {
 			r.invalid++
 		}
-	case err != nil && (ctx.Err() != nil || r.failures >= maxFailures):
+	case err != nil && r.away(ctx):
 		return err
 	case err != nil: // others may be taken all the same
-		r.failure, r.failures = err, r.failures+1
-		r.wait(at)
+		r.failure = err
+		r.wait(logged, at, end)
 		return nil //nolint:nilerr // it is kept, and returned in the end
 	case counts:
 		r.taken++
 	}
 	r.failures = 0
-	r.seen[logged.RequestID] = true
+	r.deal(logged)
 	return nil
 }
 
-// wait has the log read again from an event on that was tried then.
-func (r *run) wait(at time.Time) {
-	if !r.pending || at.Before(r.hold) {
-		r.pending, r.hold = true, at
+// away says, after an event could not be stored, whether that is because nothing can be.
+func (r *run) away(ctx context.Context) bool {
+	if r.failures++; ctx.Err() != nil || r.failures < maxFailures {
+		return ctx.Err() != nil
 	}
+	r.failures = 0
+	var app v1alpha1.ZoomApp
+	return r.Live.Get(ctx, client.ObjectKeyFromObject(r.app), &app) != nil
+}
+
+// wait has an attempt read again that was made in that time, unless one at the same event is.
+func (r *run) wait(logged zoom.LoggedWebhook, from, to time.Time) {
+	id := logged.RequestID
+	if at, waits := r.waiting[id]; id != "" && (r.ids[id] || waits && r.record.Holds(at)) {
+		return
+	}
+	if len(r.waiting) < maxWaiting && id != "" {
+		r.waiting[id] = from
+	}
+	if !logged.At.IsZero() && r.record.Holds(from) { // it was read before
+		return
+	}
+	if id != "" {
+		if r.ids == nil {
+			r.ids = map[string]bool{}
+		}
+		r.ids[id] = true
+	}
+	r.held = r.held.With(from, to)
+	r.held.Events++
+}
+
+// deal notes that an event needs no other attempt.
+func (r *run) deal(logged zoom.LoggedWebhook) {
+	r.dealt++
+	id := logged.RequestID
+	if id == "" {
+		return
+	}
+	r.seen[id] = true
+	if at, waits := r.waiting[id]; waits {
+		delete(r.waiting, id)
+		r.record.Settle(at)
+	}
+	if r.ids[id] { // an attempt before it had to wait
+		delete(r.ids, id)
+		r.held.Events--
+	}
+}
+
+// hold records the attempts that have to wait.
+func (r *run) hold(since, tried time.Time) {
+	if r.held.Events == 0 {
+		return
+	}
+	r.held.Since, r.held.Tried = since.UTC().Truncate(time.Second), tried.UTC().Truncate(time.Second)
+	r.record.Hold(r.held)
 }
 
 // gone says whether an event is of a meeting that is not here, and of an instance that would be

@@ -24,8 +24,8 @@ type Retention struct {
 	Instances int
 	// Orphaned is true while the installation that the meeting refers to does not exist.
 	Orphaned bool
-	// Logged is true where more may be reported from Zoom's log of what it could not deliver, which
-	// was read up to Read.
+	// Logged is true where more may be reported from Zoom's log of what it could not deliver, of
+	// which all is stored up to Read.
 	Logged bool
 	Read   time.Time
 }
@@ -34,9 +34,9 @@ type Retention struct {
 const lookAgain = 30 * time.Minute
 
 // awaits says whether more may be read from Zoom's log of what Zoom itself reports nothing more of
-// since then: until the log was read up to then, or does not reach back any more. The last of the
-// attempts at an event may be read after the first one was recorded, and must not be taken for
-// more.
+// since then: until all is stored that the log has up to then, or it does not reach back any more.
+// The last of the attempts at an event may be read after the first one was recorded, and must not
+// be taken for more.
 func (p Retention) awaits(now, final time.Time) bool {
 	return p.Logged && p.Read.Before(final) && now.Before(final.Add(zoom.LogReach))
 }
@@ -57,7 +57,7 @@ func RetentionOf(app *v1alpha1.ZoomApp) Retention {
 	if app.Spec.DeveloperCredentialsSecretRef != nil {
 		record := missed.RecordOf(app)
 		// While Zoom refuses the log, nothing comes from it.
-		p.Logged, p.Read = record.Refused == nil, record.Until
+		p.Logged, p.Read = record.Refused == nil, record.Stored()
 	}
 	return p
 }

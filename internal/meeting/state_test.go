@@ -886,6 +886,7 @@ func TestRetentionOf(t *testing.T) {
 func TestAMeetingAwaitsTheLog(t *testing.T) {
 	for name, tc := range map[string]struct {
 		ended, read string
+		held        string
 		reason      string
 		without     bool
 		awaits      bool
@@ -893,6 +894,9 @@ func TestAMeetingAwaitsTheLog(t *testing.T) {
 		"that was read up to the last retry":       {ended: "-4h", read: "-2h"},
 		"that was read up to a retry before it":    {ended: "-4h", read: "-2h1s", awaits: true},
 		"that was never read":                      {ended: "-4h", awaits: true},
+		"of which an event waits":                  {ended: "-4h", read: "-10m", held: "-3h", awaits: true},
+		"of which a later event waits":             {ended: "-4h", read: "-10m", held: "-1h"},
+		"of which an event waits that it has lost": {ended: "-171h", read: "-10m", held: "-171h"},
 		"that is not read without credentials":     {ended: "-4h", without: true},
 		"that Zoom refuses":                        {ended: "-4h", reason: v1alpha1.ReasonNotPermitted},
 		"that reaches back just as far":            {ended: "-169h", awaits: true},
@@ -908,6 +912,9 @@ func TestAMeetingAwaitsTheLog(t *testing.T) {
 			var r missed.Record
 			if tc.read != "" {
 				r.Until = on(tc.read).UTC()
+			}
+			if tc.held != "" {
+				r.Hold(missed.Span{From: on(tc.held).UTC(), To: on(tc.held).Add(time.Second).UTC(), Since: noon, Tried: noon, Events: 1})
 			}
 			if tc.reason != "" {
 				r.Refused = &missed.Refusal{Reason: tc.reason}

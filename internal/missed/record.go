@@ -35,14 +35,15 @@ type Record struct {
 	App types.UID `json:"app"`
 	// Since is where the first reading began.
 	Since time.Time `json:"since,omitzero"`
-	// Until is up to when the log was read, and all that is in it is stored.
+	// Until is up to when the log was read. All that is in it is stored but for what is in Held.
 	Until time.Time `json:"until,omitzero"`
-	// Counted is up to when what was read is counted in Taken and Unusable.
-	Counted time.Time `json:"counted,omitzero"`
+	// Held are the parts of it that are to be read again, from the earliest on.
+	Held []Span `json:"held,omitempty"`
 	// Taken is how many events were stored from it, and TakenAt when the last of them.
 	Taken   int       `json:"taken,omitempty"`
 	TakenAt time.Time `json:"takenAt,omitzero"`
-	// Unusable is how many could not be understood, or are nothing that can be stored.
+	// Unusable is how many could not be understood, are nothing that can be stored, or could not be
+	// stored for as long as the log reached back to them.
 	Unusable int `json:"unusable,omitempty"`
 	// Gap is the last time of which the log was read too late.
 	Gap *Gap `json:"gap,omitempty"`
@@ -67,11 +68,21 @@ type Refusal struct {
 
 // RecordOf is what is recorded of an app.
 func RecordOf(app *v1alpha1.ZoomApp) Record {
-	var r Record
+	var r struct {
+		Record
+
+		// Counted is up to when the log was read where that was recorded by a version that let an
+		// event that could not be stored hold Until back.
+		Counted time.Time `json:"counted,omitzero"`
+	}
 	if err := json.Unmarshal([]byte(app.Annotations[Annotation]), &r); err != nil || r.App != app.UID {
 		return Record{App: app.UID}
 	}
-	return r
+	if r.Counted.After(r.Until) && !r.Until.IsZero() {
+		r.Held = append(r.Held, Span{From: r.Until, To: r.Counted, Since: r.Until, Tried: r.Until, Events: 1})
+		r.Until = r.Counted
+	}
+	return r.Record
 }
 
 // Set records it.
@@ -93,7 +104,7 @@ type Window struct{ From, To time.Time }
 // nothing, unless something is to be read all the same, so that it is known whether it can be.
 // Where the log does not reach back to what was read last, it is recorded that there is a gap.
 func (r *Record) Next(now, created time.Time, something bool) (w Window, ok bool) {
-	end, earliest := now.Add(-behind).Truncate(time.Second), now.Add(margin-zoom.LogReach).Truncate(time.Second)
+	end, earliest := now.Add(-behind).Truncate(time.Second), reach(now)
 	w.From = r.Until
 	if w.From.IsZero() {
 		w.From = latest(created.Truncate(time.Second), earliest)
@@ -116,6 +127,14 @@ func (r *Record) Next(now, created time.Time, something bool) (w Window, ok bool
 	}
 	w.From = latest(w.From.Add(-overlap), earliest)
 	return w, true
+}
+
+// Stored is up to when all is stored that is in the log.
+func (r *Record) Stored() time.Time {
+	if len(r.Held) > 0 && r.Held[0].From.Before(r.Until) {
+		return r.Held[0].From
+	}
+	return r.Until
 }
 
 // Whole is from when on nothing is missing that Zoom tried to deliver.

@@ -18,7 +18,7 @@ import (
 
 // maxObject is what an object stays under, as the API server keeps it. Of apps, which say what
 // customers read, there are few.
-const maxObject, maxApp = 10 << 10, 18 << 10
+const maxObject, maxApp = 10 << 10, 19 << 10
 
 // conditions are as many as the operator writes, with longer messages than it has.
 func conditions(types ...string) (list []metav1.Condition) {
@@ -89,7 +89,7 @@ func TestStoredSizeOfZoomApp(t *testing.T) {
 			app.Spec.EventSubscription.Events = append(app.Spec.EventSubscription.Events, v1alpha1.EventName(fmt.Sprintf("meeting.%s_%02d", strings.Repeat("e", 20), n)))
 		}
 		app.Spec.DeveloperCredentialsSecretRef = &v1alpha1.SecretReference{Name: strings.Repeat("n", 253)}
-		app.Annotations = map[string]string{subscription.Annotation: strings.Repeat("r", 1500), missed.Annotation: strings.Repeat("r", 500)}
+		app.Annotations = map[string]string{subscription.Annotation: strings.Repeat("r", 1500), missed.Annotation: strings.Repeat("r", 1900)}
 		link := v1alpha1.PublicURL("https://example.org/" + strings.Repeat("u", 180))
 		app.Spec.Publisher = &v1alpha1.Publisher{Name: v1alpha1.DisplayName(strings.Repeat("界", 64)), SupportURL: link, PrivacyURL: link, TermsURL: link, Logo: strings.Repeat("l", 64)}
 	}
