@@ -4,6 +4,9 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"io"
+	"maps"
+	"net/http"
 	"strings"
 	"sync/atomic"
 	"testing"
@@ -16,6 +19,7 @@ import (
 
 	"github.com/zoom-operator/zoom-operator/api/v1alpha1"
 	"github.com/zoom-operator/zoom-operator/controllers/missedevents"
+	"github.com/zoom-operator/zoom-operator/internal/clouds"
 	"github.com/zoom-operator/zoom-operator/internal/missed"
 	"github.com/zoom-operator/zoom-operator/test/controlplane"
 	"github.com/zoom-operator/zoom-operator/zoom"
@@ -231,4 +235,53 @@ func (s stepping) Update(ctx context.Context, obj client.Object, opts ...client.
 
 func (s stepping) Patch(ctx context.Context, obj client.Object, patch client.Patch, opts ...client.PatchOption) error {
 	return s.step(func() error { return s.Client.Patch(ctx, obj, patch, opts...) })
+}
+
+// Where the cloud of an app changes, nothing of the one is for the other: neither a token that is
+// kept, nor that it refused.
+func TestMissedEventsOfAnotherCloud(t *testing.T) {
+	const another = v1alpha1.Cloud("Another")
+	begin := func(t *testing.T, status int, body string) (w *missedWorld, r *missedevents.Reconciler, sent *[]string) {
+		t.Helper()
+		w, sent = newMissedWorld(t), &[]string{}
+		next := zoom.NewHTTPClient().Transport
+		r = w.reads(w, roundTripper(func(req *http.Request) (*http.Response, error) {
+			if req.URL.Host != "another.example" {
+				return next.RoundTrip(req)
+			}
+			*sent = append(*sent, req.Header.Get("Authorization"))
+			return &http.Response{StatusCode: status, Header: http.Header{"Content-Type": {"application/json"}}, Body: io.NopCloser(strings.NewReader(body)), Request: req}, nil
+		}))
+		r.Clouds = clouds.Others{another: {WebURL: "https://another.example", APIURL: "https://another.example"}}
+		maps.Copy(r.Clouds, w.clouds)
+		return w, r, sent
+	}
+	t.Run("a token", func(t *testing.T) {
+		w, r, sent := begin(t, http.StatusNotFound, "")
+		w.recovers(t, r)
+		change(t, w.world, w.app, func(app *v1alpha1.ZoomApp) { app.Spec.Cloud = another })
+		w.pass(20 * time.Minute)
+		_, err := r.Reconcile(t.Context(), w.app)
+		if len(*sent) == 0 {
+			t.Errorf("nothing was sent to the other cloud (%v)", err)
+		}
+		for _, header := range *sent {
+			if strings.HasPrefix(header, "Bearer ") {
+				t.Errorf("the token of one cloud was sent to another (%v)", err)
+			}
+		}
+	})
+	t.Run("a refusal", func(t *testing.T) {
+		w, r, _ := begin(t, http.StatusUnauthorized, `{"error":"invalid_client"}`)
+		right := w.app.Spec.Cloud
+		change(t, w.world, w.app, func(app *v1alpha1.ZoomApp) { app.Spec.Cloud = another })
+		if record, _ := w.recovers(t, r); record.Refused == nil || record.Refused.Reason != v1alpha1.ReasonDeveloperCredentialsRejected {
+			t.Fatalf("by the other cloud: %+v", record)
+		}
+		change(t, w.world, w.app, func(app *v1alpha1.ZoomApp) { app.Spec.Cloud = right })
+		w.pass(time.Minute)
+		if record, result := w.recovers(t, r); record.Refused != nil {
+			t.Errorf("with the right cloud: %+v, again after %s", record.Refused, result.RequeueAfter)
+		}
+	})
 }

@@ -58,7 +58,7 @@ type run struct {
 	oauth  *zoom.OAuth
 	own    *zoomcalls.Own
 	appID  string
-	digest string // of the credentials
+	digest string // of the credentials, and of where they are sent
 
 	// fresh says that what is new is to be read, due is what is to be read again, and askedAt when
 	// all was asked for.
@@ -114,7 +114,7 @@ func (r *run) begin(ctx context.Context) (reason string, err error) {
 	if !known {
 		return v1alpha1.ReasonDeveloperCredentialsRejected, nil
 	}
-	text, err := json.Marshal([]string{r.appID, accountID, clientID, clientSecret})
+	text, err := json.Marshal([]string{cloud.WebURL, cloud.APIURL, r.appID, accountID, clientID, clientSecret})
 	if err != nil {
 		return "", err
 	}
