@@ -164,15 +164,19 @@ func due(app *v1alpha1.ZoomApp, in *v1alpha1.ZoomInstallation) bool {
 func (r *Reconciler) progressOf(app *v1alpha1.ZoomApp, in *v1alpha1.ZoomInstallation) *progress {
 	consent := in.Spec.Consent.At
 	p := r.underWay.of(in.UID, consent)
+	text := installation.ImportText(in)
 	switch {
-	case p != nil:
+	case p != nil && (text == p.text || text == p.began || !installation.ImportForgotten(in)):
 		return p
 	case app.Spec.ManagedBy == v1alpha1.ManagedByAdmin:
 		p = resume(consent, installation.ImportOf(app, in))
 	default:
 		p = begin(consent)
 	}
-	p.text = installation.ImportText(in)
+	p.text, p.began = text, text
+	if p.next.After(r.Now().Add(asideFor << maxRounds)) { // by another clock
+		p.next = r.Now()
+	}
 	return p
 }
 
@@ -213,7 +217,7 @@ func (r *Reconciler) later(ctx context.Context, app *v1alpha1.ZoomApp, in *v1alp
 	switch {
 	case isAside:
 		r.giveBack(app, in, p)
-		return ctrl.Result{RequeueAfter: aside.at.Sub(r.Now())}, nil
+		return ctrl.Result{RequeueAfter: max(aside.at.Sub(r.Now()), time.Millisecond)}, nil
 	case errors.Is(err, errAgain):
 		r.giveBack(app, in, p)
 		r.underWay.forget(in.UID)

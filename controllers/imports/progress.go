@@ -65,8 +65,9 @@ type progress struct {
 	last string
 	// recorded is how many users were done when that was recorded; negative while it was not.
 	recorded int
-	// text is what was recorded of it. When it is another one, it is to begin anew.
-	text string
+	// text is what was recorded of it, and began what that was at its beginning. When it is another
+	// one, it is to begin anew.
+	text, began string
 	// meetings are those of the users who are done, and current is how many were read of the user
 	// who is not: of these an import that is resumed reads all again.
 	meetings, current int
@@ -108,16 +109,24 @@ func (p *progress) allListed() {
 	p.of, p.listed, p.page = len(p.users), true, ""
 	again := p.aside
 	p.aside = nil
+	done := -p.recorded
 	p.users = slices.DeleteFunc(p.users, func(user string) bool {
 		key := keyOf(user)
-		if slices.Contains(again, key) {
+		switch {
+		case slices.Contains(again, key):
 			p.aside = append(p.aside, user)
 			return true
+		case key <= p.last:
+			done++
+			return true
 		}
-		return key <= p.last
+		return false
 	})
+	if p.recorded >= 0 { // less than there are up to the last one
+		p.unread = max(done, 0)
+	}
 	if p.rounds > 0 && p.next.IsZero() { // in the midst of a round
-		p.users, p.aside = p.aside, nil
+		p.users, p.aside = append(p.users, p.aside...), nil
 	}
 }
 
@@ -140,14 +149,19 @@ func (p *progress) passed() {
 // error. When it does so of several in a row it is taken for Zoom's own trouble, in which no more
 // than one is put aside in that time.
 func (p *progress) mayPutAside(now time.Time) bool {
-	return len(p.aside) < maxAside && (p.failed < maxFailed || now.Sub(p.asideAt) >= asideFor)
+	return p.failed < maxFailed || now.Sub(p.asideAt) >= asideFor
 }
 
-// putAside goes on to the next user, and comes back to this one when there is no other.
+// putAside goes on to the next user, and comes back to this one when there is no other, unless too
+// many are to be tried again.
 func (p *progress) putAside(now time.Time) {
 	p.passed()
 	p.failed, p.asideAt = p.failed+1, now
-	p.aside = append(p.aside, p.users[0])
+	if len(p.aside) < maxAside {
+		p.aside = append(p.aside, p.users[0])
+	} else {
+		p.unread++
+	}
 	p.users, p.list, p.read, p.page, p.current = p.users[1:], nil, false, "", 0
 }
 
@@ -169,7 +183,7 @@ func (p *progress) roundAt(now time.Time) (at time.Time, ok bool) {
 	case len(p.aside) == 0:
 		return time.Time{}, false
 	case p.next.IsZero() && p.rounds >= maxRounds:
-		p.unread, p.aside = len(p.aside), nil
+		p.unread, p.aside = p.unread+len(p.aside), nil
 		return time.Time{}, false
 	case p.next.IsZero():
 		p.next = now.Add(asideFor << p.rounds)
@@ -178,7 +192,7 @@ func (p *progress) roundAt(now time.Time) (at time.Time, ok bool) {
 		return p.next, true
 	}
 	p.rounds, p.next, p.failed = p.rounds+1, time.Time{}, 0
-	p.users, p.aside = p.aside, nil
+	p.users, p.aside = append(p.users, p.aside...), nil
 	return time.Time{}, true
 }
 

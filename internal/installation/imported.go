@@ -144,5 +144,11 @@ func ForgetImport(in *v1alpha1.ZoomInstallation) {
 	in.Annotations[importAnnotation] = fmt.Sprintf(forgotten+" %d", n+1)
 }
 
+// ImportForgotten reports whether an import is to begin again, and nothing was recorded of that
+// yet.
+func ImportForgotten(in *v1alpha1.ZoomInstallation) bool {
+	return strings.HasPrefix(in.Annotations[importAnnotation], forgotten+" ")
+}
+
 // forgotten is recorded of an import that is to begin again.
 const forgotten = "again"

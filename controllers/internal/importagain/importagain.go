@@ -6,8 +6,10 @@ import (
 	"context"
 	"fmt"
 
+	apierrors "k8s.io/apimachinery/pkg/api/errors"
 	"k8s.io/client-go/util/retry"
 	"sigs.k8s.io/controller-runtime/pkg/client"
+	"sigs.k8s.io/controller-runtime/pkg/log"
 
 	"github.com/zoom-operator/zoom-operator/api/v1alpha1"
 	"github.com/zoom-operator/zoom-operator/controllers/internal/fieldowner"
@@ -35,6 +37,10 @@ func For(ctx context.Context, c client.Client, live client.Reader, app *v1alpha1
 			installation.ForgetImport(&in)
 			return client.IgnoreNotFound(c.Update(ctx, &in, fieldowner.Controller))
 		})
+		if apierrors.IsForbidden(err) || apierrors.IsInvalid(err) { // for good, as by a policy: the others are not to wait for it
+			log.FromContext(ctx).Error(err, "Meetings not imported again", "installation", key.Name)
+			continue
+		}
 		if err != nil {
 			return fmt.Errorf("having the meetings of ZoomInstallation %s imported again: %w", key, err)
 		}
