@@ -140,6 +140,23 @@ func TestALostEndIsFoundAfterAGap(t *testing.T) {
 	s.betrays(t)
 }
 
+// When a meeting ended is known, also of one that ends between the two calls of a check.
+func TestAMeetingThatEndsWhileItIsAskedAbout(t *testing.T) {
+	s := newSilentWorld(t, nil, "meeting:read:meeting", "meeting:read:past_meeting")
+	m, i := s.live(t, 81, at("-3h"))
+	s.zoom.Inject(zoomtest.StepMeeting, 1, func(next http.Handler) http.Handler {
+		return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+			s.zoom.End(i, at("-1s").Time)
+			next.ServeHTTP(w, r)
+		})
+	})
+	s.run(t, s.clock.Now)
+	s.becomes(t, m, v1alpha1.MeetingEnded)
+	if last := m.Status.Last; !last.EndedAt.Equal(at("-1s")) || last.EndSource != v1alpha1.EndSourceREST {
+		t.Errorf("the last instance is %+v", last)
+	}
+}
+
 // What is not over goes on, and Zoom is asked less and less, also after a restart.
 func TestALiveMeetingIsAskedAboutAgain(t *testing.T) {
 	s := newSilentWorld(t, nil, "meeting:read:meeting", "meeting:read:past_meeting")

@@ -40,9 +40,12 @@ func (r *Reconciler) ask(ctx context.Context, app *v1alpha1.ZoomApp, m *v1alpha1
 	oauth := cloud.OAuth(app.Spec.ClientID, nil, r.Zoom)
 	c := calls{reconciler: r, app: app, account: m.Spec.AccountID, scopes: scopesOf(token)}
 
-	past, pastErr := made(ctx, c, zoomcalls.PastMeeting, pastMeetingScope, func() (*zoom.PastMeeting, error) {
-		return oauth.PastMeeting(ctx, token.AccessToken, token.APIURL, uuid)
-	})
+	askPast := func() (*zoom.PastMeeting, error) {
+		return made(ctx, c, zoomcalls.PastMeeting, pastMeetingScope, func() (*zoom.PastMeeting, error) {
+			return oauth.PastMeeting(ctx, token.AccessToken, token.APIURL, uuid)
+		})
+	}
+	past, pastErr := askPast()
 	if spent, ok := errors.AsType[*budget.SpentError](pastErr); ok {
 		return answer{}, spent
 	}
@@ -55,7 +58,16 @@ func (r *Reconciler) ask(ctx context.Context, app *v1alpha1.ZoomApp, m *v1alpha1
 	if spent, ok := errors.AsType[*budget.SpentError](err); ok {
 		return answer{}, spent
 	}
-	return ofMeeting(r.Now(), uuid, pastErr, current, err), nil
+	a := ofMeeting(r.Now(), uuid, pastErr, current, err)
+	if a.found == nil || a.found.OverAt == nil || !errors.Is(pastErr, zoom.ErrNoMeeting) {
+		return a, nil
+	}
+	// It may have ended between the two answers, and when is not asked again of what is over.
+	past, pastErr = askPast()
+	if ended, conclusive := ofPastMeeting(r.Now(), uuid, past, pastErr); conclusive && ended.found != nil {
+		return ended, nil
+	}
+	return a, nil
 }
 
 // token is the access token that a meeting is asked about with; nil when there is none that Zoom

@@ -30,6 +30,7 @@ import (
 	"github.com/zoom-operator/zoom-operator/api/v1alpha1"
 	"github.com/zoom-operator/zoom-operator/controllers/internal/fieldowner"
 	"github.com/zoom-operator/zoom-operator/controllers/internal/index"
+	"github.com/zoom-operator/zoom-operator/controllers/internal/jitter"
 	"github.com/zoom-operator/zoom-operator/controllers/internal/predicates"
 	"github.com/zoom-operator/zoom-operator/controllers/internal/queue"
 	"github.com/zoom-operator/zoom-operator/controllers/internal/zoomcalls"
@@ -44,7 +45,7 @@ const concurrentChecks = 4
 
 // tokenWithin is how long a check that is due waits for a token that Zoom takes, and tokenRetry how
 // often it is looked for one: after an outage the one of before has expired.
-const tokenWithin, tokenRetry = 10 * time.Minute, 15 * time.Second
+const tokenWithin, tokenRetry = 10 * time.Minute, time.Minute
 
 // shortly is how long a check waits for its budget without saying so.
 const shortly = time.Minute
@@ -129,7 +130,7 @@ func (r *Reconciler) Reconcile(ctx context.Context, m *v1alpha1.ZoomMeeting) (ct
 	case err != nil:
 		return ctrl.Result{}, err
 	case token == nil && !requested && now.Before(at.Add(tokenWithin)):
-		return ctrl.Result{RequeueAfter: tokenRetry}, nil
+		return ctrl.Result{RequeueAfter: tokenRetry + jitter.Of(m.UID, tokenRetry)}, nil
 	}
 	a, err := r.ask(ctx, app, m, uuid, token)
 	spent, limited := errors.AsType[*budget.SpentError](err)

@@ -125,13 +125,18 @@ func NextCheck(m *v1alpha1.ZoomMeeting, gap time.Time) (at time.Time, uuid strin
 		return time.Time{}, "", false
 	}
 	at, known := f.heard.Add(patience(r)), f.heard
-	if c := f.since(checkOf(m)); c.Times > 0 {
-		if c.Outcome == CheckedHost {
+	c := f.since(checkOf(m))
+	if c.Times > 0 {
+		at = c.next()
+		switch c.Outcome {
+		case CheckedHost:
 			return time.Time{}, f.live.UUID, false
+		case CheckedToken, CheckedBudget: // Zoom was not asked
+		default:
+			known = c.At
 		}
-		at, known = c.next(), c.At
 	}
-	if gap.Before(at) && !gap.Before(known.Add(zoom.GivenUpAfter)) {
+	if gap.After(c.At) && gap.Before(at) && !gap.Before(known.Add(zoom.GivenUpAfter)) {
 		at = gap
 	}
 	return at, f.live.UUID, true

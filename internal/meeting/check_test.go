@@ -72,6 +72,13 @@ func TestCheckAfterAGap(t *testing.T) {
 		"6h25m": "6h25m",
 		"12h":   "11h",
 	})
+	for range 3 {
+		RecordCheck(on("5h").Time, m, CheckedToken) // which says nothing of the meeting
+	}
+	next("after a check that could not be made", map[string]string{
+		"5h":   "29h",
+		"5h1m": "5h1m",
+	})
 	RecordCheck(on("5h").Time, m, CheckedHost)
 	if at, _, ok := NextCheck(m, on("8h").Time); ok {
 		t.Errorf("a host who is gone is asked about at %s", at)
