@@ -170,9 +170,9 @@ func care(now time.Time, app *v1alpha1.ZoomApp, r subscription.Record, customers
 // not to count that no event came in that time.
 const withoutEvents = time.Minute
 
-// unheardAgain is how long after a customer was subscribed what they have planned is imported again
-// because Zoom does not show them as subscribed.
-const unheardAgain = 24 * time.Hour
+// refusedLong is how long a customer was refused, at least, if it is to count that no event came in
+// that time: one whom Zoom refuses and takes by turns is not imported each time.
+const refusedLong = 3 * time.Hour
 
 // unheard says whether a customer had no subscription before this one, so that Zoom did not try to
 // deliver events of theirs, and its log has none of them: what they have planned is imported again.
@@ -184,12 +184,10 @@ func unheard(now time.Time, r subscription.Record, c customer, is subscription.M
 	case c.is.ID == "":
 		return now.Sub(c.in.Spec.Consent.At.Time) > withoutEvents
 	case c.is.Refused != "":
-		return true
+		return now.Sub(c.is.Since) >= refusedLong
 	}
-	if c.is.ID == is.ID { // taken out, as far as Zoom shows it, which may be less than there is
-		return now.Sub(c.is.At) >= unheardAgain
-	}
-	return r.Lost != nil && c.is.At.Before(*r.Lost)
+	// Of one who was taken out that is not certain: what Zoom shows may be less than there is.
+	return c.is.ID != is.ID && r.Lost != nil && c.is.At.Before(*r.Lost)
 }
 
 // wholeUntil is until when nothing is asked for an app that may not manage its subscriptions.
