@@ -285,3 +285,24 @@ func TestMissedEventsWithLongAnswers(t *testing.T) {
 		t.Errorf("%d of %d meetings", n, zoom.MaxLogged)
 	}
 }
+
+// Where a single attempt is too long, what is listed before it is stored, and later ones of another
+// window: it is one that could not be understood.
+func TestMissedEventsWithAnAttemptThatIsTooLong(t *testing.T) {
+	w := newMissedWorld(t)
+	w.pass(20 * time.Minute)
+	w.consents(t, "user0")
+	for n := range int64(3) {
+		w.sends(t, false, planFor("user0", 81000000001+n, w.clock.Now()).Created(w.clock.Now()))
+		w.pass(90 * time.Minute) // each in a window of its own
+	}
+	long := strings.Repeat("x", 300<<10)
+	first, _ := w.recovers(t, w.reads(w, rewriting(t, func(a map[string]any) {
+		if body, ok := a["request_body"].(string); ok && strings.Contains(body, "81000000002") {
+			a["response_body"] = long
+		}
+	}, false)))
+	if n := len(w.list(t)); n != 2 || first.Unusable == 0 || first.Until.Before(w.clock.Now().Add(-3*time.Minute)) {
+		t.Errorf("%d meetings, %+v", n, first)
+	}
+}

@@ -164,7 +164,9 @@ func (r *Reconciler) Reconcile(ctx context.Context, cached *v1alpha1.ZoomApp) (c
 	}
 	if refusal != "" {
 		if err = run.refuse(ctx, refusal); err == nil {
-			r.forget(key)
+			if run.reset() {
+				return ctrl.Result{RequeueAfter: time.Second}, nil
+			}
 			after := retryRefused
 			if refusal == v1alpha1.ReasonDeveloperCredentialsMissing {
 				after = recheckMissing
@@ -211,6 +213,20 @@ func (r *Reconciler) forget(app types.NamespacedName) {
 	r.mu.Lock()
 	defer r.mu.Unlock()
 	delete(r.apps, app)
+}
+
+// reset is forget at the end of a run, and says whether the log was asked for meanwhile, which it
+// does not forget.
+func (r *run) reset() (asked bool) {
+	r.tokens.Forget(client.ObjectKeyFromObject(r.app))
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	fresh := memory{waiting: map[string]time.Time{}}
+	if asked = !r.asked.Equal(r.askedAt); asked {
+		fresh.asked = r.asked
+	}
+	*r.memory = fresh
+	return asked
 }
 
 // plan is what of the log is to be read now; or how long an app waits for that. What is new is read
@@ -272,6 +288,12 @@ func (r *run) save(ctx context.Context) error {
 	}
 	r.app = after
 	return nil
+}
+
+// unable says whether an error is of every request for the log.
+func unable(err error) bool {
+	_, limited := errors.AsType[*budget.SpentError](err)
+	return limited || refusalOf(err) != ""
 }
 
 // refusalOf is the reason that the condition has for an answer that another attempt alone does not

@@ -146,14 +146,16 @@ func (r *run) all(ctx context.Context) (refusal string, err error) {
 		}
 	}
 	if r.fresh {
-		if err := r.unread(ctx, began); err != nil {
+		if err = r.unread(ctx, began); unable(err) {
 			return refusalOf(err), err
 		}
-		r.mu.Lock()
-		r.read = r.Now()
-		r.mu.Unlock()
+		if err == nil {
+			r.mu.Lock()
+			r.read = r.Now()
+			r.mu.Unlock()
+		}
 	}
-	err = r.heldBack(ctx, began)
+	err = errors.Join(err, r.heldBack(ctx, began))
 	return refusalOf(err), err
 }
 
@@ -195,12 +197,18 @@ func (r *run) heldBack(ctx context.Context, began time.Time) error {
 		maps.DeleteFunc(r.waiting, func(_ string, at time.Time) bool { return !r.record.Holds(at) })
 	}()
 	for _, due := range r.due {
+		held := r.record.Held
 		span, ok := r.record.Release(due)
 		if !ok {
 			continue // it is part of a longer one, whose time comes
 		}
 		if err := r.readAgain(ctx, began, span); err != nil {
-			return err
+			// The others have their turn before it has another.
+			r.record.Held = held
+			r.record.Release(span)
+			span.Tried = r.Now()
+			r.record.Hold(span)
+			return errors.Join(err, r.save(context.WithoutCancel(ctx)))
 		}
 		if err := r.save(ctx); err != nil {
 			return err
@@ -262,6 +270,12 @@ func (r *run) pages(ctx context.Context, w missed.Window) error {
 	var all []zoom.LoggedWebhook
 	for page := ""; ; {
 		list, next, err := r.page(ctx, w, page)
+		if errors.Is(err, zoom.ErrTooLong) && r.size == 1 {
+			// What is after it cannot be listed, nor what is known of it.
+			log.FromContext(ctx).Info("Webhook log not read to the end of a window", "from", w.From, "to", w.To, "cause", err.Error())
+			r.invalid++
+			break
+		}
 		if err != nil {
 			return err
 		}

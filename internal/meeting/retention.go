@@ -33,6 +33,10 @@ type Retention struct {
 // lookAgain is how often it is looked whether the log was read.
 const lookAgain = 30 * time.Minute
 
+// heldFor is how long an event that Zoom's log has, and that cannot be stored, has others wait: it
+// may be another customer's.
+const heldFor = 24 * time.Hour
+
 // awaits says whether more may be read from Zoom's log of what Zoom itself reports nothing more of
 // since then: until all is stored that the log has up to then, or it does not reach back any more.
 // The last of the attempts at an event may be read after the first one was recorded, and must not
@@ -57,7 +61,7 @@ func RetentionOf(app *v1alpha1.ZoomApp) Retention {
 	if app.Spec.DeveloperCredentialsSecretRef != nil {
 		record := missed.RecordOf(app)
 		// While Zoom refuses the log, nothing comes from it.
-		p.Logged, p.Read = record.Refused == nil, record.Stored()
+		p.Logged, p.Read = record.Refused == nil, record.StoredFor(heldFor)
 	}
 	return p
 }

@@ -137,6 +137,12 @@ func (r *Record) Stored() time.Time {
 	return r.Until
 }
 
+// StoredFor is Stored, but for what has been waiting for longer than that before what was read
+// last.
+func (r *Record) StoredFor(wait time.Duration) time.Time {
+	return latest(r.Stored(), r.Until.Add(-wait))
+}
+
 // Whole is from when on nothing is missing that Zoom tried to deliver.
 func (r *Record) Whole() time.Time {
 	if r.Gap != nil {
