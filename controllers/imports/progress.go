@@ -122,7 +122,7 @@ func (p *progress) allListed() {
 		}
 		return false
 	})
-	if p.recorded >= 0 { // less than there are up to the last one
+	if len(again) >= maxAside { // others may have been given up; or else users have joined
 		p.unread = max(done, 0)
 	}
 	if p.rounds > 0 && p.next.IsZero() { // in the midst of a round
