@@ -113,7 +113,7 @@ func (c *crew) subscription(t *testing.T) {
 	a.declares(t, "null")
 	a.subscribed(t, nil)
 	within(t, settleWithin, func(ctx context.Context) error {
-		out, err := a.ask(ctx, "get", "zapp", a.key.Name, `--output=jsonpath={.metadata.annotations}{.metadata.finalizers}{.status.conditions[?(@.type=="EventsSubscribed")].reason}`)
+		out, err := a.ask(ctx, "get", "zapp", a.key.Name, `--output=jsonpath={.metadata.annotations.internal\.zoom-operator\.io/subscription}{.metadata.finalizers}{.status.conditions[?(@.type=="EventsSubscribed")].reason}`)
 		if err == nil && out != "" {
 			err = fmt.Errorf("the app still has %s", out)
 		}
