@@ -324,7 +324,8 @@ func (r *run) one(ctx context.Context, w missed.Window, logged zoom.LoggedWebhoo
 		r.again && !(missed.Span{From: w.From, To: w.To}).Has(at): // the log has both ends of a time
 		return nil
 	}
-	counts := r.again || at.After(r.record.Until) // or else it was counted before
+	// Or else it was counted before, unless nothing was read before.
+	counts := r.again || at.After(r.record.Until) || r.record.Until.Equal(r.record.Since)
 	ev, err := r.Recorder.Decode(logged.Body, at)
 	switch {
 	case ev == nil, ev.Time.After(at.Add(zoom.MaxClockSkew)): // which would have to wait for ever
