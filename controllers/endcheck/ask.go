@@ -114,5 +114,5 @@ func scopesOf(token *tokens.Stored) []v1alpha1.Scope {
 // forget drops what is known of an app that is gone.
 func (r *Reconciler) forget(_ context.Context, e event.DeleteEvent, _ workqueue.TypedRateLimitingInterface[reconcile.Request]) {
 	r.Calls.Forget(client.ObjectKeyFromObject(e.Object))
-	r.gaps.forget(client.ObjectKeyFromObject(e.Object))
+	r.gaps.ended.Forget(client.ObjectKeyFromObject(e.Object))
 }

@@ -9,6 +9,7 @@ import (
 	"sigs.k8s.io/controller-runtime/pkg/event"
 
 	"github.com/zoom-operator/zoom-operator/api/v1alpha1"
+	"github.com/zoom-operator/zoom-operator/controllers/internal/memory"
 	"github.com/zoom-operator/zoom-operator/zoom"
 )
 
@@ -16,38 +17,19 @@ import (
 // lead, and while an app had no event for longer than Zoom tries to deliver one. They are in memory
 // alone, since with a restart another one begins.
 type gaps struct {
-	mu    sync.Mutex
+	begin sync.Once
 	began time.Time
-	ended map[types.NamespacedName]time.Time
+	ended memory.Map[types.NamespacedName, time.Time]
 }
 
 // of is when the latest one of an app ended. The first who asks is the first who is looked at since
 // this process leads.
 func (g *gaps) of(app types.NamespacedName, now time.Time) time.Time {
-	g.mu.Lock()
-	defer g.mu.Unlock()
-	if g.began.IsZero() {
-		g.began = now
-	}
-	if at := g.ended[app]; at.After(g.began) {
+	g.begin.Do(func() { g.began = now })
+	if at := g.ended.Get(app); at.After(g.began) {
 		return at
 	}
 	return g.began
-}
-
-func (g *gaps) end(app types.NamespacedName, at time.Time) {
-	g.mu.Lock()
-	defer g.mu.Unlock()
-	if g.ended == nil {
-		g.ended = map[types.NamespacedName]time.Time{}
-	}
-	g.ended[app] = at
-}
-
-func (g *gaps) forget(app types.NamespacedName) {
-	g.mu.Lock()
-	defer g.mu.Unlock()
-	delete(g.ended, app)
 }
 
 // gapEnded says whether an app has events again for the first time in that long. Whether it had
@@ -62,6 +44,6 @@ func (g *gaps) note(e event.UpdateEvent) {
 	before, ok := e.ObjectOld.(*v1alpha1.ZoomApp)
 	after, ok2 := e.ObjectNew.(*v1alpha1.ZoomApp)
 	if ok && ok2 && gapEnded(before, after) {
-		g.end(client.ObjectKeyFromObject(after), after.Status.LastEventAt.Time)
+		g.ended.Put(client.ObjectKeyFromObject(after), after.Status.LastEventAt.Time)
 	}
 }

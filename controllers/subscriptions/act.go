@@ -129,7 +129,7 @@ func (r *run) create(ctx context.Context, first customer) error {
 	switch {
 	case err == nil:
 		r.serves(id)
-		r.checks.put(r.app.UID, r.Now())
+		r.checks.Put(r.app.UID, r.Now())
 		log.FromContext(ctx).Info("Event subscription created", "subscription", id, "events", len(r.wanted.Events))
 	case errors.Is(err, zoom.ErrNotAuthorized), errors.Is(err, zoom.ErrEventRole):
 		return errors.Join(r.save(ctx, nil), r.refuse(ctx, first, r.wanted.Name, err))
@@ -320,15 +320,15 @@ func (r *run) check(ctx context.Context, c customer) error {
 	list, err := r.list(ctx, c)
 	switch {
 	case errors.Is(err, zoom.ErrNotAuthorized):
-		r.checks.put(r.app.UID, r.Now())
+		r.checks.Put(r.app.UID, r.Now())
 		return r.refuse(ctx, c, r.record.ID, err)
 	case ofCustomer(err): // which says nothing of whether they are subscribed
-		r.checks.put(r.app.UID, r.Now())
+		r.checks.Put(r.app.UID, r.Now())
 		return nil
 	case err != nil:
 		return r.concerned(ctx, r.name(), err)
 	}
-	r.checks.put(r.app.UID, r.Now())
+	r.checks.Put(r.app.UID, r.Now())
 	before := r.record
 	r.adopt(list)
 	i := slices.IndexFunc(list, func(s zoom.Subscription) bool { return s.ID == r.record.ID })

@@ -75,7 +75,7 @@ func (r *Reconciler) SetupWithManager(mgr ctrl.Manager) error {
 // retry has what was refused tried again at once. The annotation is the controller of apps', which
 // takes it off.
 func (r *Reconciler) retry(_ context.Context, e event.UpdateEvent, q workqueue.TypedRateLimitingInterface[reconcile.Request]) {
-	r.asked.put(e.ObjectNew.GetUID(), r.Now())
+	r.asked.Put(e.ObjectNew.GetUID(), r.Now())
 	q.Add(reconcile.Request{NamespacedName: client.ObjectKeyFromObject(e.ObjectNew)})
 }
 
@@ -86,8 +86,8 @@ func (r *Reconciler) gone(_ context.Context, e event.DeleteEvent, _ workqueue.Ty
 
 func (r *Reconciler) forget(app client.Object) {
 	r.tokens.Forget(client.ObjectKeyFromObject(app))
-	r.asked.forget(app.GetUID())
-	r.checks.forget(app.GetUID())
+	r.asked.Forget(app.GetUID())
+	r.checks.Forget(app.GetUID())
 }
 
 // appOf is the app of an installation, if it has a subscription.
@@ -119,7 +119,7 @@ func (r *Reconciler) Reconcile(ctx context.Context, app *v1alpha1.ZoomApp) (ctrl
 		return ctrl.Result{}, err
 	}
 	for err == nil && why == "" {
-		s := next(r.Now(), run.app, run.wanted, run.record, run.customers, r.checks.get(app.UID))
+		s := next(r.Now(), run.app, run.wanted, run.record, run.customers, r.checks.Get(app.UID))
 		switch {
 		case s.do == finish:
 			return ctrl.Result{}, client.IgnoreNotFound(run.release(ctx))
@@ -148,7 +148,7 @@ func (r *Reconciler) begin(ctx context.Context, cached *v1alpha1.ZoomApp) (begun
 		return nil, "", client.IgnoreNotFound(err)
 	}
 	begun = &run{Reconciler: r, app: app, wanted: subscription.Wanted(app, r.ExternalURL), record: subscription.RecordOf(app)}
-	if asked := r.asked.get(app.UID); begun.record.Refused != nil && asked.After(begun.record.Refused.At) {
+	if asked := r.asked.Get(app.UID); begun.record.Refused != nil && asked.After(begun.record.Refused.At) {
 		// It is tried again now, and stands until that succeeds.
 		begun.record.Refused.At = time.Time{}
 	}

@@ -4,10 +4,12 @@ import (
 	"net/http"
 	"time"
 
+	"k8s.io/apimachinery/pkg/types"
 	"sigs.k8s.io/controller-runtime/pkg/client"
 	"sigs.k8s.io/controller-runtime/pkg/recorder"
 
 	"github.com/zoom-operator/zoom-operator/api/v1alpha1"
+	"github.com/zoom-operator/zoom-operator/controllers/internal/memory"
 	"github.com/zoom-operator/zoom-operator/controllers/internal/zoomcalls"
 	"github.com/zoom-operator/zoom-operator/internal/clouds"
 	"github.com/zoom-operator/zoom-operator/internal/selected"
@@ -30,8 +32,9 @@ type Reconciler struct {
 	Now    func() time.Time
 
 	tokens zoomcalls.OwnTokens
-	checks times // when a subscription was compared with what Zoom has
-	asked  times // when a retry was asked for
+	// checks are when a subscription was compared with what Zoom has, and asked when a retry was
+	// asked for, by the UID of the app.
+	checks, asked memory.Map[types.UID, time.Time]
 }
 
 // run is what is done for an app at one time.

@@ -4,13 +4,13 @@ import (
 	"context"
 	"crypto/sha256"
 	"errors"
-	"sync"
 	"time"
 
 	"k8s.io/apimachinery/pkg/types"
 	"sigs.k8s.io/controller-runtime/pkg/client"
 
 	"github.com/zoom-operator/zoom-operator/api/v1alpha1"
+	"github.com/zoom-operator/zoom-operator/controllers/internal/memory"
 	"github.com/zoom-operator/zoom-operator/internal/budget"
 	"github.com/zoom-operator/zoom-operator/zoom"
 )
@@ -29,8 +29,7 @@ const earlier = 5 * time.Minute
 // OwnTokens are the tokens of apps themselves, of one kind. They are kept in memory alone: only the
 // leader has any, and another one costs one request.
 type OwnTokens struct {
-	mu    sync.Mutex
-	known map[types.NamespacedName]ownToken
+	known memory.Map[types.NamespacedName, ownToken]
 }
 
 type ownToken struct {
@@ -40,30 +39,8 @@ type ownToken struct {
 	expires time.Time
 }
 
-func (t *OwnTokens) get(key types.NamespacedName, of [sha256.Size]byte, now time.Time) *zoom.Token {
-	t.mu.Lock()
-	defer t.mu.Unlock()
-	if known := t.known[key]; known.Token != nil && known.of == of && now.Before(known.expires) {
-		return known.Token
-	}
-	return nil
-}
-
-func (t *OwnTokens) put(key types.NamespacedName, token ownToken) {
-	t.mu.Lock()
-	defer t.mu.Unlock()
-	if t.known == nil {
-		t.known = map[types.NamespacedName]ownToken{}
-	}
-	t.known[key] = token
-}
-
 // Forget drops the token of an app.
-func (t *OwnTokens) Forget(key types.NamespacedName) {
-	t.mu.Lock()
-	defer t.mu.Unlock()
-	delete(t.known, key)
-}
+func (t *OwnTokens) Forget(app types.NamespacedName) { t.known.Forget(app) }
 
 // Own makes the calls of an app for itself, which count for the account that the app was made in.
 type Own struct {
@@ -103,13 +80,13 @@ func MakeOwn[T any](ctx context.Context, o *Own, name string, call func(*zoom.To
 
 func (o *Own) token(ctx context.Context) (*zoom.Token, error) {
 	key, now := client.ObjectKeyFromObject(o.App), o.Now()
-	if token := o.Tokens.get(key, o.Of, now); token != nil {
-		return token, nil
+	if known := o.Tokens.known.Get(key); known.Token != nil && known.of == o.Of && now.Before(known.expires) {
+		return known.Token, nil
 	}
 	token, err := within(ctx, o.Calls, o.App, ofApp, ownLimits, o.Name, func() (*zoom.Token, error) { return o.Ask(ctx) })
 	if err != nil {
 		return nil, err
 	}
-	o.Tokens.put(key, ownToken{token, o.Of, now.Add(token.ExpiresIn - min(earlier, token.ExpiresIn/2))})
+	o.Tokens.known.Put(key, ownToken{token, o.Of, now.Add(token.ExpiresIn - min(earlier, token.ExpiresIn/2))})
 	return token, nil
 }
