@@ -67,9 +67,13 @@ func (w *missedWorld) follows(t *testing.T, r *missedevents.Reconciler, d time.D
 func TestMissedEventsThatAreRefusedForGood(t *testing.T) {
 	w := newMissedWorld(t)
 	w.consents(t, "user0")
+	attempts := map[any]int{} // by when they were made
 	r := w.reads(forbidding(t, func(m *v1alpha1.ZoomMeeting) bool { return m.Spec.MeetingID == "92" }), rewriting(t, func(a map[string]any) {
 		if strings.Contains(fmt.Sprint(a["request_body"]), `"id":92,`) {
-			a["request_id"] = "one"
+			if _, known := attempts[a["date_time"]]; !known {
+				attempts[a["date_time"]] = len(attempts)
+			}
+			a["request_id"], a["retry_num"] = "one", attempts[a["date_time"]]
 		}
 	}, false))
 	refused := planFor("user0", 92, w.clock.Now()).Created(w.clock.Now())
@@ -106,7 +110,7 @@ func TestMissedEventsThatAreRefusedForGood(t *testing.T) {
 	if record := w.follows(t, r, time.Hour, nil); record.Waiting() != 1 || record.Unusable > 0 {
 		t.Errorf("in the end it is recorded that %+v", record)
 	}
-	record := w.follows(t, r, 3*time.Hour, nil)
+	record := w.follows(t, r, 5*time.Hour, nil)
 	if record.Waiting() != 0 || record.Unusable != 1 || record.Taken != 2 || record.Gap != nil || !record.Stored().Equal(record.Until) {
 		t.Errorf("later it is recorded that %+v", record)
 	}
@@ -146,6 +150,35 @@ func TestMissedEventsOfACustomerWhoIsRefused(t *testing.T) {
 	}
 	if err := w.get(t, other); err != nil || len(other.Annotations) == 0 {
 		t.Errorf("what was planned is read anew (%v)", err)
+	}
+}
+
+// Where a part of the log cannot be read again, what waits in another part has its turn.
+func TestMissedEventsThatCannotBeReadAgain(t *testing.T) {
+	w := newMissedWorld(t)
+	w.consents(t, "user0")
+	var refuses atomic.Bool
+	refuses.Store(true)
+	unreadable := w.clock.Now()
+	w.sends(t, false, planFor("user0", 92, unreadable).Created(unreadable))
+	w.pass(90 * time.Minute)
+	w.sends(t, false, planFor("user0", 93, w.clock.Now()).Created(w.clock.Now()))
+	next := zoom.NewHTTPClient().Transport
+	r := w.reads(forbidding(t, func(*v1alpha1.ZoomMeeting) bool { return refuses.Load() }), roundTripper(func(req *http.Request) (*http.Response, error) {
+		if from, err := time.Parse(time.RFC3339, req.URL.Query().Get("from")); err == nil && !refuses.Load() && from.Sub(unreadable).Abs() < time.Minute {
+			return nil, errors.New("the connection broke")
+		}
+		return next.RoundTrip(req)
+	}))
+	if record := w.follows(t, r, 30*time.Minute, nil); record.Waiting() != 2 || len(record.Held) != 2 {
+		t.Fatalf("%+v", record)
+	}
+	refuses.Store(false)
+	if record := w.follows(t, r, 2*time.Hour, nil); record.Waiting() != 1 || record.Taken != 1 || w.clock.Now().Sub(record.Until) > 20*time.Minute {
+		t.Errorf("%+v", record)
+	}
+	if l := w.list(t); len(l) != 1 || l[0].Spec.MeetingID != "93" {
+		t.Errorf("%d meetings are stored", len(l))
 	}
 }
 

@@ -38,8 +38,9 @@ const MaxLogged = 20
 // LoggedWebhook is an attempt of Zoom's to deliver an event that failed. The headers of the request
 // and of the answer, which may hold secrets, are not decoded.
 type LoggedWebhook struct {
-	// RequestID is the same for all attempts at one event.
+	// RequestID is the same for all attempts at one event, of which the first one is Retry 0.
 	RequestID string
+	Retry     int
 	// At is when the attempt was made; zero when Zoom did not say, or not so that it can be
 	// understood.
 	At time.Time
@@ -87,6 +88,9 @@ func loggedWebhook(item object) LoggedWebhook {
 	l := LoggedWebhook{
 		RequestID: item.scalar("request_id"), At: logTime(item.text("date_time")),
 		Endpoint: item.text("endpoint"), SubscriptionID: item.scalar("subscription_id"),
+	}
+	if retry := item.count("retry_num"); retry != nil {
+		l.Retry = *retry
 	}
 	body := []byte(item.text("request_body"))
 	if _, whole := parseObject(body); whole {

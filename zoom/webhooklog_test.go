@@ -24,7 +24,7 @@ func TestFailedWebhooks(t *testing.T) {
 		respond(200, `{"next_page_token":"more","page_size":20,"webhook_logs":[
 			{"event":"meeting.ended","status":503,"request_id":"one","retry_num":0,"date_time":"2026-03-02T09:11:38Z","endpoint":"https://zoom.example.org/a",
 			 "subscription_id":"9qwt8mkBEW2O6fPuxBpXpA","request_headers":"N/A","request_body":"{\"event\":\"meeting.ended\"}","response_headers":"{\"A\":\"b\"}","response_body":"busy"},
-			{"status":-1,"request_id":"two","date_time":"2026-03-02T09:11:38:387Z","request_body":"{\"event\":\"meeting.e"},
+			{"status":-1,"request_id":"two","retry_num":2,"date_time":"2026-03-02T09:11:38:387Z","request_body":"{\"event\":\"meeting.e"},
 			{"status":-1,"request_id":"three","date_time":"soon","request_body":{"event":"meeting.ended"}},
 			"none"]}`)(w, r)
 	})
@@ -35,7 +35,7 @@ func TestFailedWebhooks(t *testing.T) {
 	at := time.Date(2026, 3, 2, 9, 11, 38, 0, time.UTC)
 	want := []zoom.LoggedWebhook{
 		{RequestID: "one", At: at, Endpoint: "https://zoom.example.org/a", SubscriptionID: "9qwt8mkBEW2O6fPuxBpXpA", Body: []byte(`{"event":"meeting.ended"}`)},
-		{RequestID: "two", At: at},
+		{RequestID: "two", Retry: 2, At: at},
 		{RequestID: "three"},
 	}
 	if diff := cmp.Diff(want, list); diff != "" {

@@ -84,9 +84,6 @@ type memory struct {
 	read, asked time.Time
 	// rest is until when nothing is read again, for what that took before.
 	rest time.Time
-	// waiting are the IDs of requests whose event could not be stored, and when the attempt was
-	// made that is read again: an event is held once, however often Zoom tries it.
-	waiting map[string]time.Time
 }
 
 // +kubebuilder:rbac:groups=zoom-operator.io,resources=zoomapps,verbs=get;list;watch;patch
@@ -132,7 +129,7 @@ func (r *Reconciler) memoryOf(app types.NamespacedName) *memory {
 		if r.apps == nil {
 			r.apps = map[types.NamespacedName]*memory{}
 		}
-		m = &memory{waiting: map[string]time.Time{}}
+		m = &memory{}
 		r.apps[app] = m
 	}
 	return m
@@ -221,7 +218,7 @@ func (r *run) reset() (asked bool) {
 	r.tokens.Forget(client.ObjectKeyFromObject(r.app))
 	r.mu.Lock()
 	defer r.mu.Unlock()
-	fresh := memory{waiting: map[string]time.Time{}}
+	fresh := memory{}
 	if asked = !r.asked.Equal(r.askedAt); asked {
 		fresh.asked = r.asked
 	}

@@ -7,7 +7,6 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
-	"maps"
 	"slices"
 	"strings"
 	"time"
@@ -43,10 +42,6 @@ const maxHostless = 1000
 // server is away.
 const maxFailures = 10
 
-// maxWaiting bounds how many events an app has of which it is known in memory which attempt is read
-// again. Of others each attempt is.
-const maxWaiting = 10_000
-
 // run is a reading of the log of one app.
 type run struct {
 	*Reconciler
@@ -79,16 +74,16 @@ type run struct {
 
 // reading is what came of reading a part of the log.
 type reading struct {
-	// again is set where it was read before.
+	// again is set where it was read before, and after is up to when it was read before; zero where
+	// nothing was.
 	again bool
+	after time.Time
 	// hostless are attempts at events whose host is not known, not more than maxHostless.
 	hostless []zoom.LoggedWebhook
-	// taken is how many events were stored, and invalid how many never can be; dealt is how many
-	// need not be read again, whatever came of them.
-	taken, invalid, dealt int
-	// held are the attempts at events that have to wait, and ids those of their requests.
+	// taken is how many events were stored, and invalid how many never can be.
+	taken, invalid int
+	// held are the attempts at events that have to wait.
 	held missed.Span
-	ids  map[string]bool
 }
 
 // begin reads the developer's credentials. Where there are none that can be used, the reason is
@@ -163,11 +158,12 @@ func (r *run) all(ctx context.Context) (refusal string, err error) {
 func (r *run) unread(ctx context.Context, began time.Time) error {
 	gap, refused := r.record.Gap, r.record.Refused != nil
 	for r.record.Refused = nil; ; refused = false {
+		after := r.record.Until
 		window, more := r.record.Next(began, r.app.CreationTimestamp.Time, refused)
 		if !more {
 			return nil
 		}
-		r.reading = reading{}
+		r.reading = reading{after: after}
 		if err := r.window(ctx, window); err != nil {
 			return err
 		}
@@ -194,7 +190,6 @@ func (r *run) heldBack(ctx context.Context, began time.Time) error {
 		if r.calls > before {
 			r.rest = r.Now().Add(missed.RetryPause(r.calls - before))
 		}
-		maps.DeleteFunc(r.waiting, func(_ string, at time.Time) bool { return !r.record.Holds(at) })
 	}()
 	for _, due := range r.due {
 		held := r.record.Held
@@ -219,24 +214,19 @@ func (r *run) heldBack(ctx context.Context, began time.Time) error {
 
 // readAgain reads a span again.
 func (r *run) readAgain(ctx context.Context, began time.Time, span missed.Span) error {
-	windows, whole := span.Windows(began)
-	left, taken, invalid, dealt := 0, 0, 0, 0
-	for _, window := range windows {
+	left, taken, invalid := 0, 0, 0
+	for _, window := range span.Windows(began) {
 		r.reading = reading{again: true}
 		if err := r.window(ctx, window); err != nil {
 			return err
 		}
 		r.hold(span.Since, r.Now())
-		left, taken, invalid, dealt = left+r.held.Events, taken+r.taken, invalid+r.invalid, dealt+r.dealt
+		left, taken, invalid = left+r.held.Events, taken+r.taken, invalid+r.invalid
 	}
 	// Most of what is in it may have been stored, and counted, when it was read before.
 	settled := max(span.Events-left, 0)
 	taken = min(taken, settled)
-	unusable := min(invalid, settled-taken)
-	if !whole { // what the log does not have any more
-		unusable += max(settled-max(dealt, taken+unusable), 0)
-	}
-	r.count(ctx, taken, unusable)
+	r.count(ctx, taken, min(invalid, settled-taken))
 	return nil
 }
 
@@ -324,23 +314,23 @@ func (r *run) one(ctx context.Context, w missed.Window, logged zoom.LoggedWebhoo
 		r.again && !(missed.Span{From: w.From, To: w.To}).Has(at): // the log has both ends of a time
 		return nil
 	}
-	// Or else it was counted before, unless nothing was read before.
-	counts := r.again || at.After(r.record.Until) || r.record.Until.Equal(r.record.Since)
+	// An event counts by its first attempt, where that was not counted before.
+	counts := logged.Retry == 0 && (r.again || at.After(r.after))
 	ev, err := r.Recorder.Decode(logged.Body, at)
 	switch {
 	case ev == nil, ev.Time.After(at.Add(zoom.MaxClockSkew)): // which would have to wait for ever
 		if counts {
 			r.invalid++
 		}
-		r.deal(logged)
+		r.seen[logged.RequestID] = true
 		return nil
 	case ev.Challenge != nil:
-		r.deal(logged)
+		r.seen[logged.RequestID] = true
 		return nil
 	case err == nil:
 		var gone bool
 		if gone, err = r.gone(ctx, ev); gone {
-			r.deal(logged)
+			r.seen[logged.RequestID] = true
 			return nil
 		}
 		if err == nil {
@@ -370,7 +360,7 @@ func (r *run) one(ctx context.Context, w missed.Window, logged zoom.LoggedWebhoo
 		r.taken++
 	}
 	r.failures = 0
-	r.deal(logged)
+	r.seen[logged.RequestID] = true
 	return nil
 }
 
@@ -384,49 +374,20 @@ func (r *run) away(ctx context.Context) bool {
 	return r.Live.Get(ctx, client.ObjectKeyFromObject(r.app), &app) != nil
 }
 
-// wait has an attempt read again that was made in that time, unless one at the same event is.
+// wait has an attempt read again that was made in that time.
 func (r *run) wait(logged zoom.LoggedWebhook, from, to time.Time) {
-	id := logged.RequestID
-	if at, waits := r.waiting[id]; id != "" && (r.ids[id] || waits && r.record.Holds(at)) {
+	if !logged.At.IsZero() && r.record.Holds(from) { // it was read before, and is read again
 		return
-	}
-	if len(r.waiting) < maxWaiting && id != "" {
-		r.waiting[id] = from
-	}
-	if !logged.At.IsZero() && r.record.Holds(from) { // it was read before
-		return
-	}
-	if id != "" {
-		if r.ids == nil {
-			r.ids = map[string]bool{}
-		}
-		r.ids[id] = true
 	}
 	r.held = r.held.With(from, to)
-	r.held.Events++
-}
-
-// deal notes that an event needs no other attempt.
-func (r *run) deal(logged zoom.LoggedWebhook) {
-	r.dealt++
-	id := logged.RequestID
-	if id == "" {
-		return
-	}
-	r.seen[id] = true
-	if at, waits := r.waiting[id]; waits {
-		delete(r.waiting, id)
-		r.record.Settle(at)
-	}
-	if r.ids[id] { // an attempt before it had to wait
-		delete(r.ids, id)
-		r.held.Events--
+	if logged.Retry == 0 {
+		r.held.Events++
 	}
 }
 
 // hold records the attempts that have to wait.
 func (r *run) hold(since, tried time.Time) {
-	if r.held.Events == 0 {
+	if r.held.To.IsZero() {
 		return
 	}
 	r.held.Since, r.held.Tried = since.UTC().Truncate(time.Second), tried.UTC().Truncate(time.Second)

@@ -27,7 +27,7 @@ type Span struct {
 	From, To time.Time
 	// Since is when the first one could not be stored, and Tried when that was tried last.
 	Since, Tried time.Time
-	// Events is how many there are.
+	// Events is how many there are of which the first attempt is one of these.
 	Events int
 }
 
@@ -67,18 +67,16 @@ func (s Span) next() time.Time {
 	return s.Tried.Add(min(max(s.Tried.Sub(s.Since)/4, retrySoonest), retryLatest))
 }
 
-// Windows are the times to be read of a span, as far as the log reaches back, and whether that is
-// to its beginning.
-func (s Span) Windows(now time.Time) (list []Window, whole bool) {
-	from := latest(s.From, reach(now))
-	for at := from; at.Before(s.To); at = at.Add(atOnce) {
+// Windows are the times to be read of a span, as far as the log reaches back.
+func (s Span) Windows(now time.Time) (list []Window) {
+	for at := latest(s.From, reach(now)); at.Before(s.To); at = at.Add(atOnce) {
 		to := at.Add(atOnce)
 		if to.After(s.To) {
 			to = s.To
 		}
 		list = append(list, Window{From: at, To: to})
 	}
-	return list, from.Equal(s.From)
+	return list
 }
 
 // Holds says whether an attempt that was made then is read again.
@@ -138,18 +136,6 @@ func (r *Record) Release(s Span) (held Span, ok bool) {
 	held = r.Held[i]
 	r.Held = slices.Delete(slices.Clone(r.Held), i, i+1)
 	return held, true
-}
-
-// Settle notes that an event was dealt with by another attempt than the one that is held. What else
-// is in that span is not known, so that it is read again all the same.
-func (r *Record) Settle(at time.Time) {
-	r.Held = slices.Clone(r.Held)
-	for i := range r.Held {
-		if s := &r.Held[i]; s.Has(at) {
-			s.Events = max(s.Events-1, 0)
-			return
-		}
-	}
 }
 
 // Due are the spans that are to be read again; of one that was not tried since it was asked for,
