@@ -46,8 +46,8 @@ func (l *webhookLog) read(ctx context.Context) error {
 // recoveredWithin is how soon the log has to be read: a page of it a second.
 const recoveredWithin = time.Minute
 
-// recovered is what the app's condition MissedEventsRecovered says once it is true and tells of
-// events.
+// recovered is what the app's condition MissedEventsRecovered says once it is true and has a number
+// of events.
 func (l *webhookLog) recovered(ctx context.Context) (message string, err error) {
 	ctx, cancel := context.WithTimeout(ctx, recoveredWithin)
 	defer cancel()
