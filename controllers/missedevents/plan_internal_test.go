@@ -81,3 +81,25 @@ func TestADeletedAppIsForgotten(t *testing.T) {
 		t.Errorf("%d apps are kept", len(r.apps))
 	}
 }
+
+// That the log is asked for while it is being read outlives the refusal that this ends in.
+func TestWhatIsAskedForMeanwhileIsNotForgotten(t *testing.T) {
+	for name, meanwhile := range map[string]bool{"before": false, "meanwhile": true} {
+		t.Run(name, func(t *testing.T) {
+			reconciler := &Reconciler{Now: func() time.Time { return noon }}
+			app := zoomApp()
+			m := reconciler.memoryOf(client.ObjectKeyFromObject(app))
+			m.read, m.asked = at(-5), at(-2)
+			r := &run{Reconciler: reconciler, memory: m, app: app, digest: "now"}
+			if wait := r.plan(); wait != 0 || !r.fresh {
+				t.Fatalf("it is read after %s", wait)
+			}
+			if meanwhile {
+				m.asked = at(-1)
+			}
+			if asked := r.reset(); asked != meanwhile || m.asked.IsZero() == meanwhile || !m.read.IsZero() {
+				t.Errorf("asked for is %t, and it is kept that %+v", asked, m)
+			}
+		})
+	}
+}

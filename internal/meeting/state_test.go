@@ -896,6 +896,7 @@ func TestAMeetingAwaitsTheLog(t *testing.T) {
 		"that was never read":                      {ended: "-4h", awaits: true},
 		"of which an event waits":                  {ended: "-4h", read: "-10m", held: "-3h", awaits: true},
 		"of which a later event waits":             {ended: "-4h", read: "-10m", held: "-1h"},
+		"of which an event has waited for a day":   {ended: "-60h", read: "-10m", held: "-70h"},
 		"of which an event waits that it has lost": {ended: "-171h", read: "-10m", held: "-171h"},
 		"that is not read without credentials":     {ended: "-4h", without: true},
 		"that Zoom refuses":                        {ended: "-4h", reason: v1alpha1.ReasonNotPermitted},
