@@ -73,6 +73,7 @@ type options struct {
 	probeAddress  string
 	metrics       metricsserver.Options
 	metricsSecure bool
+	pprofAddress  string
 	leaderElect   bool
 	lease         string
 	controllers   bool
@@ -101,6 +102,7 @@ func parse(args []string) (*options, error) {
 	flags.StringVar(&o.probeAddress, "health-probe-bind-address", ":8081", "where /healthz and /readyz are served")
 	flags.StringVar(&o.metrics.BindAddress, "metrics-bind-address", ":8443", "where /metrics is served; 0 for nowhere")
 	flags.BoolVar(&o.metricsSecure, "metrics-secure", true, "serve metrics by TLS, and only to those whom the API server lets get /metrics")
+	flags.StringVar(&o.pprofAddress, "pprof-bind-address", off, "where profiles are served, as go tool pprof takes them, for example 127.0.0.1:6060, which kubectl port-forward reaches; 0 for nowhere")
 	flags.StringVar(&o.tracing.Endpoint, "otlp-endpoint", "", "where traces are sent by OTLP over HTTP, for example http://collector.observability:4318; empty for nowhere. OpenTelemetry's OTEL_EXPORTER_OTLP_* variables set the rest, such as headers")
 	flags.Float64Var(&o.tracing.Ratio, "trace-sampling-ratio", 1, "the part of the traces that is sent, from 0 to 1; all processes of one operator need the same")
 	flags.BoolVar(&o.leaderElect, "leader-elect", false, "let one replica of several run the controllers; a replica that loses the lease ends")
@@ -135,10 +137,14 @@ func (o *options) check() error {
 		{"webhook-bind-address", o.webhooks.BindAddress},
 		{"health-probe-bind-address", o.probeAddress},
 		{"metrics-bind-address", o.metrics.BindAddress},
+		{"pprof-bind-address", o.pprofAddress},
 	} {
 		if !listenable(address.value) && (address.value != off || address.flag == "health-probe-bind-address") {
 			errs = append(errs, fmt.Errorf("--%s must be host:port or :port, not %q", address.flag, address.value))
 		}
+	}
+	if host, _, err := net.SplitHostPort(o.pprofAddress); err == nil && !loopback(host) {
+		errs = append(errs, fmt.Errorf("--pprof-bind-address must be of 127.0.0.1, ::1 or localhost, not %q: profiles have no protection; kubectl port-forward reaches them there", o.pprofAddress))
 	}
 	if o.externalURL != "" {
 		u, err := url.Parse(o.externalURL)
@@ -357,6 +363,7 @@ func (o *options) manager(namespace string) ctrl.Options {
 		LeaderElectionReleaseOnCancel: true,
 		GracefulShutdownTimeout:       new(stopWithin),
 		Metrics:                       o.metrics,
+		PprofBindAddress:              o.pprofAddress,
 		Cache:                         cache.Options{DefaultTransform: managedfields.Strip},
 		Client:                        client.Options{Cache: &client.CacheOptions{DisableFor: uncached}},
 	}

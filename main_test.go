@@ -39,6 +39,7 @@ func TestDefaults(t *testing.T) {
 		probeAddress:  ":8081",
 		metrics:       metricsserver.Options{BindAddress: ":8443"},
 		metricsSecure: true,
+		pprofAddress:  "0",
 		namespaceGoes: 5 * time.Minute,
 		lease:         "controllers.zoom-operator.io",
 		controllers:   true,
@@ -70,7 +71,7 @@ func TestFlags(t *testing.T) {
 	cert, key := keyPair(t)
 	o, err := parse([]string{
 		"--webhook-bind-address=127.0.0.1:1", "--external-url=https://zoom.example.org/", "--tls-cert-file=" + cert, "--tls-key-file=" + key,
-		"--health-probe-bind-address=[::1]:2", "--metrics-bind-address=0", "--metrics-secure=false", "--leader-elect",
+		"--health-probe-bind-address=[::1]:2", "--metrics-bind-address=0", "--metrics-secure=false", "--pprof-bind-address=[::1]:5", "--leader-elect",
 		"--controllers=false", "--leader-election-id=two", "--watch-namespaces= b,a,,", "--kubeconfig=file", "--trusted-proxies=10.1.2.3/8, 2001:db8::1", "--cloud=Local=http://127.0.0.1:3,http://127.0.0.1:4",
 		"--namespace-deletion-timeout=1h", "--log-level=debug", "--log-format=text",
 		"--otlp-endpoint=http://collector.observability:4318", "--trace-sampling-ratio=0.1",
@@ -83,6 +84,7 @@ func TestFlags(t *testing.T) {
 		externalURL:  "https://zoom.example.org",
 		probeAddress: "[::1]:2",
 		metrics:      metricsserver.Options{BindAddress: "0"},
+		pprofAddress: "[::1]:5",
 		leaderElect:  true,
 		lease:        "two",
 		namespaces:   " b,a,,",
@@ -120,6 +122,10 @@ func TestWrongFlagsStopItWithASentence(t *testing.T) {
 		"a webhook address of a word":    {[]string{"--webhook-bind-address=:web"}, []string{`--webhook-bind-address must be host:port or :port, not ":web"`}},
 		"a webhook address beyond ports": {[]string{"--webhook-bind-address=:65536"}, []string{`--webhook-bind-address must be host:port or :port, not ":65536"`}},
 		"a probe address without port":   {[]string{"--health-probe-bind-address=8081"}, []string{`--health-probe-bind-address must be host:port or :port, not "8081"`}},
+		"a pprof address without port":   {[]string{"--pprof-bind-address=6060"}, []string{`--pprof-bind-address must be host:port or :port, not "6060"`}},
+		"profiles for everybody": {[]string{"--pprof-bind-address=:6060"}, []string{
+			`--pprof-bind-address must be of 127.0.0.1, ::1 or localhost, not ":6060": profiles have no protection; kubectl port-forward reaches them there`,
+		}},
 		"a metrics address without port": {[]string{"--metrics-bind-address=8443"}, []string{`--metrics-bind-address must be host:port or :port, not "8443"`}},
 		"an external URL without scheme": {[]string{"--external-url=zoom.example.org"}, []string{external + `"zoom.example.org"`}},
 		"an external URL without TLS": {[]string{"--external-url=http://zoom.example.org"}, []string{

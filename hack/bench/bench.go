@@ -48,9 +48,10 @@ type bench struct {
 	few, many, whole *sender
 	fewOperator      *cluster.Operator
 	wholeOperator    *cluster.Operator
-	profiles         string  // the folder for profiles; empty for none
-	before           string  // the other build of the operator's binary; empty for none
-	capacity         float64 // events/s of the whole operator
+	profiles         string            // the folder for profiles; empty for none
+	pprof            map[string]string // where operators serve theirs, by name
+	before           string            // the other build of the operator's binary; empty for none
+	capacity         float64           // events/s of the whole operator
 }
 
 func (b *bench) say(format string, args ...any) {
@@ -102,13 +103,18 @@ func installed(namespace, name string, account zoomtest.Account) *v1alpha1.ZoomI
 	}
 }
 
-func (b *bench) startOperators(ctx context.Context) (err error) {
-	if b.fewOperator, b.few, err = b.startOperator(ctx, few, "--controllers=false"); err != nil {
+func (b *bench) startOperators(ctx context.Context) error {
+	addresses, err := cluster.FreePorts(ctx, 2)
+	if err != nil {
 		return err
 	}
-	if b.wholeOperator, b.whole, err = b.startOperator(ctx, whole); err != nil {
+	if b.fewOperator, b.few, err = b.startOperator(ctx, few, "--controllers=false", "--pprof-bind-address="+addresses[0]); err != nil {
 		return err
 	}
+	if b.wholeOperator, b.whole, err = b.startOperator(ctx, whole, "--pprof-bind-address="+addresses[1]); err != nil {
+		return err
+	}
+	b.pprof = map[string]string{"receiver": addresses[0], "operator": addresses[1]}
 	if b.plain, err = newPlain(b.fewOperator, b.Client, b.installed[plainly]); err != nil {
 		return err
 	}

@@ -49,7 +49,7 @@ func main() {
 	short := flag.Bool("quick", false, "measure less, in two to three minutes")
 	flag.StringVar(&o.before, "against", "", "another build of the operator's binary, with which this one takes turns")
 	flag.StringVar(&o.json, "json", "", "a file that gets the result for other programs")
-	flag.StringVar(&o.profiles, "profiles", "", "a folder that gets CPU profiles of the API server, apiserver-PHASE-N.pprof")
+	flag.StringVar(&o.profiles, "profiles", "", "a folder that gets CPU profiles of the API server and of operators, such as apiserver-PHASE-N.pprof")
 	flag.Parse()
 	// The libraries' messages about a control plane that stops are of no use.
 	log.SetLogger(logr.Discard())

@@ -25,7 +25,7 @@ func (b *bench) measure(ctx context.Context) error {
 	} {
 		begin := time.Now()
 		b.say("%-70s", step.what)
-		if err := b.profiled(ctx, phase, step.do); err != nil {
+		if err := b.withProfiles(ctx, phase, step.do); err != nil {
 			b.say(" failed\n")
 			return fmt.Errorf("%s: %w", step.what, err)
 		}

@@ -2,6 +2,7 @@ package main
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"io"
 	"net/http"
@@ -9,60 +10,82 @@ import (
 	"path/filepath"
 	"time"
 
+	"golang.org/x/sync/errgroup"
 	"k8s.io/client-go/rest"
 )
 
 // profileFor is how long each profile of a phase is taken. go tool pprof adds several up.
 const profileFor = 5 * time.Second
 
-// profiled does something, and meanwhile writes CPU profiles of the API server into the folder of
-// b.profiles, if there is one. It costs the API server a few percent.
-func (b *bench) profiled(ctx context.Context, phase int, do func(context.Context) error) error {
-	if b.profiles == "" || b.Config == nil {
-		return do(ctx)
-	}
-	ctx, end := context.WithCancel(ctx)
-	failed := make(chan error, 1)
-	go func() {
-		var err error
-		for n := 0; err == nil && ctx.Err() == nil; n++ {
-			err = b.profile(ctx, filepath.Join(b.profiles, fmt.Sprintf("apiserver-%d-%03d.pprof", phase, n)))
-		}
-		if ctx.Err() != nil {
-			err = nil // the phase is over
-		}
-		failed <- err
-	}()
-	err := do(ctx)
-	end()
-	if profiling := <-failed; err == nil {
-		err = profiling
-	}
-	return err
+// profiled is a process that CPU profiles are taken of.
+type profiled struct {
+	name   string
+	url    string // without path
+	client *http.Client
 }
 
-// profile takes one profile. The last one of a phase, which is cut off, is left out.
-func (b *bench) profile(ctx context.Context, file string) error {
+// toProfile are the processes that run throughout the phases from now on: the API server and the
+// operators that have said where their profiles are.
+func (b *bench) toProfile() ([]profiled, error) {
+	if b.profiles == "" || b.Config == nil {
+		return nil, nil
+	}
 	client, err := rest.HTTPClientFor(b.Config)
+	if err != nil {
+		return nil, err
+	}
+	all := []profiled{{name: "apiserver", url: b.Config.Host, client: client}}
+	for name, address := range b.pprof {
+		all = append(all, profiled{name: name, url: "http://" + address, client: http.DefaultClient})
+	}
+	return all, nil
+}
+
+// withProfiles does something, and meanwhile writes CPU profiles into the folder of b.profiles, if
+// there is one. They cost each process a few percent.
+func (b *bench) withProfiles(ctx context.Context, phase int, do func(context.Context) error) error {
+	processes, err := b.toProfile()
 	if err != nil {
 		return err
 	}
-	url := fmt.Sprintf("%s/debug/pprof/profile?seconds=%.0f", b.Config.Host, profileFor.Seconds())
+	profiling, end := context.WithCancel(ctx)
+	var takers errgroup.Group
+	for _, p := range processes {
+		takers.Go(func() error {
+			for n := 0; ; n++ {
+				err := p.take(profiling, filepath.Join(b.profiles, fmt.Sprintf("%s-%d-%03d.pprof", p.name, phase, n)))
+				if profiling.Err() != nil {
+					return nil // the phase is over
+				}
+				if err != nil {
+					return fmt.Errorf("a profile of %s: %w", p.name, err)
+				}
+			}
+		})
+	}
+	err = do(ctx)
+	end()
+	return errors.Join(err, takers.Wait())
+}
+
+// take takes one profile. The last one of a phase, which is cut off, is left out.
+func (p profiled) take(ctx context.Context, file string) error {
+	url := fmt.Sprintf("%s/debug/pprof/profile?seconds=%.0f", p.url, profileFor.Seconds())
 	req, err := http.NewRequestWithContext(ctx, http.MethodGet, url, http.NoBody)
 	if err != nil {
 		return err
 	}
-	resp, err := client.Do(req)
+	resp, err := p.client.Do(req)
 	if err != nil {
-		return fmt.Errorf("a profile of the API server: %w", err)
+		return err
 	}
 	defer func() { _ = resp.Body.Close() }()
 	body, err := io.ReadAll(resp.Body)
 	switch {
 	case err != nil:
-		return fmt.Errorf("a profile of the API server: %w", err)
+		return err
 	case resp.StatusCode != http.StatusOK:
-		return fmt.Errorf("a profile of the API server: %s", resp.Status)
+		return errors.New(resp.Status)
 	}
 	return os.WriteFile(file, body, 0o600)
 }
