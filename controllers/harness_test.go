@@ -28,6 +28,7 @@ import (
 	"sigs.k8s.io/yaml"
 
 	"github.com/zoom-operator/zoom-operator/api/v1alpha1"
+	"github.com/zoom-operator/zoom-operator/test/sentences"
 	"github.com/zoom-operator/zoom-operator/controllers/internal/testclock"
 	"github.com/zoom-operator/zoom-operator/internal/clouds"
 	"github.com/zoom-operator/zoom-operator/internal/managedfields"
@@ -79,7 +80,35 @@ func (w *world) confined() client.Client { return confined{w.Client, w.namespace
 
 func newWorld(t *testing.T) *world {
 	t.Helper()
-	return &world{Client: controlplane.Client(t), namespace: controlplane.Namespace(t), clock: testclock.New()}
+	w := &world{Client: controlplane.Client(t), namespace: controlplane.Namespace(t), clock: testclock.New()}
+	t.Cleanup(func() { w.readsWell(t) })
+	return w
+}
+
+// readsWell checks what the conditions of all objects say at the end of a test.
+func (w *world) readsWell(t *testing.T) {
+	t.Helper()
+	// The context of the test is done when it is cleaned up.
+	ctx := context.WithoutCancel(t.Context())
+	apps, installations, meetings := &v1alpha1.ZoomAppList{}, &v1alpha1.ZoomInstallationList{}, &v1alpha1.ZoomMeetingList{}
+	for _, list := range []client.ObjectList{apps, installations, meetings} {
+		if err := w.List(ctx, list, client.InNamespace(w.namespace)); err != nil {
+			t.Error(err)
+		}
+	}
+	var conditions []metav1.Condition
+	for i := range apps.Items {
+		conditions = append(conditions, apps.Items[i].Status.Conditions...)
+	}
+	for i := range installations.Items {
+		conditions = append(conditions, installations.Items[i].Status.Conditions...)
+	}
+	for i := range meetings.Items {
+		conditions = append(conditions, meetings.Items[i].Status.Conditions...)
+	}
+	if err := sentences.Check(conditions); err != nil {
+		t.Error(err)
+	}
 }
 
 const externalURL = "https://zoom.example.org"

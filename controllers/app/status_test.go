@@ -12,6 +12,7 @@ import (
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 
 	"github.com/zoom-operator/zoom-operator/api/v1alpha1"
+	"github.com/zoom-operator/zoom-operator/test/sentences"
 	"github.com/zoom-operator/zoom-operator/controllers/internal/testclock"
 	"github.com/zoom-operator/zoom-operator/internal/credentials"
 )
@@ -108,6 +109,9 @@ func TestAppConditions(t *testing.T) {
 			}
 			if message := meta.FindStatusCondition(status.Conditions, "Ready").Message; !strings.Contains(message, tc.want.say) {
 				t.Errorf("the message %q does not say %q", message, tc.want.say)
+			}
+			if err := sentences.Check(status.Conditions); err != nil {
+				t.Error(err)
 			}
 			for _, c := range status.Conditions {
 				for _, secret := range []string{"s1", "t1", "t2"} {

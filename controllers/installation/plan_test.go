@@ -53,7 +53,7 @@ func with(t *tokens.Stored, change func(*tokens.Token)) *tokens.Stored {
 }
 
 func appWith(policy v1alpha1.TokenPolicy) *v1alpha1.ZoomApp {
-	app := &v1alpha1.ZoomApp{Spec: v1alpha1.ZoomAppSpec{TokenPolicy: policy, CredentialsSecretRef: v1alpha1.SecretReference{Name: "credentials"}}}
+	app := &v1alpha1.ZoomApp{Spec: v1alpha1.ZoomAppSpec{ClientID: "client", TokenPolicy: policy, CredentialsSecretRef: v1alpha1.SecretReference{Name: "credentials"}}}
 	app.Name = "app"
 	return app
 }

@@ -14,6 +14,7 @@ import (
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 
 	"github.com/zoom-operator/zoom-operator/api/v1alpha1"
+	"github.com/zoom-operator/zoom-operator/test/sentences"
 	"github.com/zoom-operator/zoom-operator/internal/missed"
 	"github.com/zoom-operator/zoom-operator/zoom"
 )
@@ -439,11 +440,15 @@ func TestMeetingConditions(t *testing.T) {
 	} {
 		t.Run(name, func(t *testing.T) {
 			got := map[string]string{}
-			for _, c := range Status(tc.now, tc.meeting, counting).Conditions {
+			conditions := Status(tc.now, tc.meeting, counting).Conditions
+			for _, c := range conditions {
 				got[c.Type] = c.Reason
-				if c.ObservedGeneration != 3 || !c.LastTransitionTime.Time.Equal(tc.now) || c.Message == "" {
-					t.Errorf("condition %+v lacks the generation, the time or a message", c)
+				if c.ObservedGeneration != 3 || !c.LastTransitionTime.Time.Equal(tc.now) {
+					t.Errorf("condition %+v lacks the generation or the time", c)
 				}
+			}
+			if err := sentences.Check(conditions); err != nil {
+				t.Error(err)
 			}
 			if diff := cmp.Diff(tc.want, got); diff != "" {
 				t.Errorf("reasons (-want +got):\n%s", diff)

@@ -174,7 +174,7 @@ func liveCondition(f meetingFacts, state v1alpha1.MeetingState, waitsFor *planne
 		c.Message = endMessage(f.last)
 	default:
 		c.Reason = v1alpha1.ReasonNotStarted
-		c.Message = "Zoom has not reported a start of the "
+		c.Message = "Zoom has not reported a start of the meeting."
 	}
 	if waitsFor != nil {
 		c.Message += " Its planned start is " + messages.Instant(&metav1.Time{Time: waitsFor.at})
