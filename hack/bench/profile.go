@@ -17,6 +17,13 @@ import (
 // profileFor is how long each profile of a phase is taken. go tool pprof adds several up.
 const profileFor = 5 * time.Second
 
+// retryAfter is when a process is asked again that was busy.
+const retryAfter = 50 * time.Millisecond
+
+// errBusy is the answer while another profile is taken: for a moment, the last one of the phase
+// before, which was cut off.
+var errBusy = errors.New("another profile is being taken")
+
 // profiled is a process that CPU profiles are taken of.
 type profiled struct {
 	name   string
@@ -52,13 +59,17 @@ func (b *bench) withProfiles(ctx context.Context, phase int, do func(context.Con
 	var takers errgroup.Group
 	for _, p := range processes {
 		takers.Go(func() error {
-			for n := 0; ; n++ {
+			for n := 0; ; {
 				err := p.take(profiling, filepath.Join(b.profiles, fmt.Sprintf("%s-%d-%03d.pprof", p.name, phase, n)))
-				if profiling.Err() != nil {
+				switch {
+				case profiling.Err() != nil:
 					return nil // the phase is over
-				}
-				if err != nil {
+				case errors.Is(err, errBusy):
+					_ = pause(profiling, retryAfter)
+				case err != nil:
 					return fmt.Errorf("a profile of %s: %w", p.name, err)
+				default:
+					n++
 				}
 			}
 		})
@@ -84,6 +95,8 @@ func (p profiled) take(ctx context.Context, file string) error {
 	switch {
 	case err != nil:
 		return err
+	case resp.StatusCode == http.StatusInternalServerError:
+		return errBusy
 	case resp.StatusCode != http.StatusOK:
 		return errors.New(resp.Status)
 	}
