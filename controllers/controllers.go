@@ -33,7 +33,6 @@ import (
 
 	"github.com/zoom-operator/zoom-operator/internal/clouds"
 	"github.com/zoom-operator/zoom-operator/internal/commit"
-	"github.com/zoom-operator/zoom-operator/internal/managedfields"
 	"github.com/zoom-operator/zoom-operator/internal/quota"
 	"github.com/zoom-operator/zoom-operator/internal/recording"
 	"github.com/zoom-operator/zoom-operator/internal/selected"
@@ -135,10 +134,8 @@ func SetupWithManager(mgr ctrl.Manager, o Options) error {
 func recorder(c client.Client, live client.Reader, kept quota.Bound, stones *tombstones.Store, now func() time.Time) *recording.Recorder {
 	return recording.New(recording.Config{
 		Live: live, Tombstones: stones, Quota: kept, Now: now,
-		Spoke: func(*v1alpha1.ZoomInstallation) {}, // when events arrive is the webhook server's to say
-		Meetings: &commit.Committer[*v1alpha1.ZoomMeeting]{
-			Writer: c, Live: live, New: func() *v1alpha1.ZoomMeeting { return &v1alpha1.ZoomMeeting{} }, ManagedFields: managedfields.Untracked,
-		},
+		Spoke:    func(*v1alpha1.ZoomInstallation) {}, // when events arrive is the webhook server's to say
+		Meetings: recording.Meetings(c, nil, live, nil),
 		Installations: &commit.Committer[*v1alpha1.ZoomInstallation]{
 			Writer: c, Live: live, New: func() *v1alpha1.ZoomInstallation { return &v1alpha1.ZoomInstallation{} },
 		},

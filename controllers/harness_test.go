@@ -28,12 +28,12 @@ import (
 	"sigs.k8s.io/yaml"
 
 	"github.com/zoom-operator/zoom-operator/api/v1alpha1"
-	"github.com/zoom-operator/zoom-operator/test/sentences"
 	"github.com/zoom-operator/zoom-operator/controllers/internal/testclock"
 	"github.com/zoom-operator/zoom-operator/internal/clouds"
 	"github.com/zoom-operator/zoom-operator/internal/managedfields"
 	"github.com/zoom-operator/zoom-operator/test/controlplane"
 	"github.com/zoom-operator/zoom-operator/test/fixture"
+	"github.com/zoom-operator/zoom-operator/test/sentences"
 )
 
 func TestMain(m *testing.M) { controlplane.Main(m) }

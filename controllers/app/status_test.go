@@ -12,9 +12,9 @@ import (
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 
 	"github.com/zoom-operator/zoom-operator/api/v1alpha1"
-	"github.com/zoom-operator/zoom-operator/test/sentences"
 	"github.com/zoom-operator/zoom-operator/controllers/internal/testclock"
 	"github.com/zoom-operator/zoom-operator/internal/credentials"
+	"github.com/zoom-operator/zoom-operator/test/sentences"
 )
 
 func TestAppConditions(t *testing.T) {

@@ -13,12 +13,12 @@ import (
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 
 	"github.com/zoom-operator/zoom-operator/api/v1alpha1"
-	"github.com/zoom-operator/zoom-operator/test/sentences"
 	"github.com/zoom-operator/zoom-operator/controllers/internal/testclock"
 	"github.com/zoom-operator/zoom-operator/internal/clientids"
 	"github.com/zoom-operator/zoom-operator/internal/messages"
 	"github.com/zoom-operator/zoom-operator/internal/names"
 	"github.com/zoom-operator/zoom-operator/internal/tokens"
+	"github.com/zoom-operator/zoom-operator/test/sentences"
 )
 
 // verdicts are the conditions of an installation, as status and reason.

@@ -17,6 +17,7 @@ import (
 
 	"k8s.io/apimachinery/pkg/api/equality"
 	apierrors "k8s.io/apimachinery/pkg/api/errors"
+	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	"k8s.io/apimachinery/pkg/types"
 	"k8s.io/client-go/util/workqueue"
 	ctrl "sigs.k8s.io/controller-runtime"
@@ -232,8 +233,11 @@ func (r *Reconciler) report(ctx context.Context, now time.Time, m *v1alpha1.Zoom
 	if last := r.statuses.Written(now, m); !last.IsZero() && repeats(&m.Status, &status) {
 		return last.Add(repeatEvery).Sub(now), nil
 	}
-	after := m.DeepCopy()
-	after.Status = status
+	// The API server ignores the rest, and only after it has read all of it.
+	// https://kubernetes.io/docs/tasks/extend-kubernetes/custom-resources/custom-resource-definitions/#status-subresource
+	after := &v1alpha1.ZoomMeeting{ObjectMeta: metav1.ObjectMeta{
+		Namespace: m.Namespace, Name: m.Name, UID: m.UID, ResourceVersion: m.ResourceVersion,
+	}, Status: status}
 	ctx, written := r.Tracing.Status(ctx, now, m)
 	err := r.statuses.Update(ctx, r.Client, now, after)
 	written(err)

@@ -69,6 +69,9 @@ type Committer[T client.Object] struct {
 	// ManagedFields is what an update says of the managed fields of an object that has these. Nil
 	// for saying nothing of any, which leaves them to the API server.
 	ManagedFields func([]metav1.ManagedFieldsEntry) []metav1.ManagedFieldsEntry
+	// WithoutStatus takes the status off an object that is going to be updated: the API server
+	// ignores it there, and only after it has read all of it. Nil for sending it.
+	WithoutStatus func(T)
 	// Observer gets what is written; nil for none.
 	Observer Observer
 
@@ -284,6 +287,9 @@ func (c *Committer[T]) write(ctx context.Context, key types.NamespacedName, batc
 			base, age, err = c.nearby(ctx, key, base)
 			continue
 		case there:
+			if c.WithoutStatus != nil {
+				c.WithoutStatus(next) // the answer has it
+			}
 			err = c.Writer.Update(ctx, next)
 		default:
 			err = c.Writer.Create(ctx, next)

@@ -1071,3 +1071,31 @@ func TestCommitReadsOnceForAll(t *testing.T) {
 		}
 	})
 }
+
+// What the API server ignores is not sent, and is there again in what it answers.
+func TestCommitSendsNoStatus(t *testing.T) {
+	t.Parallel()
+	synctest.Test(t, func(t *testing.T) {
+		there := objectWith(t, 1)
+		there.BinaryData = map[string][]byte{"status": []byte("Live")}
+		s := newServer(t, there)
+		s.committer.WithoutStatus = func(m *corev1.ConfigMap) { m.BinaryData = nil }
+		s.intercept(func(_ context.Context, m *corev1.ConfigMap) error {
+			if m.BinaryData != nil {
+				t.Errorf("an update carries %v", m.BinaryData)
+			}
+			m.BinaryData = there.BinaryData // as the API server keeps it
+			return nil
+		})
+		for _, who := range []int{2, 3} { // from the cache, and from what was written
+			got, err := s.commit(t, join(who))
+			if err != nil {
+				t.Fatal(err)
+			}
+			if d := cmp.Diff(there.BinaryData, got.BinaryData); d != "" {
+				t.Errorf("(-stored +returned):\n%s", d)
+			}
+		}
+		s.expect(t, calls{Updates: 2})
+	})
+}

@@ -14,8 +14,8 @@ import (
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 
 	"github.com/zoom-operator/zoom-operator/api/v1alpha1"
-	"github.com/zoom-operator/zoom-operator/test/sentences"
 	"github.com/zoom-operator/zoom-operator/internal/missed"
+	"github.com/zoom-operator/zoom-operator/test/sentences"
 	"github.com/zoom-operator/zoom-operator/zoom"
 )
 

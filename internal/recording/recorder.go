@@ -9,6 +9,7 @@ import (
 	"github.com/zoom-operator/zoom-operator/api/v1alpha1"
 	"github.com/zoom-operator/zoom-operator/internal/commit"
 	"github.com/zoom-operator/zoom-operator/internal/installation"
+	"github.com/zoom-operator/zoom-operator/internal/managedfields"
 	"github.com/zoom-operator/zoom-operator/internal/meeting"
 	"github.com/zoom-operator/zoom-operator/internal/quota"
 	"github.com/zoom-operator/zoom-operator/internal/tombstones"
@@ -35,6 +36,17 @@ type Config struct {
 	// Spoke is called with each installation that an event came through.
 	Spoke func(*v1alpha1.ZoomInstallation)
 	Now   func() time.Time
+}
+
+// Meetings is a committer of meetings. The cache is that of an informer, or nil where none watches
+// meetings; live reads from the API server; observer may be nil.
+func Meetings(writer client.Writer, cache, live client.Reader, observer commit.Observer) *commit.Committer[*v1alpha1.ZoomMeeting] {
+	return &commit.Committer[*v1alpha1.ZoomMeeting]{
+		Writer: writer, Cache: cache, Live: live, Observer: observer,
+		New:           func() *v1alpha1.ZoomMeeting { return &v1alpha1.ZoomMeeting{} },
+		ManagedFields: managedfields.Untracked,
+		WithoutStatus: func(m *v1alpha1.ZoomMeeting) { m.Status = v1alpha1.ZoomMeetingStatus{} },
+	}
 }
 
 // New returns a recorder.

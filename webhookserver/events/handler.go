@@ -17,7 +17,6 @@ import (
 	"github.com/zoom-operator/zoom-operator/internal/commit"
 	"github.com/zoom-operator/zoom-operator/internal/credentials"
 	"github.com/zoom-operator/zoom-operator/internal/logs"
-	"github.com/zoom-operator/zoom-operator/internal/managedfields"
 	"github.com/zoom-operator/zoom-operator/internal/quota"
 	"github.com/zoom-operator/zoom-operator/internal/recording"
 	"github.com/zoom-operator/zoom-operator/internal/selected"
@@ -78,12 +77,7 @@ func New(c Config) *Handler {
 	heartbeat := newHeartbeat(c.Client, c.Live, c.Now, c.Logger)
 	recorder := recording.New(recording.Config{
 		Cache: c.Client, Live: c.Live, Installations: c.Installations, Tombstones: c.Tombstones, Quota: c.Quota, Spoke: heartbeat.installationSpoke, Now: c.Now,
-		Meetings: &commit.Committer[*v1alpha1.ZoomMeeting]{
-			Writer: c.Client, Cache: c.Meetings, Live: c.Live,
-			ManagedFields: managedfields.Untracked,
-			New:           func() *v1alpha1.ZoomMeeting { return &v1alpha1.ZoomMeeting{} },
-			Observer:      telemetry.CommitsOf("meeting"),
-		},
+		Meetings: recording.Meetings(c.Client, c.Meetings, c.Live, telemetry.CommitsOf("meeting")),
 	})
 	return &Handler{
 		cache:         c.Client,

@@ -56,11 +56,16 @@ func TestManagedFieldsAreOnlyThoseOfWhoApplies(t *testing.T) {
 
 	fixture.Send(t, z, m.Created(fixture.MinutesAgo(9)), http.StatusNoContent)
 	send("Moved once", 8)
-	stored()
+	// A status belongs to the controllers, and is not even sent with what is recorded.
+	reported := stored()
+	reported.Status.State = v1alpha1.MeetingScheduled
+	if err := c.Status().Update(t.Context(), reported); err != nil {
+		t.Fatal(err)
+	}
 	apply(map[string]any{"example.org/group": "garden"})
 	send("Moved twice", 7)
-	if got := stored("gitops"); got.Labels["example.org/group"] != "garden" || got.Spec.Schedule.Topic != "Moved twice" {
-		t.Errorf("it is labelled %v, and its topic is %q", got.Labels, got.Spec.Schedule.Topic)
+	if got := stored("gitops"); got.Labels["example.org/group"] != "garden" || got.Spec.Schedule.Topic != "Moved twice" || got.Status.State != v1alpha1.MeetingScheduled {
+		t.Errorf("it is labelled %v, its topic is %q, and it is %q", got.Labels, got.Spec.Schedule.Topic, got.Status.State)
 	}
 	apply(map[string]any{})
 	if got := stored("gitops"); got.Labels["example.org/group"] != "" || got.Labels[v1alpha1.AppLabel] == "" {
