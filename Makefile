@@ -105,7 +105,7 @@ BENCH ?=
 AGAINST ?=
 
 .PHONY: bench
-bench: build kubernetes ## Measure rates, CPU time by process, writes and memory, and check the ratios that are promised (8 minutes; BENCH=--quick for less, AGAINST=commit to compare).
+bench: build kubernetes ## Measure rates, CPU time by process, writes and memory, and check the ratios that are promised (10 minutes; BENCH=--quick for less, AGAINST=commit to compare).
 	@$(PROGRESS) "compiling bin/bench" go build -o bin/bench ./hack/bench
 	@if [ -n "$(AGAINST)" ]; then $(PROGRESS) "compiling $(AGAINST)" hack/build-commit.sh "$(AGAINST)" bin/operator-before; fi
 	@KUBEBUILDER_ASSETS="$(ASSETS)" exec bin/bench $(if $(AGAINST),--against=bin/operator-before) $(BENCH)

@@ -59,19 +59,18 @@ func (b *bench) withProfiles(ctx context.Context, phase int, do func(context.Con
 	var takers errgroup.Group
 	for _, p := range processes {
 		takers.Go(func() error {
-			for n := 0; ; {
-				err := p.take(profiling, filepath.Join(b.profiles, fmt.Sprintf("%s-%d-%03d.pprof", p.name, phase, n)))
-				switch {
-				case profiling.Err() != nil:
-					return nil // the phase is over
+			for n := 0; profiling.Err() == nil; {
+				file := filepath.Join(b.profiles, fmt.Sprintf("%s-%d-%03d.pprof", p.name, phase, n))
+				switch err := p.take(profiling, file); {
+				case err == nil:
+					n++
 				case errors.Is(err, errBusy):
 					_ = pause(profiling, retryAfter)
-				case err != nil:
+				case profiling.Err() == nil:
 					return fmt.Errorf("a profile of %s: %w", p.name, err)
-				default:
-					n++
 				}
 			}
+			return nil
 		})
 	}
 	err = do(ctx)
