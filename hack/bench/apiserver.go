@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"io"
 	"net/http"
+	"slices"
 	"strings"
 	"time"
 
@@ -114,9 +115,9 @@ func residentMemory(ctx context.Context, url string) (float64, error) {
 	return 0, fmt.Errorf("%s has no %s", url, name)
 }
 
-// scrape reads one metric family. The rest is not even parsed: an API server has tens of thousands
-// of lines.
-func scrape(ctx context.Context, config *rest.Config, url, name string) (_ map[string]*dto.MetricFamily, err error) {
+// scrape reads metric families. The rest is not even parsed: an API server has tens of thousands of
+// lines.
+func scrape(ctx context.Context, config *rest.Config, url string, names ...string) (_ map[string]*dto.MetricFamily, err error) {
 	client, err := rest.HTTPClientFor(config)
 	if err != nil {
 		return nil, err
@@ -133,12 +134,14 @@ func scrape(ctx context.Context, config *rest.Config, url, name string) (_ map[s
 	if resp.StatusCode != http.StatusOK {
 		return nil, fmt.Errorf("the metrics at %s: %s", url, resp.Status)
 	}
-	var family strings.Builder
+	var wanted strings.Builder
 	lines := bufio.NewReader(resp.Body)
 	for {
 		line, err := lines.ReadString('\n')
-		if strings.HasPrefix(line, name) || strings.HasPrefix(line, "# TYPE "+name+" ") {
-			family.WriteString(line)
+		if slices.ContainsFunc(names, func(name string) bool {
+			return strings.HasPrefix(line, name) || strings.HasPrefix(line, "# TYPE "+name+" ")
+		}) {
+			wanted.WriteString(line)
 		}
 		if err == io.EOF {
 			break
@@ -148,7 +151,7 @@ func scrape(ctx context.Context, config *rest.Config, url, name string) (_ map[s
 		}
 	}
 	parser := expfmt.NewTextParser(model.UTF8Validation)
-	families, err := parser.TextToMetricFamilies(strings.NewReader(family.String()))
+	families, err := parser.TextToMetricFamilies(strings.NewReader(wanted.String()))
 	if err != nil {
 		return nil, fmt.Errorf("the metrics at %s: %w", url, err)
 	}

@@ -44,21 +44,18 @@ func (g garbage) since(before garbage) garbage {
 }
 
 // garbageOf reads the garbage of the API server, which costs it some CPU time.
-func (b *bench) garbageOf(ctx context.Context) (g garbage, err error) {
-	for name, value := range map[string]*float64{
-		"go_gc_heap_allocs_bytes_total": &g.allocated, "go_cpu_classes_gc_total_cpu_seconds_total": &g.collecting,
-	} {
-		families, err := scrape(ctx, b.Config, b.Config.Host+"/metrics", name)
-		if err != nil {
-			return g, err
-		}
-		if len(families[name].GetMetric()) != 1 {
-			return g, fmt.Errorf("the API server has no metric %s", name)
-		}
-		m := families[name].GetMetric()[0]
-		*value = m.GetCounter().GetValue() + m.GetUntyped().GetValue() // whose type it may not say
+func (b *bench) garbageOf(ctx context.Context) (garbage, error) {
+	const allocated, collecting = "go_gc_heap_allocs_bytes_total", "go_cpu_classes_gc_total_cpu_seconds_total"
+	families, err := scrape(ctx, b.Config, b.Config.Host+"/metrics", allocated, collecting)
+	if err != nil {
+		return garbage{}, err
 	}
-	return g, nil
+	for _, name := range []string{allocated, collecting} {
+		if len(families[name].GetMetric()) != 1 {
+			return garbage{}, fmt.Errorf("the API server has no metric %s", name)
+		}
+	}
+	return garbage{families[allocated].GetMetric()[0].GetCounter().GetValue(), families[collecting].GetMetric()[0].GetCounter().GetValue()}, nil
 }
 
 // cpuOf reads what the kernel has counted. It costs the processes nothing, unlike their metrics.
@@ -82,51 +79,51 @@ func (b *bench) cpuOf() (c cpuTime, err error) {
 // spent is what do makes each process spend, what follows from it included, less what they spend
 // anyway. The API server's is without that of its garbage collector.
 func (b *bench) spent(ctx context.Context, do func() error) (cpuTime, error) {
-	if err := pause(ctx, idleFor); err != nil { // for what was done before
+	rest := func() error { return pause(ctx, idleFor) }
+	if err := rest(); err != nil { // for what was done before
 		return cpuTime{}, err
 	}
+	idle, idling, err := b.during(rest)
+	if err != nil {
+		return cpuTime{}, err
+	}
+	before, err := b.garbageOf(ctx)
+	if err != nil {
+		return cpuTime{}, err
+	}
+	all, working, err := b.during(func() error {
+		if err := do(); err != nil {
+			return err
+		}
+		return rest()
+	})
+	if err != nil {
+		return cpuTime{}, err
+	}
+	after, err := b.garbageOf(ctx)
+	if err != nil {
+		return cpuTime{}, err
+	}
+	ratio, collected := working.Seconds()/idling.Seconds(), after.since(before)
+	return cpuTime{
+		all.apiServer - idle.apiServer*ratio - collected.collecting, all.etcd - idle.etcd*ratio,
+		all.operator - idle.operator*ratio, all.load - idle.load*ratio, collected,
+	}, nil
+}
+
+// during is what each process spends while do runs, and for how long that is.
+func (b *bench) during(do func() error) (cpuTime, time.Duration, error) {
 	begin := time.Now()
 	before, err := b.cpuOf()
 	if err != nil {
-		return cpuTime{}, err
-	}
-	if err := pause(ctx, idleFor); err != nil {
-		return cpuTime{}, err
-	}
-	idling := time.Since(begin)
-	idle, err := b.cpuOf()
-	if err != nil {
-		return cpuTime{}, err
-	}
-	dirty, err := b.garbageOf(ctx)
-	if err != nil {
-		return cpuTime{}, err
-	}
-	working := time.Now()
-	start, err := b.cpuOf()
-	if err != nil {
-		return cpuTime{}, err
+		return cpuTime{}, 0, err
 	}
 	if err := do(); err != nil {
-		return cpuTime{}, err
+		return cpuTime{}, 0, err
 	}
-	if err := pause(ctx, idleFor); err != nil {
-		return cpuTime{}, err
-	}
-	ratio := time.Since(working).Seconds() / idling.Seconds()
+	took := time.Since(begin)
 	after, err := b.cpuOf()
-	if err != nil {
-		return cpuTime{}, err
-	}
-	now, err := b.garbageOf(ctx)
-	if err != nil {
-		return cpuTime{}, err
-	}
-	anyway, all, swept := idle.since(before), after.since(start), now.since(dirty)
-	return cpuTime{
-		all.apiServer - anyway.apiServer*ratio - swept.collecting, all.etcd - anyway.etcd*ratio,
-		all.operator - anyway.operator*ratio, all.load - anyway.load*ratio, swept,
-	}, nil
+	return after.since(before), took, err
 }
 
 // withCollector adds to the CPU time of the API server that of its garbage collector, by what was
@@ -143,7 +140,7 @@ func withCollector(perByte float64, all []cpuTime) {
 func (b *bench) cost(ctx context.Context) error {
 	var configMap, direct, settled []cpuTime
 	bytes := 0
-	clean, err := b.garbageOf(ctx)
+	before, err := b.garbageOf(ctx)
 	if err != nil {
 		return err
 	}
@@ -192,11 +189,11 @@ func (b *bench) cost(ctx context.Context) error {
 			return err
 		}
 	}
-	now, err := b.garbageOf(ctx)
+	after, err := b.garbageOf(ctx)
 	if err != nil {
 		return err
 	}
-	all := now.since(clean)
+	all := after.since(before)
 	for _, kind := range [][]cpuTime{configMap, direct, settled} {
 		withCollector(all.collecting/all.allocated, kind)
 	}

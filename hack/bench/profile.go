@@ -8,6 +8,7 @@ import (
 	"net/http"
 	"os"
 	"path/filepath"
+	"sync/atomic"
 	"time"
 
 	"golang.org/x/sync/errgroup"
@@ -16,13 +17,6 @@ import (
 
 // profileFor is how long each profile of a phase is taken. go tool pprof adds several up.
 const profileFor = 5 * time.Second
-
-// retryAfter is when a process is asked again that was busy.
-const retryAfter = 50 * time.Millisecond
-
-// errBusy is the answer while another profile is taken: for a moment, the last one of the phase
-// before, which was cut off.
-var errBusy = errors.New("another profile is being taken")
 
 // profiled is a process that CPU profiles are taken of.
 type profiled struct {
@@ -49,24 +43,19 @@ func (b *bench) toProfile() ([]profiled, error) {
 }
 
 // withProfiles does something, and meanwhile writes CPU profiles into the folder of b.profiles, if
-// there is one. They cost each process a few percent.
+// there is one. They cost each process a few percent. It returns when the last ones are taken, which
+// reach beyond the end of what it does.
 func (b *bench) withProfiles(ctx context.Context, phase int, do func(context.Context) error) error {
 	processes, err := b.toProfile()
 	if err != nil {
 		return err
 	}
-	profiling, end := context.WithCancel(ctx)
+	var over atomic.Bool
 	var takers errgroup.Group
 	for _, p := range processes {
 		takers.Go(func() error {
-			for n := 0; profiling.Err() == nil; {
-				file := filepath.Join(b.profiles, fmt.Sprintf("%s-%d-%03d.pprof", p.name, phase, n))
-				switch err := p.take(profiling, file); {
-				case err == nil:
-					n++
-				case errors.Is(err, errBusy):
-					_ = pause(profiling, retryAfter)
-				case profiling.Err() == nil:
+			for n := 0; !over.Load(); n++ {
+				if err := p.take(ctx, filepath.Join(b.profiles, fmt.Sprintf("%s-%d-%03d.pprof", p.name, phase, n))); err != nil {
 					return fmt.Errorf("a profile of %s: %w", p.name, err)
 				}
 			}
@@ -74,11 +63,11 @@ func (b *bench) withProfiles(ctx context.Context, phase int, do func(context.Con
 		})
 	}
 	err = do(ctx)
-	end()
+	over.Store(true)
 	return errors.Join(err, takers.Wait())
 }
 
-// take takes one profile. The last one of a phase, which is cut off, is left out.
+// take takes one profile.
 func (p profiled) take(ctx context.Context, file string) error {
 	url := fmt.Sprintf("%s/debug/pprof/profile?seconds=%.0f", p.url, profileFor.Seconds())
 	req, err := http.NewRequestWithContext(ctx, http.MethodGet, url, http.NoBody)
@@ -94,8 +83,6 @@ func (p profiled) take(ctx context.Context, file string) error {
 	switch {
 	case err != nil:
 		return err
-	case resp.StatusCode == http.StatusInternalServerError:
-		return errBusy
 	case resp.StatusCode != http.StatusOK:
 		return errors.New(resp.Status)
 	}
