@@ -137,14 +137,13 @@ func (o *options) check() error {
 		{"webhook-bind-address", o.webhooks.BindAddress},
 		{"health-probe-bind-address", o.probeAddress},
 		{"metrics-bind-address", o.metrics.BindAddress},
-		{"pprof-bind-address", o.pprofAddress},
 	} {
 		if !listenable(address.value) && (address.value != off || address.flag == "health-probe-bind-address") {
 			errs = append(errs, fmt.Errorf("--%s must be host:port or :port, not %q", address.flag, address.value))
 		}
 	}
-	if host, _, err := net.SplitHostPort(o.pprofAddress); err == nil && !loopback(host) {
-		errs = append(errs, fmt.Errorf("--pprof-bind-address must be of 127.0.0.1, ::1 or localhost, not %q: profiles have no protection; kubectl port-forward reaches them there", o.pprofAddress))
+	if host, _, _ := net.SplitHostPort(o.pprofAddress); o.pprofAddress != off && (!listenable(o.pprofAddress) || !loopback(host)) {
+		errs = append(errs, fmt.Errorf("--pprof-bind-address must be a port of 127.0.0.1, ::1 or localhost, for example 127.0.0.1:6060, not %q: profiles have no protection; kubectl port-forward reaches them there", o.pprofAddress))
 	}
 	if o.externalURL != "" {
 		u, err := url.Parse(o.externalURL)

@@ -122,9 +122,11 @@ func TestWrongFlagsStopItWithASentence(t *testing.T) {
 		"a webhook address of a word":    {[]string{"--webhook-bind-address=:web"}, []string{`--webhook-bind-address must be host:port or :port, not ":web"`}},
 		"a webhook address beyond ports": {[]string{"--webhook-bind-address=:65536"}, []string{`--webhook-bind-address must be host:port or :port, not ":65536"`}},
 		"a probe address without port":   {[]string{"--health-probe-bind-address=8081"}, []string{`--health-probe-bind-address must be host:port or :port, not "8081"`}},
-		"a pprof address without port":   {[]string{"--pprof-bind-address=6060"}, []string{`--pprof-bind-address must be host:port or :port, not "6060"`}},
+		"a pprof address without port": {[]string{"--pprof-bind-address=6060"}, []string{
+			`--pprof-bind-address must be a port of 127.0.0.1, ::1 or localhost, for example 127.0.0.1:6060, not "6060": profiles have no protection; kubectl port-forward reaches them there`,
+		}},
 		"profiles for everybody": {[]string{"--pprof-bind-address=:6060"}, []string{
-			`--pprof-bind-address must be of 127.0.0.1, ::1 or localhost, not ":6060": profiles have no protection; kubectl port-forward reaches them there`,
+			`--pprof-bind-address must be a port of 127.0.0.1, ::1 or localhost, for example 127.0.0.1:6060, not ":6060": profiles have no protection; kubectl port-forward reaches them there`,
 		}},
 		"a metrics address without port": {[]string{"--metrics-bind-address=8443"}, []string{`--metrics-bind-address must be host:port or :port, not "8443"`}},
 		"an external URL without scheme": {[]string{"--external-url=zoom.example.org"}, []string{external + `"zoom.example.org"`}},
@@ -214,6 +216,9 @@ func TestManagerOptions(t *testing.T) {
 			}
 			if got.LeaderElection != test.elects || got.LeaderElectionID != "controllers.zoom-operator.io" || got.LeaderElectionNamespace != "system" {
 				t.Errorf("leader election %v with the lease %s/%s", got.LeaderElection, got.LeaderElectionNamespace, got.LeaderElectionID)
+			}
+			if got.PprofBindAddress != o.pprofAddress {
+				t.Errorf("profiles are served at %q", got.PprofBindAddress)
 			}
 			if len(got.Cache.DefaultNamespaces) != test.namespaces {
 				t.Errorf("cached are %v", got.Cache.DefaultNamespaces)
