@@ -233,8 +233,8 @@ func (r *Reconciler) report(ctx context.Context, now time.Time, m *v1alpha1.Zoom
 	if last := r.statuses.Written(now, m); !last.IsZero() && repeats(&m.Status, &status) {
 		return last.Add(repeatEvery).Sub(now), nil
 	}
-	// The API server ignores the rest, and only after it has read all of it.
-	// https://kubernetes.io/docs/tasks/extend-kubernetes/custom-resources/custom-resource-definitions/#status-subresource
+	// The API server ignores the rest, and only after it has read all of it; see Spec and Status in
+	// https://git.k8s.io/community/contributors/devel/sig-architecture/api-conventions.md
 	after := &v1alpha1.ZoomMeeting{ObjectMeta: metav1.ObjectMeta{
 		Namespace: m.Namespace, Name: m.Name, UID: m.UID, ResourceVersion: m.ResourceVersion,
 	}, Status: status}

@@ -6,14 +6,19 @@ import (
 	"testing"
 	"time"
 
+	"github.com/google/go-cmp/cmp"
 	"k8s.io/apimachinery/pkg/api/equality"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	"k8s.io/apimachinery/pkg/types"
 	"k8s.io/client-go/util/workqueue"
 	"sigs.k8s.io/controller-runtime/pkg/client"
+	"sigs.k8s.io/controller-runtime/pkg/client/fake"
+	"sigs.k8s.io/controller-runtime/pkg/client/interceptor"
 	"sigs.k8s.io/controller-runtime/pkg/event"
 	"sigs.k8s.io/controller-runtime/pkg/handler"
 	"sigs.k8s.io/controller-runtime/pkg/reconcile"
+
+	"github.com/zoom-operator/zoom-operator/test/controlplane"
 
 	"github.com/zoom-operator/zoom-operator/api/v1alpha1"
 	"github.com/zoom-operator/zoom-operator/controllers/internal/testclock"
@@ -95,5 +100,35 @@ func TestADeletedMeetingLeavesTheQueue(t *testing.T) {
 	(&Reconciler{}).paced(&handler.EnqueueRequestForObject{}).Delete(t.Context(), event.DeleteEvent{Object: &v1alpha1.ZoomMeeting{}}, queue)
 	if !slices.Equal(queue.all, []time.Duration{0}) {
 		t.Errorf("reconciled after %v", queue.all)
+	}
+}
+
+// What is sent with a status is what the API server takes of it, and the version that was read.
+func TestAStatusIsWrittenAlone(t *testing.T) {
+	m := &v1alpha1.ZoomMeeting{ObjectMeta: metav1.ObjectMeta{
+		Namespace: "ns", Name: "m", UID: "uid", ResourceVersion: "7", Labels: map[string]string{v1alpha1.AppLabel: "app"},
+	}}
+	m.Spec.MeetingID = "1"
+	var sent client.Object
+	c := fake.NewClientBuilder().WithScheme(controlplane.Scheme()).WithObjects(m).WithStatusSubresource(m).WithInterceptorFuncs(interceptor.Funcs{
+		SubResourceUpdate: func(ctx context.Context, c client.Client, name string, obj client.Object, opts ...client.SubResourceUpdateOption) error {
+			sent, _ = obj.DeepCopyObject().(client.Object)
+			return c.SubResource(name).Update(ctx, obj, opts...)
+		},
+	}).Build()
+	status := v1alpha1.ZoomMeetingStatus{State: v1alpha1.MeetingScheduled}
+	if _, err := (&Reconciler{Client: c}).report(t.Context(), testclock.Noon, m, status); err != nil {
+		t.Fatal(err)
+	}
+	want := &v1alpha1.ZoomMeeting{ObjectMeta: metav1.ObjectMeta{Namespace: "ns", Name: "m", UID: "uid", ResourceVersion: "7"}, Status: status}
+	if diff := cmp.Diff(client.Object(want), sent); diff != "" {
+		t.Errorf("sent is (-want +got):\n%s", diff)
+	}
+	var got v1alpha1.ZoomMeeting
+	if err := c.Get(t.Context(), client.ObjectKeyFromObject(m), &got); err != nil {
+		t.Fatal(err)
+	}
+	if got.Status.State != status.State || got.Spec.MeetingID != "1" || got.Labels[v1alpha1.AppLabel] != "app" {
+		t.Errorf("stored is %+v", got)
 	}
 }
