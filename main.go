@@ -142,9 +142,6 @@ func (o *options) check() error {
 			errs = append(errs, fmt.Errorf("--%s must be host:port or :port, not %q", address.flag, address.value))
 		}
 	}
-	if host, _, _ := net.SplitHostPort(o.pprofAddress); o.pprofAddress != off && (!listenable(o.pprofAddress) || !loopback(host)) {
-		errs = append(errs, fmt.Errorf("--pprof-bind-address must be a port of 127.0.0.1, ::1 or localhost, for example 127.0.0.1:6060, not %q: profiles have no protection; kubectl port-forward reaches them there", o.pprofAddress))
-	}
 	if o.externalURL != "" {
 		u, err := url.Parse(o.externalURL)
 		if err != nil || u.Hostname() == "" || u.User != nil || u.RawQuery != "" || u.Fragment != "" || (u.Scheme != "https" && u.Scheme != "http") || strings.Trim(u.Path, "/") != "" {
@@ -155,7 +152,7 @@ func (o *options) check() error {
 		}
 		o.externalURL = strings.TrimRight(o.externalURL, "/")
 	}
-	errs = append(errs, o.logs.Check(), o.tracing.Check(), o.checkTLS(), o.checkProxies(), o.checkSelector())
+	errs = append(errs, o.checkProfiles(), o.logs.Check(), o.tracing.Check(), o.checkTLS(), o.checkProxies(), o.checkSelector())
 	if !o.receives() && !o.controllers {
 		errs = append(errs, errors.New("--webhook-bind-address=0 and --controllers=false leave nothing to do: set one of them at most"))
 	}
@@ -191,6 +188,14 @@ func listenable(address string) bool {
 	}
 	_, err = strconv.ParseUint(port, 10, 16)
 	return err == nil
+}
+
+func (o *options) checkProfiles() error {
+	host, _, err := net.SplitHostPort(o.pprofAddress)
+	if o.pprofAddress == off || err == nil && listenable(o.pprofAddress) && loopback(host) {
+		return nil
+	}
+	return fmt.Errorf("--pprof-bind-address must be a port of 127.0.0.1, ::1 or localhost, for example 127.0.0.1:6060, not %q: profiles have no protection; kubectl port-forward reaches them there", o.pprofAddress)
 }
 
 func (o *options) checkTLS() error {

@@ -43,8 +43,8 @@ func (b *bench) toProfile() ([]profiled, error) {
 }
 
 // withProfiles does something, and meanwhile writes CPU profiles into the folder of b.profiles, if
-// there is one. They cost each process a few percent. It returns when the last ones are taken, which
-// reach beyond the end of what it does.
+// there is one. They cost each process a few percent. It returns when the last ones are taken,
+// which reach beyond the end of what it does.
 func (b *bench) withProfiles(ctx context.Context, phase int, do func(context.Context) error) error {
 	processes, err := b.toProfile()
 	if err != nil {
